@@ -1,0 +1,79 @@
+# `make` lists the commands. Everything is set up on the first use, from Python 3.11+, make and git alone.
+
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+UV_VERSION := 0.13.8
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_READY := $(VENV)/.uv-$(UV_VERSION)
+READY := $(VENV)/.ready
+
+# uv trusts what the system trusts, works in this venv whatever else is active, and brings no Python of its own.
+export UV_SYSTEM_CERTS := 1
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
+export UV_PYTHON := $(CURDIR)/$(BIN)/python
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test lint fmt bench lock clean
+
+help: ## list these commands
+	@echo "make COMMAND [PORT=$(PORT)] [PYTHON=$(PYTHON)] [ARGS=...]"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv and install the locked dependencies (the other commands do it by themselves)
+
+run: $(READY) ## start the server for development on http://127.0.0.1:PORT (STAGE0_DEV_KEY is passed on)
+	@exec $(BIN)/stage0 dev --port $(PORT) $(ARGS)
+
+test: $(READY) ## run the tests (ARGS=... goes to pytest)
+	$(BIN)/pytest -q $(ARGS)
+
+lint: $(READY) ## check lock file, style, format, types and who imports whom
+	$(UV) lock --check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+fmt: $(READY) ## format the code and fix what ruff can
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: $(READY) ## measure a local server with wrk (ARGS=... goes to bench/run.py)
+	@command -v wrk >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk; \
+		else \
+			echo "make bench needs wrk: install your system's package (Debian: apt-get install wrk)" >&2; exit 1; \
+		fi; }
+	$(BIN)/python bench/run.py $(ARGS)
+
+lock: $(UV_READY) ## bring uv.lock up to date with pyproject.toml (ARGS=--upgrade takes the newest versions)
+	$(UV) lock $(ARGS)
+
+clean: ## remove .venv, caches and build output (.stage0, the development data, stays)
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A venv with the pinned uv in it. `uv sync` leaves pip and uv alone and removes everything else that is not locked.
+$(UV_READY):
+	@command -v "$(PYTHON)" >/dev/null || { \
+		echo "no \`$(PYTHON)\` here: install Python 3.11 or newer, or give one with make PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "\`$(PYTHON)\` is $$("$(PYTHON)" -V 2>&1): Stage0 needs 3.11 or newer, give one with make PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		version=$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "\`$(PYTHON)\` cannot make a venv: install it (Debian: apt-get install python$$version-venv)" >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(READY): pyproject.toml uv.lock $(UV_READY)
+	$(UV) sync --quiet --frozen --all-extras
+	@touch $@

@@ -1,0 +1,110 @@
+"""The one place where server and ledger are wired together."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import version
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from stage0.ledger import Ledger, open_store
+from stage0.ledger.keyring import Keyring
+from stage0.policy import shipped_packs
+from stage0.server.checks import Checks
+from stage0.server.design import design
+from stage0.server.errors import ApiError
+from stage0.server.http import Receive, Scope, Send, send_error, send_json, sent_request_id
+from stage0.server.openapi import openapi
+from stage0.server.settings import Settings
+from stage0.wire import encode
+
+Handler = Callable[[Scope, Receive, Send], Any]
+
+
+class Application:
+    """The ASGI application. `/check` is taken out of the way first: it is nearly all of the traffic."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+        self.ledger = Ledger(
+            open_store(settings.database_url),
+            Keyring(settings.secret_key),
+            shipped_packs(),
+            clock=clock,
+            engine_version=version("stage0"),
+            capacity=settings.queue,
+            deadline=settings.deadline,
+        )
+        self._clock = clock
+        self._checks = Checks(self.ledger)
+        default = self.ledger.packs["stage0-default"]
+        self._policy = default.id
+        self._design = encode(design(default, version("stage0")))
+        self._openapi = encode(openapi(version("stage0")))
+        self._rest = Starlette(routes=self._routes(), lifespan=self._lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/check":
+            await self._checks.check(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    def _routes(self) -> list[Route]:
+        return [
+            Route("/checks", self._endpoint("GET", self._checks.list)),
+            Route("/checks/{request_id}", self._endpoint("GET", self._checks.show)),
+            Route("/checks/{request_id}/outcome", self._endpoint("POST", self._checks.outcome)),
+            Route("/health", self._endpoint("GET", self._health)),
+            Route("/stage0/design", self._endpoint("GET", self._fixed(self._design))),
+            Route("/openapi.json", self._endpoint("GET", self._fixed(self._openapi))),
+            Route("/{path:path}", self._endpoint("", _nowhere)),
+        ]
+
+    def _endpoint(self, method: str, handler: Handler) -> Any:
+        return Endpoint(method, handler, self._clock)
+
+    def _fixed(self, body: bytes) -> Handler:
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            await send_json(send, 200, body, sent_request_id(scope))
+
+        return handle
+
+    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """200 where a check could be decided and recorded now."""
+        if await self.ledger.healthy():
+            body = {"ok": True, "policy_pack_version": self._policy, "version": version("stage0"), "store": "sqlite"}
+            await send_json(send, 200, encode(body), sent_request_id(scope))
+        else:
+            await send_json(send, 503, encode({"ok": False, "error": "runtime_unhealthy"}), sent_request_id(scope))
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        await self.ledger.open()
+        try:
+            yield
+        finally:
+            await self.ledger.close()
+
+
+class Endpoint:
+    """One endpoint as an ASGI application: its method, its handler, and every failure in the one error shape."""
+
+    def __init__(self, method: str, handler: Handler, clock: Callable[[], float]) -> None:
+        self._method = method
+        self._handler = handler
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._method and scope["method"] not in (self._method, "HEAD" if self._method == "GET" else ""):
+                raise ApiError(405, "method_not_allowed", f"Use {self._method}.")
+            await self._handler(scope, receive, send)
+        except Exception as error:  # every failure has the one shape
+            await send_error(send, error, scope, self._clock())
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    raise ApiError(404, "not_found", f"There is nothing at `{scope['path'][:200]}`.")

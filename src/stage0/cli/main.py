@@ -1,0 +1,21 @@
+"""All commands, put together."""
+
+from __future__ import annotations
+
+import click
+
+from stage0.cli.accounts import account
+from stage0.cli.cases import cases
+from stage0.cli.check import catalog, check
+from stage0.cli.keys import keys
+from stage0.cli.serve import dev, migrate, serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="stage0")
+def cli() -> None:
+    """Runtime authorization for AI agents: before a tool runs, Stage0 says ALLOW, DENY or DEFER."""
+
+
+for command in (dev, serve, migrate, account, keys, check, cases, catalog):
+    cli.add_command(command)

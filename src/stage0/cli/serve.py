@@ -1,0 +1,200 @@
+"""`stage0 dev`, `stage0 serve`, `stage0 migrate`: running the server."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from stage0.cli.local import actor, data_folder, dev_environment, ledger_errors, settings
+
+if TYPE_CHECKING:
+    from stage0.server.settings import Settings
+
+_DEV_ACCOUNT: Final = "dev"
+
+
+@click.command()
+@click.option("--host", default=None, help="Address to listen on.")
+@click.option("--port", default=None, type=int, help="Port to listen on.")
+def dev(host: str | None, port: int | None) -> None:
+    """Start a server for development: its data in `.stage0/`, an Enterprise account and a working key.
+
+    STAGE0_DEV_KEY (20 or more characters) sets the key, for scripts.
+    """
+    folder = data_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _keep_root_key()
+    chosen = settings(host=host, port=port)
+    with ledger_errors():
+        text = _prepare(chosen)
+    _greet(chosen, text)
+    _run(chosen)
+
+
+def _keep_root_key() -> None:
+    """Make the root key on the first start, readable by this user alone."""
+    from stage0.ledger.keyring import new_root
+
+    path = data_folder() / "secret"
+    if os.environ.get("STAGE0_SECRET_KEY") or path.exists():
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(new_root() + "\n")
+
+
+def _prepare(chosen: Settings) -> str | None:
+    """Tables, an account and a key. Gives the key's text where it is known: made now, or set by STAGE0_DEV_KEY."""
+    from stage0.ledger import open_store
+    from stage0.ledger.accounts import create_account, list_accounts
+    from stage0.ledger.keyring import Keyring
+    from stage0.ledger.keys import create_key, key_by_text, list_keys
+    from stage0.ledger.migrate import migrate as run_migrations
+
+    store = open_store(chosen.database_url)
+    if not store.path.exists():
+        store.create()
+    try:
+        run_migrations(store.writer)
+        keyring = Keyring(chosen.secret_key)
+        wanted = os.environ.get("STAGE0_DEV_KEY") or None
+        now = time.time()
+        with store.writer.begin() as connection:
+            accounts = {account.name: account for account in list_accounts(connection)}
+            account = accounts.get(_DEV_ACCOUNT) or create_account(
+                connection, name=_DEV_ACCOUNT, plan="enterprise", actor=actor(), now=now
+            )
+            if wanted and key_by_text(connection, keyring, wanted):
+                return wanted
+            if not wanted and list_keys(connection, account.id):
+                return None
+            _, text = create_key(
+                connection,
+                keyring,
+                account=account.id,
+                actor=actor(),
+                now=now,
+                name="dev",
+                scopes=("check", "read"),
+                text=wanted,
+            )
+            return text
+    finally:
+        store.close()
+
+
+def _greet(chosen: Settings, text: str | None) -> None:
+    shown = "127.0.0.1" if chosen.host in ("0.0.0.0", "::") else chosen.host  # noqa: S104 -- compared, not bound
+    url = f"http://{shown}:{chosen.port}"
+    click.echo(f"Stage0 on {url}, data in {data_folder()}/ (development: one account, plan Enterprise)")
+    if text is None:
+        click.echo("key    the one printed on the first start (another: stage0 keys create --account dev)")
+        text = "$STAGE0_API_KEY"
+    else:
+        click.echo(f"key    {text}")
+    key = f'"x-api-key: {text}"' if text.startswith("$") else shlex.quote(f"x-api-key: {text}")
+    body = '{"goal":"Delete all stale branches","tools":["delete_branch"],"side_effects":["data deletion"]}'
+    click.echo(f"try    curl -s {url}/check -H {key} -H 'content-type: application/json' -d '{body}'")
+
+
+@click.command(help="Start the server on the configured database.")
+@click.option("--host", default=None, help="Address to listen on.")
+@click.option("--port", default=None, type=int, help="Port to listen on.")
+@click.option("--workers", default=None, type=int, help="Server processes; SQLite serves one.")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Start the server; refuses to start where a decision could be lost."""
+    from stage0.ledger import open_store
+    from stage0.ledger.keyring import Keyring
+    from stage0.ledger.migrate import assert_current
+
+    chosen = settings(host=host, port=port, workers=workers)
+    if chosen.workers > 1:
+        raise click.ClickException(
+            f"STAGE0_WORKERS={chosen.workers}: SQLite serves one process; use 1 worker, or PostgreSQL"
+        )
+    with ledger_errors():
+        Keyring(chosen.secret_key)
+        store = open_store(chosen.database_url)
+        if not store.path.exists():
+            raise click.ClickException(f"there is no database at `{store.path}`: run `stage0 migrate` to make it")
+        try:
+            assert_current(store.reader)
+        finally:
+            store.close()
+    _run(chosen)
+
+
+def _settings_help() -> str:
+    from stage0.server.settings import SETTINGS
+
+    lines = ["Settings come from the environment:", "", "\b"]
+    for setting in SETTINGS.values():
+        default = f" (default {setting.default})" if setting.default else ""
+        lines.append(f"{setting.variable:22} {setting.help}{default}")
+    return "\n".join(lines)
+
+
+class _Listed(click.Command):
+    """A command whose help ends with the settings."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.epilog = _settings_help()
+        super().format_epilog(ctx, formatter)
+
+
+serve.__class__ = _Listed
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to this version's tables; makes an embedded one where there is none."""
+    from stage0.ledger import open_store
+    from stage0.ledger.migrate import migrate as run_migrations
+
+    chosen = settings()
+    with ledger_errors():
+        store = open_store(chosen.database_url)
+        if not store.path.exists():
+            store.create()
+        try:
+            before, after = run_migrations(store.writer)
+        finally:
+            store.close()
+    change = f"already at {after}" if before == after else f"{before or 'empty'} -> {after}"
+    click.echo(f"{chosen.database_url}: {change}")
+
+
+def _run(chosen: Settings) -> None:
+    import uvicorn
+
+    from stage0.app import Application
+    from stage0.server.logs import configure_logs
+
+    configure_logs(chosen.log_level)
+    with ledger_errors():
+        application: Any = Application(chosen)
+    config = uvicorn.Config(
+        application,
+        host=chosen.host,
+        port=chosen.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level=chosen.log_level,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=30,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        raise SystemExit(1)
+
+
+__all__ = ["dev", "dev_environment", "migrate", "serve"]

@@ -1,0 +1,7 @@
+"""The light client: asks a Stage0 server for decisions and fails closed."""
+
+from __future__ import annotations
+
+from stage0.client.client import AsyncClient, Client, Stage0Error
+
+__all__ = ["AsyncClient", "Client", "Stage0Error"]

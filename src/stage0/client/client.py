@@ -1,0 +1,183 @@
+"""Sync and async client. Whatever is not a whole answer raises: no error is ever an ALLOW."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final
+
+import httpx2
+import msgspec
+
+_PAIRS: Final = {"GO": "ALLOW", "NO_GO": "DENY", "DEFER": "DEFER", "ERROR": "DEFER"}
+
+
+class Stage0Error(Exception):
+    """There is no decision, so the action must not run.
+
+    `status` is the HTTP status (0 where the server could not be reached), `code` the error's code."""
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "", request_id: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+
+def _payload(
+    goal: str,
+    tools: Sequence[str],
+    side_effects: Sequence[str],
+    constraints: Sequence[str],
+    success_criteria: Sequence[str],
+    context: Mapping[str, Any] | None,
+    pro: bool,
+) -> bytes:
+    return msgspec.json.encode(
+        {
+            "goal": goal,
+            "tools": list(tools),
+            "side_effects": list(side_effects),
+            "constraints": list(constraints),
+            "success_criteria": list(success_criteria),
+            "context": dict(context or {}),
+            "pro": pro,
+        }
+    )
+
+
+def _answer(response: httpx2.Response) -> dict[str, Any]:
+    """The answer of a response that holds a whole decision. Raises Stage0Error for everything else."""
+    try:
+        body = msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        body = None
+    if not isinstance(body, dict):
+        raise Stage0Error(f"HTTP {response.status_code} without a JSON object", status=response.status_code)
+    if response.status_code != 200:
+        raise Stage0Error(
+            f"HTTP {response.status_code} {body.get('error', '')}: {body.get('message', '')}",
+            status=response.status_code,
+            code=str(body.get("error", "")),
+            request_id=str(body.get("request_id", "")),
+        )
+    return body
+
+
+def _decision(response: httpx2.Response) -> dict[str, Any]:
+    body = _answer(response)
+    verdict = _PAIRS.get(str(body.get("decision")))
+    if verdict is None or body.get("verdict") != verdict or not body.get("request_id"):
+        raise Stage0Error(
+            f"the answer holds no decision that is known (decision `{body.get('decision')}`, "
+            f"verdict `{body.get('verdict')}`)",
+            status=response.status_code,
+        )
+    return body
+
+
+def _headers(api_key: str) -> dict[str, str]:
+    if not api_key:
+        raise Stage0Error("no API key: pass `api_key`, or set STAGE0_API_KEY", code="api_key_missing")
+    return {"x-api-key": api_key, "content-type": "application/json"}
+
+
+class Client:
+    """A sync client. `timeout` is seconds for a whole call."""
+
+    def __init__(self, url: str, *, api_key: str, timeout: float = 10.0) -> None:
+        self._http = httpx2.Client(base_url=url, headers=_headers(api_key), timeout=timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections."""
+        self._http.close()
+
+    def check(
+        self,
+        goal: str,
+        *,
+        tools: Sequence[str] = (),
+        side_effects: Sequence[str] = (),
+        constraints: Sequence[str] = (),
+        success_criteria: Sequence[str] = (),
+        context: Mapping[str, Any] | None = None,
+        pro: bool = False,
+    ) -> dict[str, Any]:
+        """Propose an action. Gives the answer; raises Stage0Error where there is none. Only `ALLOW` may run."""
+        return self.send(_payload(goal, tools, side_effects, constraints, success_criteria, context, pro))
+
+    def send(self, body: bytes) -> dict[str, Any]:
+        """Propose an action that is JSON already."""
+        try:
+            return _decision(self._http.post("/check", content=body))
+        except httpx2.HTTPError as error:
+            raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error
+
+    def report(
+        self, request_id: str, status: str, *, detail: str = "", cost_usd: float | None = None
+    ) -> dict[str, Any]:
+        """Say what was done: `executed`, `failed`, `rolled_back` or `stopped`."""
+        outcome = {"status": status, "detail": detail, "cost_usd": cost_usd}
+        try:
+            return _answer(self._http.post(f"/checks/{request_id}/outcome", content=msgspec.json.encode(outcome)))
+        except httpx2.HTTPError as error:
+            raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error
+
+
+class AsyncClient:
+    """An async client, like `Client`."""
+
+    def __init__(self, url: str, *, api_key: str, timeout: float = 10.0) -> None:
+        self._http = httpx2.AsyncClient(base_url=url, headers=_headers(api_key), timeout=timeout)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
+
+    async def check(
+        self,
+        goal: str,
+        *,
+        tools: Sequence[str] = (),
+        side_effects: Sequence[str] = (),
+        constraints: Sequence[str] = (),
+        success_criteria: Sequence[str] = (),
+        context: Mapping[str, Any] | None = None,
+        pro: bool = False,
+    ) -> dict[str, Any]:
+        """Propose an action. Gives the answer; raises Stage0Error where there is none. Only `ALLOW` may run."""
+        return await self.send(_payload(goal, tools, side_effects, constraints, success_criteria, context, pro))
+
+    async def send(self, body: bytes) -> dict[str, Any]:
+        """Propose an action that is JSON already."""
+        try:
+            return _decision(await self._http.post("/check", content=body))
+        except httpx2.HTTPError as error:
+            raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error
+
+    async def report(
+        self, request_id: str, status: str, *, detail: str = "", cost_usd: float | None = None
+    ) -> dict[str, Any]:
+        """Say what was done: `executed`, `failed`, `rolled_back` or `stopped`."""
+        outcome = {"status": status, "detail": detail, "cost_usd": cost_usd}
+        try:
+            response = await self._http.post(f"/checks/{request_id}/outcome", content=msgspec.json.encode(outcome))
+            return _answer(response)
+        except httpx2.HTTPError as error:
+            raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error

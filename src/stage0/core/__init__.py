@@ -1,0 +1,1 @@
+"""The decision point's pure core: no clock, files, network, environment or randomness."""

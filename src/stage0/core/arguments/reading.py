@@ -1,0 +1,34 @@
+"""What reading one argument gives."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+#: Longer text than this is said to be unread rather than cut (in characters).
+TEXT_LIMIT: Final = 65_536
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """An effect found in an argument's text: what, and the range that says so."""
+
+    effect: str
+    start: int
+    end: int
+
+
+class ArgumentReading(msgspec.Struct, frozen=True):
+    """The effects of one argument. `read` is false where a parser could not make sense of it."""
+
+    seen: tuple[Seen, ...]
+    read: bool = True
+    environments: frozenset[str] = frozenset()
+
+
+def whole(text: str, *effects: str) -> ArgumentReading:
+    """Effects that the whole text stands for."""
+    return ArgumentReading(tuple(Seen(effect, 0, len(text)) for effect in effects))
+
+
+UNREAD: Final = ArgumentReading((), read=False)

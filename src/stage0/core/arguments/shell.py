@@ -1,0 +1,161 @@
+"""Shell commands: what a line would do, from its syntax tree and a table of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+import tree_sitter
+import tree_sitter_bash
+
+from stage0.core.arguments.path import holds_secrets
+from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
+
+_LANGUAGE: Final = tree_sitter.Language(tree_sitter_bash.language())
+_NESTING: Final = 8
+_NOWHERE: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "&1", "&2"})
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What the pack knows of a command: its effects, and those of subcommands or options that differ.
+
+    `runs`: the rest of the line is a command of its own (`sudo`, `xargs`). `inline`: options whose
+    value is code in `language` (`bash -c`, `python -c`)."""
+
+    effects: tuple[str, ...] = ()
+    when: Mapping[str, tuple[str, ...]] = {}
+    runs: bool = False
+    inline: tuple[str, ...] = ()
+    shell: bool = False
+
+
+Commands = Mapping[str, Command]
+
+
+class _Unread(Exception):
+    """Something in the line cannot be read."""
+
+
+def read_shell(text: str, commands: Commands) -> ArgumentReading:
+    """The effects of every command of a line, substitutions and nested shells included."""
+    if len(text) > TEXT_LIMIT:
+        return UNREAD
+    source = text.encode("utf-8", "surrogatepass")
+    tree = tree_sitter.Parser(_LANGUAGE).parse(source)
+    if tree.root_node.has_error:
+        return UNREAD
+    try:
+        seen = tuple(_line(tree.root_node, commands, 0))
+    except _Unread:
+        return UNREAD
+    return ArgumentReading(seen, read=bool(seen))
+
+
+def _line(root: tree_sitter.Node, commands: Commands, depth: int) -> Iterator[Seen]:
+    if depth > _NESTING:
+        raise _Unread
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        stack.extend(reversed(node.children))
+        if node.type == "command":
+            for effect in _command(_words(node), commands, depth):
+                yield Seen(effect, node.start_byte, node.end_byte)
+        elif node.type == "file_redirect":
+            for effect in _redirect(node):
+                yield Seen(effect, node.start_byte, node.end_byte)
+
+
+def _words(node: tree_sitter.Node) -> list[str]:
+    return [_plain(child) for child in node.children if child.type not in ("variable_assignment", "file_redirect")]
+
+
+def _plain(node: tree_sitter.Node) -> str:
+    text = (node.text or b"").decode("utf-8", "replace")
+    if node.type == "raw_string":
+        return text[1:-1]
+    if node.type == "string":
+        return text[1:-1].replace('\\"', '"')
+    return text.replace("\\", "") if node.type in ("word", "command_name") else text
+
+
+def _redirect(node: tree_sitter.Node) -> Iterator[str]:
+    operator = next((child.type for child in node.children if ">" in child.type), "")
+    target = _plain(node.children[-1])
+    if operator and target not in _NOWHERE and not operator.startswith(">&"):
+        yield "write" if operator == ">>" else "overwrite"
+
+
+def _command(words: list[str], commands: Commands, depth: int) -> Iterator[str]:
+    if not words:
+        return
+    name = words[0].strip("'\"").rsplit("/", 1)[-1].lower()
+    command = commands.get(name)
+    if command is None:
+        raise _Unread
+    rest = words[1:]
+    code = _inline(command, rest)
+    if code is not None:
+        yield from _nested(code, command, commands, depth)
+    elif command.runs:
+        yield from _wrapped(rest, commands, depth)
+    else:
+        yield from _effects(command, rest)
+    if any(holds_secrets(word) for word in rest):
+        yield "secret_access"
+
+
+def _inline(command: Command, rest: list[str]) -> str | None:
+    for index, word in enumerate(rest):
+        if word in command.inline:
+            return " ".join(rest[index + 1 : index + 2])
+    return None
+
+
+def _nested(code: str, command: Command, commands: Commands, depth: int) -> Iterator[str]:
+    if not command.shell:
+        yield "code_execution"
+        return
+    tree = tree_sitter.Parser(_LANGUAGE).parse(code.encode("utf-8", "surrogatepass"))
+    if tree.root_node.has_error:
+        raise _Unread
+    yield from (seen.effect for seen in _line(tree.root_node, commands, depth + 1))
+
+
+def _wrapped(rest: list[str], commands: Commands, depth: int) -> Iterator[str]:
+    """The command that another one runs: the first word that is a known command."""
+    for index, word in enumerate(rest):
+        if not word.startswith("-") and "=" not in word and word.rsplit("/", 1)[-1].lower() in commands:
+            yield from _command(rest[index:], commands, depth)
+            return
+    raise _Unread
+
+
+def _effects(command: Command, rest: list[str]) -> Iterator[str]:
+    """Those of the longest matching `when` entries, every one that matches; else the command's own."""
+    present = set(rest) | {option for word in rest for option in _letters(word)}
+    bare = [word for word in rest if not word.startswith("-")]
+    heads = {" ".join(bare[:count]) for count in (1, 2, 3)}
+    matched: dict[str, None] = {}
+    longest = 0
+    for condition, effects in command.when.items():
+        parts = condition.split(" ")
+        head = " ".join(part for part in parts if not part.startswith("-"))
+        options = {part for part in parts if part.startswith("-")}
+        if (not head or head in heads) and options <= present:
+            if len(parts) > longest:
+                longest, matched = len(parts), {}
+            if len(parts) == longest:
+                matched.update(dict.fromkeys(effects))
+    if not matched and not command.effects:
+        raise _Unread
+    yield from matched or command.effects
+
+
+def _letters(word: str) -> Iterator[str]:
+    """`-rf` also as `-r` and `-f`; `--force=x` also as `--force`."""
+    if word.startswith("--"):
+        yield word.split("=", 1)[0]
+    elif word.startswith("-"):
+        yield from (f"-{letter}" for letter in word[1:])

@@ -1,0 +1,77 @@
+"""Canonical JSON (RFC 8785), with integers exact at any size, so that equal values have equal bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any
+
+
+def canonical(value: Any) -> bytes:
+    """The canonical form of a JSON value, UTF-8. Raises ValueError for NaN, infinities and lone surrogates."""
+    return "".join(_parts(value)).encode()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical form, in hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _parts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [_text(value)]
+    if value is True:
+        return ["true"]
+    if value is False:
+        return ["false"]
+    if value is None:
+        return ["null"]
+    if isinstance(value, int):
+        return [str(value)]
+    if isinstance(value, float):
+        return [_number(value)]
+    if isinstance(value, dict):
+        out = ["{"]
+        for key in sorted(value, key=_utf16):
+            out += [_text(key), ":", *_parts(value[key]), ","]
+        return [*out[:-1], "}"] if len(out) > 1 else ["{}"]
+    if isinstance(value, (list, tuple)):
+        out = ["["]
+        for item in value:
+            out += [*_parts(item), ","]
+        return [*out[:-1], "]"] if len(out) > 1 else ["[]"]
+    raise ValueError(f"`{type(value).__name__}` is not a JSON value")
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
+
+
+def _number(value: float) -> str:
+    """ECMAScript's Number::toString (ECMA-262, 6.1.6.1.20)."""
+    if not math.isfinite(value):
+        raise ValueError(f"`{value}` is not a JSON number")
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len((whole + fraction).lstrip("0")))
+    digits = digits.rstrip("0")
+    count = len(digits)
+    if count <= point <= 21:
+        return sign + digits + "0" * (point - count)
+    if 0 < point <= 21:
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    shown = point - 1
+    tail = f".{digits[1:]}" if count > 1 else ""
+    return f"{sign}{digits[0]}{tail}e{'+' if shown >= 0 else '-'}{abs(shown)}"

@@ -1,0 +1,310 @@
+"""Everything that a rule may see, worked out once per decision.
+
+Every fact has a lane: asserted by the caller, or verified by this server. An asserted fact may narrow and
+never widens what a verified one says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from stage0.core.constraints import Control
+from stage0.core.context import Lane
+from stage0.core.interpret import Interpretation
+from stage0.core.pack import Pack, Window
+from stage0.core.request import ActionRequest, RunState, State
+
+Coverage = Literal["evidenced", "declared", "none"]
+N = TypeVar("N", int, float)
+PRODUCTION: Final = "production"
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """What is known of an approval. `given` holds only where nothing about it is wrong but its age."""
+
+    given: bool
+    claimed: bool
+    rejected: bool
+    status: str
+    approvers: tuple[str, ...]
+    at: float | None
+    self_given: bool
+    in_future: bool
+    lane: Lane
+
+
+class Facts:
+    """One action, as a rule sees it. Times are Unix seconds."""
+
+    def __init__(self, request: ActionRequest, reading: Interpretation, pack: Pack, state: State, now: float) -> None:
+        self.request = request
+        self.reading = reading
+        self.pack = pack
+        self.caller = state.caller
+        self.run: RunState | None = state.run
+        self.values: Mapping[str, Any] = reading.context.values
+        asserted = self.values.get("current_time")
+        self.now: float = asserted if asserted is not None and state.caller.test_mode else now
+        self.effects = reading.effects
+        self.high_risk = reading.high_risk
+        self.controls: dict[str, list[Control]] = {}
+        for control in reading.controls:
+            self.controls.setdefault(control.kind, []).append(control)
+
+    def control(self, kind: str) -> Control | None:
+        """A control of a kind that applies to this action: the strictest where it is a limit."""
+        found = self.controls.get(kind)
+        if not found:
+            return None
+        applying = [c for c in found if c.effects is None or not c.effects.isdisjoint(self.effects)]
+        if not applying:
+            return None
+        if len(applying) > 1 and isinstance(applying[0].value, (int, float)):
+            return min(applying, key=lambda c: c.value)
+        return applying[0]
+
+    def named(self, kind: str) -> list[tuple[str, ...]]:
+        """The lists of names that controls of a kind allow; all of them hold."""
+        return [control.value or () for control in self.controls.get(kind, ())]
+
+    # -- environment
+
+    @cached_property
+    def stated_environments(self) -> tuple[str, ...]:
+        """The environments that context or the API key name, trimmed and lower case."""
+        asserted = [str(name).lower() for name in self.reading.context.all_of("environment")]
+        bound = [name.strip().lower() for name in self.caller.environments]
+        if len(bound) != 1:
+            # Bound to several: the caller may say which of them, and nothing else.
+            return tuple(dict.fromkeys(asserted))
+        return tuple(dict.fromkeys([*bound, *asserted]))
+
+    @cached_property
+    def production(self) -> bool:
+        """Whether production is named anywhere."""
+        if PRODUCTION in self.reading.environments:
+            return True
+        aliases = self.pack.environments.production
+        stated = self.stated_environments
+        if any(name in aliases or self._folded(name) in aliases for name in stated):
+            return True
+        return not stated and self.pack.environments.absent == PRODUCTION
+
+    def _folded(self, name: str) -> str:
+        return self.pack.knowledge.lexicon.fold(name).text.strip()
+
+    @cached_property
+    def confined(self) -> bool:
+        """Whether a named non-production environment is held to by a control (an evidenced guardrail)."""
+        stated = self.stated_environments
+        if self.production or not stated or any(name not in self.pack.environments.non_production for name in stated):
+            return False
+        if "sandbox" in self.controls:
+            return True
+        if "staging_only" in self.controls and all(name in STAGING for name in stated):
+            return True
+        allowed = self.allowed_environments
+        return bool(allowed) and all(name in names for names in allowed for name in stated)
+
+    @cached_property
+    def allowed_environments(self) -> list[frozenset[str]]:
+        """Each `allowed_environment` constraint as a set of names, trimmed and lower case."""
+        return [frozenset(name.lower() for name in names) for names in self.named("allowed_environment")]
+
+    # -- role
+
+    @cached_property
+    def roles(self) -> tuple[tuple[str, ...], Lane]:
+        """The caller's roles and their lane; a role outside those bound to the key counts as absent."""
+        asserted = self.reading.context.all_of("actor_role")
+        bound = self.caller.roles
+        if not bound:
+            return asserted, "asserted"
+        if asserted:
+            return tuple(role for role in asserted if role in bound), "verified"
+        return (bound if len(bound) == 1 else ()), "verified"
+
+    # -- approval
+
+    @cached_property
+    def approval(self) -> Approval:
+        """The approval that the caller asserts."""
+        values = self.values
+        status = values.get("approval_status", "")
+        approved = values.get("approved")
+        claimed = (status == "approved" or approved is True) and status in ("", "approved") and approved is not False
+        unreadable = self.reading.context.invalid.keys() & {"approval_status", "approved", "approved_by", "approved_at"}
+        names = [name.strip() for text in self.reading.context.all_of("approved_by") for name in text.split(",")]
+        approvers = tuple(dict.fromkeys(name for name in names if name))
+        own = {_person(values.get(key)) for key in ("requested_by", "agent_name", "agent_id")} - {""}
+        blank = self.request.context.get("approved_by") is not None and not approvers
+        self_given = any(_person(name) in own for name in approvers)
+        at = values.get("approved_at")
+        in_future = at is not None and at > self.now
+        wrong = bool(unreadable) or self_given or in_future or blank or self.pack.lanes.approval != "asserted"
+        return Approval(
+            given=claimed and not wrong,
+            claimed=claimed,
+            rejected=status == "rejected",
+            status=status,
+            approvers=approvers,
+            at=at,
+            self_given=self_given,
+            in_future=in_future,
+            lane="asserted",
+        )
+
+    @cached_property
+    def approval_asked(self) -> bool:
+        """Whether a constraint asks for approval of this action."""
+        return self.approval_control is not None
+
+    @cached_property
+    def approval_control(self) -> Control | None:
+        """The constraint that asks for approval of this action."""
+        kinds = ("approval", "human_review", "approvers", "approval_timeout")
+        return next((control for kind in kinds if (control := self.control(kind)) is not None), None)
+
+    @cached_property
+    def approval_required(self) -> Mapping[str, frozenset[str]]:
+        """Issue code to the effects for which the pack, or a declared effect, requires approval."""
+        required: dict[str, frozenset[str]] = {}
+        for requirement in self.pack.requirements:
+            effects = requirement.effects & self.effects.keys()
+            if effects and self._in(requirement.environments):
+                required[requirement.code] = required.get(requirement.code, frozenset()) | effects
+        if "requires_approval" in self.effects:
+            code = "APPROVAL_REQUIRED"
+            required[code] = required.get(code, frozenset()) | {"requires_approval"}
+        return required
+
+    def _in(self, environments: frozenset[str]) -> bool:
+        if not environments or (self.production and PRODUCTION in environments):
+            return True
+        return any(name in environments for name in self.stated_environments)
+
+    @cached_property
+    def approval_needed(self) -> bool:
+        """Whether anything asks for or requires approval."""
+        return self.approval_asked or bool(self.approval_required)
+
+    @cached_property
+    def approval_max_age(self) -> float | None:
+        """Seconds after which an approval of this action has run out; None for never."""
+        ages = [age for effect, age in self.pack.approval_max_age.items() if effect in self.effects]
+        timeout = self.control("approval_timeout")
+        if timeout is not None:
+            ages.append(timeout.value)
+        return min(ages) if ages else None
+
+    @cached_property
+    def approval_expired(self) -> bool:
+        """Whether a given approval is older than it may be."""
+        limit = self.approval_max_age
+        return limit is not None and self.approval.at is not None and self.now - self.approval.at > limit
+
+    @cached_property
+    def approval_holds(self) -> bool:
+        """Whether an approval is given and its age is known to be right."""
+        if not self.approval.given or self.approval_expired:
+            return False
+        if self.approval_max_age is not None and self.approval.at is None:
+            return False
+        wanted = self.control("approvers")
+        return wanted is None or len(self.approval.approvers) >= wanted.value
+
+    # -- guardrails
+
+    @cached_property
+    def confirmed(self) -> bool:
+        """Whether a confirmation was given."""
+        return self.values.get("confirmed") is True
+
+    @cached_property
+    def rehearsed(self) -> bool:
+        """Whether a dry run was completed."""
+        return self.values.get("dry_run_completed") is True
+
+    @cached_property
+    def evidenced(self) -> bool:
+        """Whether there is a guardrail that rests on evidence."""
+        return self.approval_holds or self.confirmed or self.rehearsed or self.confined
+
+    def coverage(self, effect: str) -> Coverage:
+        """How well one effect is guarded."""
+        if self.evidenced:
+            return "evidenced"
+        for control in self.reading.controls:
+            if control.guard and (control.effects is None or effect in control.effects):
+                return "declared"
+        return "none"
+
+    # -- run state: the larger of what the server counted and what the caller says
+
+    @cached_property
+    def iteration(self) -> int | None:
+        """Which ALLOW of its run this would be, counted from one."""
+        server = None if self.run is None else self.run.allows + 1
+        return self._larger(server, "current_iteration")
+
+    @cached_property
+    def elapsed(self) -> float | None:
+        """Seconds since the run began."""
+        return self._larger(None if self.run is None else self.run.elapsed_seconds, "elapsed_seconds")
+
+    @cached_property
+    def cost(self) -> float | None:
+        """US dollars that the run has cost so far."""
+        return self._larger(None if self.run is None else self.run.cost_usd, "cumulative_cost_usd")
+
+    @cached_property
+    def retries(self) -> int | None:
+        """Retries so far."""
+        return self._larger(None if self.run is None else self.run.retries, "retry_count")
+
+    def _larger(self, server: N | None, name: str) -> N | None:
+        asserted: N | None = self.values.get(name)
+        if server is None:
+            return asserted
+        return server if asserted is None else max(server, asserted)
+
+    def counter_known(self, name: str) -> bool:
+        """Whether a counter is known in the lane that the pack accepts."""
+        if self.run is not None:
+            return True
+        return self.pack.lanes.counters == "asserted" and name in self.values
+
+    # -- change windows
+
+    def window_open(self, window: Window) -> bool:
+        """Whether a window is open by the server's clock; asserted time and zone may close it, never open it."""
+        if not _inside(window, self.now, self.caller.timezone):
+            return False
+        if "current_time" in self.reading.context.invalid or "timezone" in self.reading.context.invalid:
+            return False
+        if "current_time" not in self.values and "timezone" not in self.values:
+            return True
+        at = self.values.get("current_time", self.now)
+        return _inside(window, at, self.values.get("timezone", self.caller.timezone))
+
+
+STAGING: Final = frozenset({"staging", "stage", "stg"})
+
+
+def _person(name: object) -> str:
+    return name.strip().casefold() if isinstance(name, str) else ""
+
+
+def _inside(window: Window, at: float, zone: str) -> bool:
+    try:
+        local = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
+        return False
+    hour = local.hour + local.minute / 60 + local.second / 3600
+    return local.isoweekday() in window.days and window.opens <= hour < window.closes

@@ -1,0 +1,43 @@
+"""The fingerprint of an action: what makes two proposals the same. Approvals and receipts bind to it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from stage0.core.canonical import digest
+from stage0.core.interpret import Interpretation
+from stage0.core.request import ActionRequest
+
+_SCOPE: Final = ("resource_scope", "target_resources", "target_tenants", "active_mcp_servers")
+
+
+def task_hash(request: ActionRequest, reading: Interpretation, account: str) -> str:
+    """`v1:` and SHA-256 in hex. Counters, times, approval fields and the wording of constraints are not in it."""
+    context = reading.context
+    calls = list(context.all_of("tool_arguments"))
+    action: dict[str, Any] = {
+        "account": account,
+        "tools": sorted(request.tools),
+        "effects": sorted(request.side_effects),
+        "environment": sorted(str(name).lower() for name in context.all_of("environment")),
+        "call": calls or request.goal,
+        "controls": sorted(_controls(reading)),
+    }
+    for name in _SCOPE:
+        if name in context.values:
+            action[name] = sorted(item for value in context.all_of(name) for item in value)
+    for name in ("tenant_id", "request_channel"):
+        if name in context.values:
+            action[name] = sorted(context.all_of(name))
+    return f"v1:{digest(action)}"
+
+
+def _controls(reading: Interpretation) -> list[str]:
+    out = []
+    for control in reading.controls:
+        if control.kind == "unknown":
+            continue
+        value = control.value if control.value is not None else ""
+        effects = ",".join(sorted(control.effects)) if control.effects else ""
+        out.append(f"{control.kind}={value}|{effects}")
+    return out

@@ -1,0 +1,187 @@
+"""The compiled lexicon: which words stand for which concepts, in every language at once.
+
+The words are data (`policy/lexicon/`); this is their shape. A concept id is the same in every language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+import ahocorasick_rs
+import msgspec
+
+from stage0.core.folding import Folded, FoldTable, fold
+
+#: Concepts that are actions, and the effect of each.
+ACTIONS: Final[Mapping[str, str]] = {
+    "read": "read",
+    "show": "read",
+    "compute": "compute",
+    "fetch": "network_read",
+    "write": "write",
+    "overwrite": "overwrite",
+    "execute": "code_execution",
+    "delete": "delete",
+    "pay": "money_movement",
+    "deploy": "deployment",
+    "migrate": "schema_change",
+    "configure": "config_change",
+    "rotate": "config_change",
+    "disrupt": "service_impact",
+    "grant": "access_change",
+    "message": "external_message",
+    "publish": "publish",
+    "export": "export",
+}
+
+#: Concepts that make an action worse wherever they stand beside one.
+MODIFIERS: Final[Mapping[str, str]] = {"bulk": "bulk", "irreversible": "irreversible"}
+
+#: What an action is done to.
+OBJECTS: Final = frozenset(
+    {
+        "resource",
+        "money",
+        "letter",
+        "access",
+        "secret",
+        "personal_data",
+        "contact",
+        "person",
+        "schema",
+        "setting",
+        "software",
+        "prose",
+        "code",
+    }
+)
+
+#: Words that tell how an action word is meant.
+CONTEXT_WORDS: Final = frozenset(
+    {
+        "negation",
+        "negation_after",
+        "affirmed",
+        "lead",
+        "topic",
+        "trigger",
+        "count",
+        "question",
+        "vague",
+        "compound",
+        "rehearsal",
+        "break",
+        "approval_word",
+    }
+)
+
+#: Named environments. Every other word for one is an alias.
+ENVIRONMENTS: Final[Mapping[str, str]] = {
+    "env_production": "production",
+    "env_staging": "staging",
+    "env_development": "development",
+    "env_test": "test",
+    "env_sandbox": "sandbox",
+}
+
+CONCEPTS: Final = frozenset(ACTIONS) | frozenset(MODIFIERS) | OBJECTS | CONTEXT_WORDS | frozenset(ENVIRONMENTS)
+
+#: `verb` counts as it stands, `noun` where something triggers it, `weak` together with one of `needs`.
+Role = Literal["verb", "noun", "weak", "word"]
+
+
+class Term(msgspec.Struct, frozen=True, gc=False):
+    """One word or phrase, folded. `needs` are the object concepts that a weak verb wants beside it."""
+
+    text: str
+    concept: str
+    role: Role
+    language: str
+    needs: frozenset[str] = frozenset()
+
+
+class Hit(msgspec.Struct, frozen=True, gc=False):
+    """A term found in a folded text, at folded offsets."""
+
+    term: Term
+    start: int
+    end: int
+
+    @property
+    def concept(self) -> str:
+        return self.term.concept
+
+
+class Language(msgspec.Struct, frozen=True, gc=False):
+    """How a language is laid out: scripts it is written in, and whether the verb follows its object."""
+
+    id: str
+    verb_last: bool
+    spaced: bool
+
+
+class Lexicon:
+    """All languages' terms in one automaton. Immutable once built."""
+
+    def __init__(
+        self,
+        terms: Iterable[Term],
+        languages: Mapping[str, Language],
+        *,
+        scripts: Mapping[str, str],
+        function_words: Mapping[str, frozenset[str]],
+        version: str,
+    ) -> None:
+        self.table = FoldTable(scripts)
+        self.languages = languages
+        self.function_words = function_words
+        self.version = version
+        self._by_text: dict[str, tuple[Term, ...]] = {}
+        for term in terms:
+            self._by_text[term.text] = (*self._by_text.get(term.text, ()), term)
+        self._patterns = sorted(self._by_text)
+        self._automaton = ahocorasick_rs.AhoCorasick(self._patterns)
+
+    def fold(self, text: str) -> Folded:
+        """Fold a text for matching against this lexicon."""
+        return fold(text, self.table)
+
+    def word(self, text: str) -> tuple[Term, ...]:
+        """The terms that a single folded word stands for, without looking at what is around it."""
+        return self._by_text.get(text, ())
+
+    def hits(self, text: str) -> list[Hit]:
+        """Every term of a folded text, longest first at each place, none inside another; in order."""
+        found: list[tuple[int, int, int]] = []
+        for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            if _whole_word(text, start, end):
+                found.append((start, -end, index))
+        found.sort()
+        hits: list[Hit] = []
+        reached = 0
+        for start, negative_end, index in found:
+            if start >= reached:
+                reached = -negative_end
+                hits.extend(Hit(term, start, reached) for term in self._by_text[self._patterns[index]])
+        return hits
+
+
+def _whole_word(text: str, start: int, end: int) -> bool:
+    """A Latin term must not be a piece of a longer Latin word; other scripts have no such borders."""
+    if start and _latin(text[start]) and _latin(text[start - 1]):
+        return False
+    return not (end < len(text) and _latin(text[end - 1]) and _latin(text[end]))
+
+
+def _latin(char: str) -> bool:
+    return char.isascii() and char.isalnum()
+
+
+_WORD = re.compile(r"[a-z']+")
+
+
+def latin_words(folded: str) -> list[str]:
+    """The Latin-script words of a folded text."""
+    return _WORD.findall(folded)

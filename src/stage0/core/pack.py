@@ -1,0 +1,127 @@
+"""A policy pack: everything about a decision that is policy and not logic. Data, checked on load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from stage0.core.context import Lane
+from stage0.core.interpret import Knowledge
+
+if TYPE_CHECKING:
+    from stage0.core.rule import Rule, Severity  # rules see facts, facts see the pack: types only
+
+SeveritySetting = Literal["off", "low", "medium", "high"]
+
+
+class Requirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A control that the pack asks for: approval for `effects` in `environments` (empty: any).
+
+    `code` is the issue where it is missing."""
+
+    effects: frozenset[str]
+    environments: frozenset[str] = frozenset()
+    code: str = "APPROVAL_REQUIRED"
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A weekly change window: ISO weekdays (1 is Monday), opening and closing hour of the day, local time."""
+
+    days: frozenset[int]
+    opens: float
+    closes: float
+
+
+class Lanes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The lane that a control accepts: what the caller asserts, or only what this server knows."""
+
+    approval: Lane = "asserted"
+    role: Lane = "asserted"
+    counters: Lane = "asserted"
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where looping begins: retries, and how many of the last tools are the same."""
+
+    retries: int = 5
+    same_tool: int = 3
+
+
+class Environments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Names of environments. Production aliases only ever add danger; `absent` is what a missing one counts as."""
+
+    production: frozenset[str]
+    non_production: frozenset[str]
+    needed_for: frozenset[str]
+    absent: str = ""
+
+
+class RiskWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Points of the risk score (0 to 100): a base, each effect, production, and the worst open finding."""
+
+    base: int
+    effects: Mapping[str, int]
+    production: int
+    finding: Mapping[str, int]
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """US dollars that one step may cost, from and to."""
+
+    min: float
+    max: float
+
+
+class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The cost table: one evaluation, and each effect that is carried out downstream."""
+
+    evaluation: Price
+    effects: Mapping[str, Price]
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """A loaded policy pack. `digest` is SHA-256 over its canonical content; `rules` arrive as data."""
+
+    name: str
+    version: str
+    digest: str
+    severities: Mapping[str, SeveritySetting]
+    pro_severities: Mapping[str, SeveritySetting]
+    requirements: tuple[Requirement, ...]
+    approval_max_age: Mapping[str, float]
+    lanes: Lanes
+    windows: Mapping[str, Window]
+    thresholds: Thresholds
+    environments: Environments
+    risk: RiskWeights
+    costs: Costs
+    rules: tuple[Rule, ...]
+    by_code: Mapping[str, Rule]
+    knowledge: Knowledge
+
+    @property
+    def id(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    def rule(self, code: str) -> Rule:
+        """The rule with this code. Raises KeyError where there is none."""
+        return self.by_code[code]
+
+    def severity_of(self, code: str, default: Severity, pro: bool) -> Severity | None:
+        """How bad a code is under this pack; None where it is off."""
+        setting = self.pro_severities.get(code) if pro else None
+        setting = setting or self.severities.get(code)
+        if setting is None:
+            return default
+        return _SEVERITIES[setting]
+
+
+_SEVERITIES: Mapping[SeveritySetting, Severity | None] = {
+    "off": None,
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+}

@@ -1,0 +1,55 @@
+"""What a caller proposes: one action, before anything has run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+GOAL_LIMIT: Final = 8_000
+LIST_LIMIT: Final = 200
+ITEM_LIMIT: Final = 2_000
+
+Item = Annotated[str, msgspec.Meta(max_length=ITEM_LIMIT)]
+Items = Annotated[tuple[Item, ...], msgspec.Meta(max_length=LIST_LIMIT)]
+
+
+class ActionRequest(msgspec.Struct, frozen=True):
+    """A proposed action. `goal` is trimmed; list items are kept as sent; `context` is any JSON object."""
+
+    goal: str
+    success_criteria: Items = ()
+    constraints: Items = ()
+    tools: Items = ()
+    side_effects: Items = ()
+    context: dict[str, Any] = {}
+    pro: bool = False
+    policy_pack_version: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    debug_store_input: bool = False
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """What this server knows of the caller from its API key: verified facts, never the caller's word."""
+
+    account: str
+    roles: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    test_mode: bool = False
+    timezone: str = "UTC"
+
+
+class RunState(msgspec.Struct, frozen=True):
+    """What this server has counted for one `run_id`: `allows` so far, seconds, US dollars, tools oldest first."""
+
+    allows: int = 0
+    elapsed_seconds: float = 0.0
+    cost_usd: float = 0.0
+    retries: int = 0
+    recent_tools: tuple[str, ...] = ()
+
+
+class State(msgspec.Struct, frozen=True):
+    """Everything that the server knows and a decision may rest on, besides the request and the clock."""
+
+    caller: Caller
+    run: RunState | None = None

@@ -1,0 +1,126 @@
+"""A rule is one unit: its code, severity, message, question, remedy, documentation and logic together."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, Final, Literal
+
+import msgspec
+
+from stage0.core.facts import Facts
+
+Severity = Literal["LOW", "MEDIUM", "HIGH"]
+RANK: Final[Mapping[str, int]] = {"LOW": 1, "MEDIUM": 2, "HIGH": 3}
+INTERNAL_ERROR: Final = "INTERNAL_ERROR"
+
+#: What a rule says when it fires: the message's parameters. `severity` among them lowers this one finding.
+Params = Mapping[str, Any]
+Check = Callable[[Facts], Params | None]
+ClosingCheck = Callable[[Facts, frozenset[str]], Params | None]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A rule that fired: its code, how bad it is here, and the parameters of its message."""
+
+    code: str
+    severity: Severity
+    params: Params = {}
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One issue code. `message`, `question` and `remedy` are templates over the finding's parameters.
+
+    A `closing` rule runs after the others and is told the families in which one of them stopped the action."""
+
+    code: str
+    family: str
+    severity: Severity
+    message: str
+    question: str
+    remedy: str
+    why: str
+    check: Any
+    closing: bool = False
+
+
+def rule(
+    code: str,
+    *,
+    family: str,
+    severity: Severity,
+    message: str,
+    question: str = "",
+    remedy: str = "",
+    closing: bool = False,
+) -> Callable[[Any], Rule]:
+    """Make a rule of a function of the facts. It returns the message's parameters to fire, None to stay quiet."""
+
+    def make(check: Any) -> Rule:
+        why = inspect.cleandoc(check.__doc__ or "")
+        return Rule(code, family, severity, message, question, remedy, why, check, closing)
+
+    return make
+
+
+def rules_of(modules: Iterable[ModuleType]) -> tuple[Rule, ...]:
+    """Every rule that the modules define, by code. Raises ValueError where two share a code."""
+    found: dict[str, Rule] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, Rule) and found.setdefault(value.code, value) is not value:
+                raise ValueError(f"two rules have the code `{value.code}`")
+    return tuple(found[code] for code in sorted(found))
+
+
+def collect(rules: Iterable[Rule], facts: Facts) -> list[Finding]:
+    """Run every rule. One that raises yields INTERNAL_ERROR and takes nothing away from the others."""
+    findings: list[Finding] = []
+    stopped: set[str] = set()
+    closing: list[Rule] = []
+    severity_of = facts.pack.severity_of
+    pro = facts.request.pro
+    for each in rules:
+        if each.closing:
+            closing.append(each)
+            continue
+        try:
+            params = each.check(facts)
+        except Exception as error:  # a defect in one rule must stop the action, not the server
+            findings.append(_internal(each, error))
+            continue
+        if params is not None:
+            finding = _finding(each, params, severity_of(each.code, each.severity, pro))
+            if finding is not None:
+                findings.append(finding)
+                if finding.severity != "LOW":
+                    stopped.add(each.family)
+    findings.extend(_closing(closing, facts, frozenset(stopped)))
+    return findings
+
+
+def _closing(rules: Iterable[Rule], facts: Facts, stopped: frozenset[str]) -> Iterator[Finding]:
+    for each in rules:
+        try:
+            params = each.check(facts, stopped)
+        except Exception as error:
+            yield _internal(each, error)
+            continue
+        if params is not None:
+            finding = _finding(each, params, facts.pack.severity_of(each.code, each.severity, facts.request.pro))
+            if finding is not None:
+                yield finding
+
+
+def _finding(fired: Rule, params: Params, severity: Severity | None) -> Finding | None:
+    if severity is None:
+        return None
+    lowered = params.get("severity")
+    if lowered is not None and RANK[lowered] < RANK[severity]:
+        severity = lowered
+    return Finding(fired.code, severity, params)
+
+
+def _internal(failed: Rule, error: Exception) -> Finding:
+    return Finding(INTERNAL_ERROR, "MEDIUM", {"rule": failed.code, "error": type(error).__name__})

@@ -1,0 +1,297 @@
+"""Findings become a verdict (the worst severity, nothing else), a risk score, questions and a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from stage0.core.effects import HARMLESS, Sighting
+from stage0.core.facts import Facts
+from stage0.core.pack import Pack
+from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Rule, Severity
+
+Verdict = Literal["ALLOW", "DENY", "DEFER"]
+DecisionWord = Literal["GO", "NO_GO", "DEFER", "ERROR"]
+
+
+class Issue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One issue of an answer. `details` holds the message's parameters and where in the request it was seen."""
+
+    code: str
+    severity: Severity
+    message: str
+    details: Mapping[str, Any]
+    question: str = ""
+    remedy: str = ""
+
+
+class CostEstimate(msgspec.Struct, frozen=True):
+    """What an evaluation and its downstream effects may cost, in US dollars."""
+
+    currency: str
+    min: float
+    max: float
+    assumptions: tuple[str, ...]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The whole of a decision but for ids: what every answer and record is made from. Times are Unix seconds."""
+
+    decision: DecisionWord
+    verdict: Verdict
+    reason: str
+    issues: tuple[Issue, ...]
+    risk_score: int
+    high_risk: bool
+    clarifying_questions: tuple[str, ...]
+    defer_questions: tuple[str, ...]
+    constraints_applied: tuple[str, ...]
+    guardrails: tuple[str, ...]
+    guardrail_checks: Mapping[str, Any]
+    value_risk: int
+    waste_risk: int
+    value_findings: tuple[str, ...]
+    cost_estimate: CostEstimate
+    policy_version: str
+    evaluated_at: int
+    decision_trace_summary: str
+    task_hash: str
+    evidence: Mapping[str, str]
+    effects: tuple[str, ...]
+
+
+_INTERNAL: Final = Rule(
+    INTERNAL_ERROR,
+    "runtime",
+    "MEDIUM",
+    "Request could not be evaluated: rule `{rule}` failed with {error}.",
+    "",
+    "Report this with the request_id; the action must not run.",
+    "A rule failed.\n\nWhy: what cannot be evaluated must not run.\n\nFix: report it with the `request_id`.",
+    None,
+)
+
+#: Families whose questions make the request itself clearer.
+_CLARITY: Final = frozenset({"clarity", "context", "constraint"})
+
+
+def conclude(facts: Facts, findings: Sequence[Finding], task_hash: str) -> Decision:
+    """Everything that follows from the findings."""
+    pack = facts.pack
+    issues = tuple(_issue(finding, pack, facts) for finding in sorted(findings, key=_worst_first))
+    worst = max((RANK[issue.severity] for issue in issues), default=0)
+    verdict: Verdict = "DENY" if worst == RANK["HIGH"] else "DEFER" if worst == RANK["MEDIUM"] else "ALLOW"
+    broken = any(issue.code == INTERNAL_ERROR for issue in issues)
+    word = _word(verdict, broken=broken)
+    risk = _risk(facts, worst)
+    return Decision(
+        decision=word,
+        verdict=verdict,
+        reason=_reason(issues, verdict, facts),
+        issues=issues,
+        risk_score=risk,
+        high_risk=bool(facts.high_risk),
+        clarifying_questions=_questions(i for i in issues if _rule(i.code, pack).family in _CLARITY),
+        defer_questions=_questions(i for i in issues if i.severity == "MEDIUM") if verdict == "DEFER" else (),
+        constraints_applied=tuple(
+            dict.fromkeys(c.text for c in facts.reading.controls if c.kind not in ("unknown", "invalid"))
+        ),
+        guardrails=_guardrails(facts),
+        guardrail_checks=_checks(facts, issues),
+        value_risk=_value_risk(issues),
+        waste_risk=_waste_risk(issues),
+        value_findings=_value_findings(issues, risk),
+        cost_estimate=_cost(facts),
+        policy_version=pack.id,
+        evaluated_at=int(facts.now),
+        decision_trace_summary=_summary(word, verdict, risk, issues),
+        task_hash=task_hash,
+        evidence=_evidence(facts),
+        effects=tuple(sorted(facts.effects)),
+    )
+
+
+def _worst_first(finding: Finding) -> tuple[int, str]:
+    return -RANK[finding.severity], finding.code
+
+
+def _word(verdict: Verdict, *, broken: bool) -> DecisionWord:
+    if verdict == "ALLOW":
+        return "GO"
+    if verdict == "DENY":
+        return "NO_GO"
+    return "ERROR" if broken else "DEFER"
+
+
+def _rule(code: str, pack: Pack) -> Rule:
+    return _INTERNAL if code == INTERNAL_ERROR else pack.rule(code)
+
+
+def _issue(finding: Finding, pack: Pack, facts: Facts) -> Issue:
+    source = _rule(finding.code, pack)
+    shown = {name: _shown(value) for name, value in finding.params.items()}
+    details = {name: _plain(value) for name, value in finding.params.items() if name != "severity"}
+    effects = finding.params.get("effects")
+    if effects:
+        details["seen"] = [_where(facts.effects[effect][0]) for effect in effects if effect in facts.effects]
+    return Issue(
+        finding.code,
+        finding.severity,
+        source.message.format_map(shown),
+        details,
+        source.question.format_map(shown),
+        source.remedy.format_map(shown),
+    )
+
+
+def _where(seen: Sighting) -> dict[str, Any]:
+    span = seen.span
+    return {
+        "effect": seen.effect,
+        "source": seen.source,
+        "path": span.path,
+        "start": span.start,
+        "end": span.end,
+        "text": span.text,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, (tuple, list)) else sorted(value) if isinstance(value, frozenset) else value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return ", ".join(f"`{item}`" for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def _reason(issues: Sequence[Issue], verdict: Verdict, facts: Facts) -> str:
+    if verdict != "ALLOW":
+        return f"{issues[0].code}: {issues[0].message}"
+    if not facts.high_risk and facts.reading.changes <= HARMLESS:
+        return "The action only reads or composes, and nothing in it crosses the policy."
+    if facts.approval_holds:
+        return "The action is approved and every control that it needs is met."
+    return "Every control that the action needs is met."
+
+
+def _questions(issues: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(issue.question for issue in issues if issue.question))
+
+
+def _summary(word: str, verdict: str, risk: int, issues: Sequence[Issue]) -> str:
+    text = f"Decision: {word} (verdict: {verdict}). Risk score: {risk}."
+    if verdict == "ALLOW":
+        return text
+    return f"{text} Issues: {', '.join(issue.code for issue in issues)}."
+
+
+def _risk(facts: Facts, worst: int) -> int:
+    """The pack's table of weights: a base, the weightiest harmless effect, every other one, production, and the
+    worst open finding.
+
+    Only weights that are not negative, and a worst severity that is monotone: adding an effect never lowers it,
+    favourable evidence never raises it."""
+    weights = facts.pack.risk
+    score = weights.base + max(
+        (weights.effects.get(effect, 0) for effect in facts.effects if effect in HARMLESS), default=0
+    )
+    score += sum(weights.effects.get(effect, 0) for effect in facts.effects if effect not in HARMLESS)
+    if facts.production and facts.high_risk:
+        score += weights.production
+    if worst > RANK["LOW"]:
+        score += weights.finding["HIGH" if worst == RANK["HIGH"] else "MEDIUM"]
+        return min(score, 100)
+    return min(score, 99)
+
+
+def _guardrails(facts: Facts) -> tuple[str, ...]:
+    names = [control.mode or control.kind for control in facts.reading.controls if control.mode or control.guard]
+    return tuple(dict.fromkeys(names))
+
+
+def _checks(facts: Facts, issues: Sequence[Issue]) -> dict[str, Any]:
+    """What was checked, by family of rules: with which controls, and how it came out."""
+    checks: dict[str, dict[str, Any]] = {}
+    for control in facts.reading.controls:
+        if control.kind not in ("unknown", "invalid"):
+            entry = checks.setdefault(control.family, {"status": "passed", "controls": [], "issues": []})
+            entry["controls"].append(control.text)
+    for issue in issues:
+        entry = checks.setdefault(
+            _rule(issue.code, facts.pack).family, {"status": "passed", "controls": [], "issues": []}
+        )
+        entry["issues"].append(issue.code)
+        if issue.severity == "HIGH":
+            entry["status"] = "failed"
+        elif issue.severity == "MEDIUM" and entry["status"] != "failed":
+            entry["status"] = "missing"
+    if facts.approval_needed and facts.approval_holds:
+        entry = checks.setdefault("approval", {"status": "passed", "controls": [], "issues": []})
+        entry["evidence"] = facts.approval.lane
+    return checks
+
+
+def _evidence(facts: Facts) -> dict[str, str]:
+    """The lane of each fact that was given and understood."""
+    lanes = {name: "asserted" for name in facts.values if name not in _NOT_EVIDENCE}
+    if facts.caller.roles and facts.roles[0]:
+        lanes["actor_role"] = "verified"
+    if len(facts.caller.environments) == 1:
+        lanes["environment"] = "verified"
+    if facts.run is not None:
+        lanes["run"] = "verified"
+    lanes["clock"] = "asserted" if facts.caller.test_mode and "current_time" in facts.values else "verified"
+    return dict(sorted(lanes.items()))
+
+
+_NOT_EVIDENCE: Final = frozenset({"tool_arguments", "tool_description", "tool_annotations", "approval_reason"})
+
+
+def _value_risk(issues: Sequence[Issue]) -> int:
+    """How likely the task is not worth running: unclear goals and missing criteria."""
+    weights = {"UNCLEAR_VALUE_SIGNAL": 60, "INSUFFICIENT_CONTEXT": 20, "MISSING_SUCCESS_CRITERIA": 15}
+    return min(100, 12 + sum(weights.get(issue.code, 0) for issue in issues))
+
+
+def _waste_risk(issues: Sequence[Issue]) -> int:
+    """How likely running it burns money for nothing: loops, and work that will be stopped anyway."""
+    loops = any(issue.code in _LOOPS for issue in issues)
+    stopped = sum(1 for issue in issues if issue.severity != "LOW")
+    return min(100, 8 + (50 if loops else 0) + 8 * stopped)
+
+
+_LOOPS: Final = frozenset(
+    {"LOOP_THRESHOLD_EXCEEDED", "MAX_ITERATIONS_EXCEEDED", "TIMEOUT_EXCEEDED", "COST_LIMIT_EXCEEDED"}
+)
+
+
+def _value_findings(issues: Sequence[Issue], risk: int) -> tuple[str, ...]:
+    codes = {issue.code for issue in issues}
+    out = []
+    if "UNCLEAR_VALUE_SIGNAL" in codes:
+        out.append("The goal does not say what would come out of it")
+    if "MISSING_SUCCESS_CRITERIA" in codes:
+        out.append("No success criteria: nobody can tell when the task is done")
+    if codes & _LOOPS:
+        out.append("The run repeats itself or has used up its limits")
+    if not out:
+        out.append("Low risk, clear success criteria" if risk <= 35 else "Clear success criteria")
+    return tuple(out)
+
+
+def _cost(facts: Facts) -> CostEstimate:
+    costs = facts.pack.costs
+    prices = [costs.evaluation, *(costs.effects[effect] for effect in sorted(facts.effects) if effect in costs.effects)]
+    assumptions = ["one evaluation", *(f"one {effect}" for effect in sorted(facts.effects) if effect in costs.effects)]
+    return CostEstimate(
+        "USD",
+        round(sum(price.min for price in prices), 6),
+        round(sum(price.max for price in prices), 6),
+        tuple(assumptions),
+    )

@@ -1,0 +1,24 @@
+"""All durable state, and the only importer of the database library."""
+
+from __future__ import annotations
+
+from stage0.ledger.errors import (
+    KeyRefused,
+    LedgerError,
+    NotFound,
+    Overloaded,
+    Refused,
+    StoreUnavailable,
+)
+from stage0.ledger.ledger import Ledger, open_store
+
+__all__ = [
+    "KeyRefused",
+    "Ledger",
+    "LedgerError",
+    "NotFound",
+    "Overloaded",
+    "Refused",
+    "StoreUnavailable",
+    "open_store",
+]

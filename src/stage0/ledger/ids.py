@@ -1,0 +1,28 @@
+"""Identifiers that sort by time: 48 bits of milliseconds and 80 random ones, in Crockford's base 32."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def new_id(prefix: str, now: float) -> str:
+    """A new id, such as `req_01hq...`; `now` is Unix seconds. Later ids sort after earlier ones."""
+    number = (int(now * 1000) & ((1 << 48) - 1)) << 82 | secrets.randbits(80) << 2
+    # 130 bits are thirteen pairs of five-bit digits.
+    pairs = [_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)]
+    return f"{prefix}_{''.join(pairs)}"
+
+
+def time_of(identifier: str) -> float:
+    """Unix seconds at which an id was made. Raises ValueError where it is none."""
+    digits = identifier.rpartition("_")[2]
+    if len(digits) != 26:
+        raise ValueError(f"`{identifier}` is no id")
+    number = 0
+    for digit in digits:
+        number = number << 5 | _ALPHABET.index(digit)
+    return (number >> 82) / 1000

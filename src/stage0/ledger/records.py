@@ -1,0 +1,214 @@
+"""Decision records and outcomes: what was proposed, what was decided, what was done."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from stage0.core.request import ActionRequest, State
+from stage0.ledger.errors import NotFound
+from stage0.ledger.events import record_event
+from stage0.ledger.ids import new_id
+from stage0.ledger.keys import Key
+from stage0.ledger.schema import decisions, outcomes
+from stage0.wire import Outcome
+
+RECORD_VERSION: Final = 1
+PAGE_LIMIT: Final = 200
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that is needed to decide again. `request` has its secrets replaced; `now` is Unix seconds; `answer` is the
+    whole answer as JSON; `input` is the body as sent (secrets replaced), where that was asked for."""
+
+    v: int
+    request: ActionRequest
+    state: State
+    now: float
+    pack: str
+    digest: str
+    engine: str
+    lexicon: str
+    answer: msgspec.Raw
+    sent_request_id: str = ""
+    input: Any = None
+
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def encode_record(record: Record) -> bytes:
+    """A record as JSON. Whole numbers beyond 64 bits, which the fast encoder refuses, are kept exact."""
+    try:
+        return _encoder.encode(record)
+    except OverflowError:
+        plain = msgspec.to_builtins(msgspec.structs.replace(record, answer=msgspec.Raw(b"null")))
+        plain["answer"] = json.loads(bytes(record.answer))
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode_record(data: bytes) -> Record:
+    """A stored record. Numbers are read as they were written."""
+    plain = json.loads(data)
+    answer = msgspec.Raw(json.dumps(plain.pop("answer"), ensure_ascii=False, separators=(",", ":")).encode())
+    return msgspec.convert({**plain, "answer": answer}, Record)
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which records to list. Times are Unix seconds; `before` is the id to go on from; `key_id` limits to one key."""
+
+    verdict: str = ""
+    code: str = ""
+    run_id: str = ""
+    task_hash: str = ""
+    since: float | None = None
+    until: float | None = None
+    before: str = ""
+    key_id: str = ""
+    limit: int = 50
+
+
+def list_records(connection: sa.Connection, account: str, wanted: Filter) -> list[dict[str, Any]]:
+    """An account's records, newest first, one more than `limit` where there are more."""
+    table = decisions
+    query = sa.select(table).where(table.c.account_id == account).order_by(table.c.id.desc()).limit(wanted.limit + 1)
+    for column, value in (
+        (table.c.verdict, wanted.verdict),
+        (table.c.run_id, wanted.run_id),
+        (table.c.task_hash, wanted.task_hash),
+        (table.c.key_id, wanted.key_id),
+    ):
+        if value:
+            query = query.where(column == value)
+    if wanted.code:
+        query = query.where(table.c.codes.contains(f" {wanted.code} ", autoescape=True))
+    if wanted.before:
+        query = query.where(table.c.id < wanted.before)
+    if wanted.since is not None:
+        query = query.where(table.c.created_at >= int(wanted.since * 1e6))
+    if wanted.until is not None:
+        query = query.where(table.c.created_at < int(wanted.until * 1e6))
+    return [_summary(row) for row in connection.execute(query)]
+
+
+def _summary(row: Any) -> dict[str, Any]:
+    record = decode_record(row.record)
+    request = record.request
+    return {
+        "request_id": row.id,
+        "created_at": row.created_at / 1e6,
+        "api_key_id": row.key_id,
+        "run_id": row.run_id,
+        "verdict": row.verdict,
+        "risk_score": row.risk_score,
+        "issue_codes": row.codes.split(),
+        "policy_version": row.policy,
+        "task_hash": row.task_hash,
+        "goal": request.goal,
+        "tools": list(request.tools),
+        "side_effects": list(request.side_effects),
+    }
+
+
+def get_record(connection: sa.Connection, account: str, request_id: str, *, key_id: str = "") -> dict[str, Any]:
+    """One record with its whole trace chain. Raises NotFound, also for another account's (or key's)."""
+    query = sa.select(decisions).where(decisions.c.account_id == account, decisions.c.id == request_id)
+    if key_id:
+        query = query.where(decisions.c.key_id == key_id)
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(f"there is no check `{request_id}`")
+    record = decode_record(row.record)
+    done = connection.execute(
+        sa.select(outcomes)
+        .where(outcomes.c.account_id == account, outcomes.c.request_id == request_id)
+        .order_by(outcomes.c.id)
+    ).all()
+    values = record.request.context
+    return {
+        **_summary(row),
+        "request": msgspec.to_builtins(record.request),
+        "answer": json.loads(bytes(record.answer)),
+        "replay": {
+            "state": msgspec.to_builtins(record.state),
+            "now": record.now,
+            "policy_version": record.pack,
+            "policy_digest": record.digest,
+            "engine": record.engine,
+            "lexicon": record.lexicon,
+        },
+        "sent_request_id": record.sent_request_id,
+        "input": record.input,
+        "trace": {
+            "request_id": row.id,
+            "policy_version": row.policy,
+            "environment": values.get("environment") or values.get("target_environment"),
+            "actor_role": values.get("actor_role") or values.get("user_role") or values.get("requester_role"),
+            "approved_by": values.get("approved_by"),
+            "approved_at": values.get("approved_at"),
+            "iteration": values.get("current_iteration"),
+            "elapsed_seconds": values.get("elapsed_seconds"),
+            "final_runtime_action": _final_action(row.verdict, done),
+        },
+        "outcomes": [_outcome(each) for each in done],
+    }
+
+
+def _outcome(row: Any) -> dict[str, Any]:
+    return {
+        "status": row.status,
+        "detail": row.detail,
+        "cost_usd": row.cost_usd,
+        "at": row.at / 1e6,
+        "api_key_id": row.key_id,
+    }
+
+
+def _final_action(verdict: str, done: Any) -> str:
+    """What became of the action, as far as anybody has said."""
+    if done:
+        status: str = done[-1].status
+        return "execution_stopped" if status == "stopped" else status
+    return "not_reported" if verdict == "ALLOW" else "execution_stopped"
+
+
+def add_outcome(
+    connection: sa.Connection, key: Key, request_id: str, outcome: Outcome, *, now: float, own: bool
+) -> dict[str, Any]:
+    """Record what the runtime did. Raises NotFound. `own` limits to records that this key caused.
+
+    An execution that was not allowed is recorded all the same, and said so in an event."""
+    query = sa.select(decisions.c.verdict).where(decisions.c.account_id == key.account, decisions.c.id == request_id)
+    if own:
+        query = query.where(decisions.c.key_id == key.id)
+    verdict = connection.execute(query).scalar()
+    if verdict is None:
+        raise NotFound(f"there is no check `{request_id}`")
+    connection.execute(
+        outcomes.insert().values(
+            account_id=key.account,
+            request_id=request_id,
+            id=new_id("out", now),
+            at=int(now * 1e6),
+            key_id=key.id,
+            status=outcome.status,
+            detail=outcome.detail,
+            cost_usd=outcome.cost_usd,
+        )
+    )
+    contradicts = verdict != "ALLOW" and outcome.status != "stopped"
+    if contradicts:
+        record_event(
+            connection,
+            account=key.account,
+            actor=key.actor,
+            action="outcome.contradicts_verdict",
+            target=request_id,
+            now=now,
+            verdict=verdict,
+            status=outcome.status,
+        )
+    return {"request_id": request_id, "status": outcome.status, "verdict": verdict, "contradicts_verdict": contradicts}

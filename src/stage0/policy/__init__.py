@@ -1,0 +1,9 @@
+"""Shipped policy data (packs, lexicon, constraint grammar, plans) and its only reader."""
+
+from __future__ import annotations
+
+from stage0.policy.load import load_pack, shipped_packs
+from stage0.policy.plans import PLANS, UNLIMITED, Plan
+from stage0.policy.yaml import PolicyError
+
+__all__ = ["PLANS", "UNLIMITED", "Plan", "PolicyError", "load_pack", "shipped_packs"]

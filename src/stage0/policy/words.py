@@ -1,0 +1,151 @@
+"""Loading the lexicon: one file per language, the same concepts in each, no term under two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import opencc
+
+from stage0.core.canonical import digest
+from stage0.core.folding import FoldTable, fold
+from stage0.core.lexicon import ACTIONS, CONCEPTS, Language, Lexicon, Term
+from stage0.policy.yaml import HERE, PolicyError, convert, read
+
+
+class Weak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Ambiguous verbs and the objects that they need beside them."""
+
+    terms: tuple[str, ...]
+    needs: frozenset[str]
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One concept's words in one language."""
+
+    verbs: tuple[str, ...] = ()
+    nouns: tuple[str, ...] = ()
+    weak: tuple[Weak, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+class LanguageFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of `lexicon/`."""
+
+    language: str
+    spaced: bool
+    verb_last: bool
+    function_words: frozenset[str]
+    concepts: dict[str, Entry]
+
+
+def load_lexicon(folder: Path = HERE / "lexicon") -> Lexicon:
+    """Load every language. Raises PolicyError on an unknown concept or a term under two."""
+    scripts = script_twins()
+    files = [convert(read(path), LanguageFile, path.name) for path in sorted(folder.glob("??.yaml"))]
+    table = FoldTable(scripts)
+    terms = _unambiguous([term for file in files for term in _terms(file, table)])
+    other_words = read(folder / "uncovered.yaml")["function_words"]
+    return Lexicon(
+        terms,
+        {file.language: Language(file.language, file.verb_last, file.spaced) for file in files},
+        scripts=scripts,
+        function_words={
+            "covered": frozenset().union(*(file.function_words for file in files)),
+            "other": frozenset(str(word) for word in other_words),
+        },
+        version=digest(msgspec.to_builtins([files, other_words], order="deterministic"))[:16],
+    )
+
+
+def _unambiguous(terms: list[Term]) -> list[Term]:
+    """The terms, each once. Raises PolicyError naming every one that stands for two concepts.
+
+    An action may share its word with a noun of its own (`refund`); weak verbs whose objects differ tell apart."""
+    kept: dict[tuple[str, str, str], Term] = {}
+    by_text: dict[str, list[Term]] = {}
+    clashes = []
+    for term in terms:
+        for other in by_text.setdefault(term.text, []):
+            if other.concept != term.concept and not (other.needs and term.needs and not other.needs & term.needs):
+                clashes.append(f"{term.language}.yaml: `{term.text}` stands for `{other.concept}` and `{term.concept}`")
+        by_text[term.text].append(term)
+        kept.setdefault((term.text, term.concept, "noun" if term.role == "noun" else ""), term)
+    if clashes:
+        raise PolicyError("; ".join(sorted(set(clashes))))
+    return list(kept.values())
+
+
+def _terms(file: LanguageFile, table: FoldTable) -> Iterator[Term]:
+    unknown = file.concepts.keys() - CONCEPTS
+    if unknown:
+        raise PolicyError(f"{file.language}.yaml: unknown concepts {sorted(unknown)}")
+
+    def folded(text: str) -> str:
+        return " ".join(fold(text, table).text.split())
+
+    for concept, entry in file.concepts.items():
+        if concept not in ACTIONS and (entry.verbs or entry.nouns or entry.weak):
+            raise PolicyError(f"{file.language}.yaml: `{concept}` is no action: put its terms under `words`")
+        for verb in entry.verbs:
+            for form in _verb_forms(folded(verb)) if file.spaced else [folded(verb)]:
+                yield Term(form, concept, "verb", file.language)
+        for weak in entry.weak:
+            for verb in weak.terms:
+                for form in _verb_forms(folded(verb)) if file.spaced else [folded(verb)]:
+                    yield Term(form, concept, "weak", file.language, weak.needs)
+        for noun in (*entry.nouns, *entry.words):
+            role: Any = "noun" if noun in entry.nouns else "word"
+            for form in _noun_forms(folded(noun)) if file.spaced else [folded(noun)]:
+                yield Term(form, concept, role, file.language)
+
+
+def _verb_forms(verb: str) -> list[str]:
+    """`delete`, `deletes`, `deleting`; of a phrase, its first word changes. Participles are adjectives."""
+    first, _, rest = verb.partition(" ")
+    if not first.isascii() or not first.isalpha():
+        return [verb]
+    tail = f" {rest}" if rest else ""
+    return [first + tail, _third_person(first) + tail, _gerund(first) + tail]
+
+
+def _third_person(verb: str) -> str:
+    if verb.endswith(("s", "x", "z", "ch", "sh", "o")):
+        return verb + "es"
+    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        return verb[:-1] + "ies"
+    return verb + "s"
+
+
+def _gerund(verb: str) -> str:
+    if verb.endswith("e") and not verb.endswith(("ee", "oe", "ye")):
+        return verb[:-1] + "ing"
+    if _doubles(verb):
+        return verb + verb[-1] + "ing"
+    return verb + "ing"
+
+
+def _doubles(verb: str) -> bool:
+    """A short word that ends in one consonant after one vowel doubles it: `dropping`, `submitting` by list."""
+    if verb in ("submit", "commit", "refer", "transfer", "format"):
+        return verb != "format"
+    vowels = "aeiou"
+    return len(verb) in (3, 4) and verb[-1] not in "aeiouwxy" and verb[-2] in vowels and verb[-3] not in vowels
+
+
+def _noun_forms(noun: str) -> list[str]:
+    """Singular and plural of the last word."""
+    if not noun.isascii() or not noun[-1].isalpha() or noun.endswith("s"):
+        return [noun]
+    return [noun, _third_person(noun)]
+
+
+@lru_cache(maxsize=1)
+def script_twins() -> dict[str, str]:
+    """Each traditional Chinese character that has a simplified twin, one for one."""
+    characters = [chr(code) for block in ((0x3400, 0x4DC0), (0x4E00, 0xA000)) for code in range(*block)]
+    converted = str(opencc.OpenCC("t2s").convert("\n".join(characters))).split("\n")
+    return {a: b for a, b in zip(characters, converted, strict=True) if a != b and len(b) == 1}

@@ -1,0 +1,125 @@
+"""Clarity: whether it can be told what would be done, and what for."""
+
+from __future__ import annotations
+
+from stage0.core.effects import HARMLESS
+from stage0.core.facts import Facts
+from stage0.core.rule import Params, rule
+
+
+@rule(
+    "UNCLEAR_VALUE_SIGNAL",
+    family="clarity",
+    severity="MEDIUM",
+    message="The goal does not say what would come out of it.",
+    question="What result should this produce, and for whom?",
+    remedy="Say what is done to what, and what the result is.",
+)
+def unclear_value_signal(facts: Facts) -> Params | None:
+    """The goal is too vague to be worth running.
+
+    Why: vague tasks wander, cost money and touch what nobody meant.
+
+    Fix: name the action, its object and its result.
+    """
+    return {} if facts.reading.goal.vague else None
+
+
+@rule(
+    "INSUFFICIENT_CONTEXT",
+    family="clarity",
+    severity="MEDIUM",
+    message="Nothing says what would be done: no tools, no side effects, and a goal that names no action.",
+    question="Which tools would be used, and what would they change?",
+    remedy="Send `tools`, `side_effects` and a goal that names the action.",
+)
+def insufficient_context(facts: Facts) -> Params | None:
+    """The request does not say what would be done.
+
+    Why: what cannot be told apart from a danger is treated as one.
+
+    Fix: send the tools, the side effects and a goal that names the action.
+    """
+    return {} if not facts.effects and not facts.request.tools else None
+
+
+@rule(
+    "ACTION_NOT_UNDERSTOOD",
+    family="clarity",
+    severity="MEDIUM",
+    message="It could not be understood what {what} would do.",
+    question="What exactly would this do?",
+    remedy="Declare the side effects, or send arguments that can be read.",
+)
+def action_not_understood(facts: Facts) -> Params | None:
+    """A tool, an argument or a declared effect says nothing that could be understood.
+
+    Why: unknown means stop.
+
+    Fix: declare the side effects, and send arguments whole and readable.
+    """
+    seen = facts.effects.get("unknown")
+    if not seen:
+        return None
+    what = tuple(dict.fromkeys(sighting.span.text or sighting.span.path for sighting in seen))
+    return {"what": what, "effects": ("unknown",)}
+
+
+@rule(
+    "GOAL_LANGUAGE_NOT_COVERED",
+    family="clarity",
+    severity="MEDIUM",
+    message="The goal is in a language that is not understood here.",
+    question="What does the goal say in English, Chinese or Japanese?",
+    remedy="Send the goal in English, Chinese or Japanese.",
+)
+def goal_language_not_covered(facts: Facts) -> Params | None:
+    """The goal is in a language that the lexicon does not cover, and nothing else proves a read.
+
+    Why: what cannot be read cannot be judged.
+
+    Fix: send the goal in English, Chinese or Japanese.
+    """
+    if facts.reading.goal.covered:
+        return None
+    proven = [s.effect for seen in facts.effects.values() for s in seen if s.source in ("tool", "arguments")]
+    return None if proven and HARMLESS.issuperset(proven) else {}
+
+
+@rule(
+    "HIDDEN_TEXT",
+    family="clarity",
+    severity="MEDIUM",
+    message="The request holds characters that people cannot see: {characters}.",
+    question="Who put invisible characters into the request?",
+    remedy="Remove zero-width, bidirectional and tag characters.",
+)
+def hidden_text(facts: Facts) -> Params | None:
+    """Zero-width, bidirectional or tag characters stand in the request.
+
+    Why: text that people do not see but programs do is how instructions are smuggled. Emoji joiners are exempt.
+
+    Fix: remove them.
+    """
+    hidden = facts.reading.hidden
+    if not hidden:
+        return None
+    return {"characters": tuple(dict.fromkeys(span.text for span in hidden)), "path": hidden[0].path}
+
+
+@rule(
+    "MISSING_SUCCESS_CRITERIA",
+    family="clarity",
+    severity="LOW",
+    message="There are no success criteria.",
+    question="How will you know that the task is done?",
+    remedy="Send `success_criteria`.",
+)
+def missing_success_criteria(facts: Facts) -> Params | None:
+    """No success criteria were given.
+
+    Why: an agent that does not know when it is done goes on.
+
+    Fix: send `success_criteria`.
+    """
+    return None if any(text.strip() for text in facts.request.success_criteria) else {}

@@ -1,0 +1,55 @@
+"""Roles: who may do this."""
+
+from __future__ import annotations
+
+from stage0.core.facts import Facts
+from stage0.core.rule import Params, rule
+
+
+def _required(facts: Facts) -> list[tuple[str, ...]]:
+    return facts.named("role")
+
+
+@rule(
+    "ROLE_NOT_AUTHORIZED",
+    family="role",
+    severity="HIGH",
+    message="Role {roles} is not one of {required}.",
+    remedy="Have somebody with the required role request the action.",
+)
+def role_not_authorized(facts: Facts) -> Params | None:
+    """The caller's role is not one that a constraint requires.
+
+    Why: an action beyond one's role crosses a boundary, whoever approves it.
+
+    Fix: have somebody with the role request it. Roles are compared exactly.
+    """
+    roles, _ = facts.roles
+    for required in _required(facts):
+        if roles and any(role not in required for role in roles):
+            return {"roles": roles, "required": required}
+    return None
+
+
+@rule(
+    "ROLE_CONTEXT_MISSING",
+    family="role",
+    severity="MEDIUM",
+    message="Role {required} is required, and no role that counts was given.",
+    question="Which role does the requester hold?",
+    remedy="Send `actor_role`, or bind the role to the API key.",
+)
+def role_context_missing(facts: Facts) -> Params | None:
+    """A role is required and nothing tells the caller's.
+
+    Why: an absent role is no role. Under the strict pack only a role bound to the API key counts.
+
+    Fix: send `actor_role`; under the strict pack, bind the role to the key.
+    """
+    required = _required(facts)
+    if not required:
+        return None
+    roles, lane = facts.roles
+    if roles and (lane == "verified" or facts.pack.lanes.role == "asserted"):
+        return None
+    return {"required": tuple(dict.fromkeys(name for names in required for name in names))}

@@ -1,0 +1,164 @@
+"""Scope: which resources, tenants, channels, servers and tools an action may reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stage0.core.facts import Facts
+from stage0.core.rule import Params, rule
+
+
+def _outside(given: Iterable[str], allowed: Iterable[str]) -> tuple[str, ...]:
+    permitted = frozenset(allowed)
+    return tuple(name for name in given if name not in permitted)
+
+
+def _within(target: str, scope: str) -> bool:
+    """Whether a target is a scope or lies below it: `repo/a` is in `repo` and in `repo/*`, `repository` is not."""
+    stem = scope.removesuffix("*").rstrip("/:.")
+    if scope.endswith("*") and not stem:
+        return True
+    if not target.startswith(stem) or ".." in target.split("/"):
+        return False
+    rest = target[len(stem) :]
+    return not rest or rest[0] in "/:."
+
+
+def _scopes(facts: Facts) -> list[tuple[str, ...]]:
+    return [*facts.named("resource_scope"), *facts.reading.context.all_of("resource_scope")]
+
+
+@rule(
+    "RESOURCE_SCOPE_VIOLATION",
+    family="scope",
+    severity="HIGH",
+    message="Target {outside} is outside the scope {scope}.",
+    remedy="Keep to resources inside the scope.",
+)
+def resource_scope_violation(facts: Facts) -> Params | None:
+    """A target lies outside the resource scope.
+
+    Why: the scope is what somebody agreed to put at risk.
+
+    Fix: keep to targets inside it. Names are compared exactly; a scope holds what lies below it.
+    """
+    for scope in _scopes(facts):
+        targets = facts.values.get("target_resources", ())
+        outside = tuple(target for target in targets if not any(_within(target, allowed) for allowed in scope))
+        if outside:
+            return {"outside": outside, "scope": scope}
+    return None
+
+
+@rule(
+    "TENANT_ISOLATION_VIOLATION",
+    family="scope",
+    severity="HIGH",
+    message="Tenant {outside} is not the caller's own `{tenant}`.",
+    remedy="Act for one tenant at a time.",
+)
+def tenant_isolation_violation(facts: Facts) -> Params | None:
+    """An action under tenant isolation reaches another tenant.
+
+    Why: one customer's agent must never touch another customer's data.
+
+    Fix: act for the caller's own tenant alone.
+    """
+    tenant = facts.values.get("tenant_id")
+    if facts.control("tenant_isolation") is None or tenant is None:
+        return None
+    outside = _outside(facts.values.get("target_tenants", ()), (tenant,))
+    return {"outside": outside, "tenant": tenant} if outside else None
+
+
+@rule(
+    "CHANNEL_NOT_ALLOWED",
+    family="scope",
+    severity="HIGH",
+    message="Channel `{channel}` is not among {allowed}.",
+    remedy="Use an allowed channel.",
+)
+def channel_not_allowed(facts: Facts) -> Params | None:
+    """The request came through, or goes to, a channel that a constraint does not allow.
+
+    Why: what is fine in one channel is a leak in another.
+
+    Fix: use an allowed channel.
+    """
+    channel = facts.values.get("request_channel")
+    for allowed in facts.named("allowed_channels"):
+        if channel is not None and channel not in allowed:
+            return {"channel": channel, "allowed": allowed}
+    return None
+
+
+@rule(
+    "MCP_SERVER_NOT_ALLOWED",
+    family="scope",
+    severity="HIGH",
+    message="MCP server {outside} is not among {allowed}.",
+    remedy="Disconnect the server, or have it allowed.",
+)
+def mcp_server_not_allowed(facts: Facts) -> Params | None:
+    """An MCP server is active that a constraint does not allow.
+
+    Why: every connected server can put words into the model's mouth.
+
+    Fix: run with allowed servers alone.
+    """
+    for allowed in facts.named("allowed_mcp_servers"):
+        outside = _outside(facts.values.get("active_mcp_servers", ()), allowed)
+        if outside:
+            return {"outside": outside, "allowed": allowed}
+    return None
+
+
+@rule(
+    "TOOL_NOT_ALLOWED",
+    family="scope",
+    severity="HIGH",
+    message="Tool {outside} is not among {allowed}.",
+    remedy="Use an allowed tool.",
+)
+def tool_not_allowed(facts: Facts) -> Params | None:
+    """A tool is used that a constraint does not allow.
+
+    Why: a short list of tools is the simplest boundary there is.
+
+    Fix: use an allowed tool. Names are compared exactly.
+    """
+    current = facts.values.get("current_tool")
+    tools = [*facts.request.tools, *([current] if current else [])]
+    for allowed in facts.named("allowed_tools"):
+        outside = _outside(dict.fromkeys(tools), allowed)
+        if outside:
+            return {"outside": outside, "allowed": allowed}
+    return None
+
+
+_NEEDS = (
+    ("resource_scope", "target_resources"),
+    ("allowed_mcp_servers", "active_mcp_servers"),
+    ("allowed_channels", "request_channel"),
+    ("tenant_isolation", "tenant_id"),
+    ("tenant_isolation", "target_tenants"),
+)
+
+
+@rule(
+    "SCOPE_CONTEXT_MISSING",
+    family="scope",
+    severity="MEDIUM",
+    message="A scope is set, and {missing} was not given.",
+    question="What exactly would the action reach?",
+    remedy="Send {missing} in the context.",
+)
+def scope_context_missing(facts: Facts) -> Params | None:
+    """A scope is set and nothing says what the action would reach.
+
+    Why: a boundary that is compared with nothing bounds nothing.
+
+    Fix: send the named context fields.
+    """
+    missing = tuple(fact for kind, fact in _NEEDS if facts.control(kind) is not None and fact not in facts.values)
+    return {"missing": missing} if missing else None

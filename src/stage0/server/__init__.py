@@ -1,0 +1,1 @@
+"""HTTP: one file per resource. Reads requests, asks the ledger, writes answers; decides nothing."""

@@ -1,0 +1,166 @@
+"""`/check` and `/checks`: proposing an action, reading its record, reporting what was done."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from stage0.core.interpret import interpret
+from stage0.core.masking import mask, masked
+from stage0.core.pack import Pack
+from stage0.core.request import ActionRequest
+from stage0.ledger import Ledger
+from stage0.ledger.keys import Key
+from stage0.ledger.records import PAGE_LIMIT, Filter, add_outcome, get_record, list_records
+from stage0.server.auth import authenticate, require_scope
+from stage0.server.errors import ApiError
+from stage0.server.http import Receive, Scope, Send, header, read_body, send_error, send_json, sent_request_id
+from stage0.wire import Invalid, encode, parse, read_check, read_outcome
+
+
+class Checks:
+    """The endpoints over one ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def check(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /check`."""
+        try:
+            request_id, body = await self._check(scope, receive)
+        except Exception as error:  # every failure is an answer without a verdict of ALLOW
+            await send_error(send, error, scope, self._ledger.clock())
+            return
+        await send_json(send, 200, body, sent_request_id(scope) or request_id)
+
+    async def _check(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
+        if scope["method"] != "POST":
+            raise ApiError(405, "method_not_allowed", "Use POST.")
+        ledger = self._ledger
+        key = await authenticate(ledger, header(scope, b"x-api-key"), fresh=False)
+        require_scope(key, "check")
+        body = await read_body(scope, receive)
+        request = masked(read_check(body), ledger.keyring.fingerprint)
+        pack = self._pack(key, request)
+        raw = mask(parse(body), ledger.keyring.fingerprint) if request.debug_store_input else None
+        reading = interpret(request, pack.knowledge)
+        return await ledger.check(key, request, reading, pack, sent_request_id=sent_request_id(scope), raw=raw)
+
+    def _pack(self, key: Key, request: ActionRequest) -> Pack:
+        """The pack that decides. Raises ApiError where the plan or a pinned version does not allow it."""
+        if request.pro and not key.plan.pro:
+            raise ApiError(
+                402,
+                "pro_plan_required",
+                f"`pro: true` needs the Pro or Enterprise plan; this account is on {key.plan_name.capitalize()}.",
+            )
+        pack = self._ledger.packs[key.pack]
+        wanted = request.policy_pack_version
+        if not wanted or wanted == pack.id:
+            return pack
+        if "policy:pin" in key.scopes:
+            for other in self._ledger.packs.values():
+                if other.id == wanted:
+                    return other
+        raise ApiError(
+            409, "policy_version_mismatch", f"The active policy is `{pack.id}`, not `{wanted[:100]}`.", active=pack.id
+        )
+
+    async def list(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /checks`."""
+        key = await self._reader(scope)
+        wanted = _filter(scope)
+        own = "" if _reads_all(key) else key.id
+        wanted = msgspec.structs.replace(wanted, key_id=own or wanted.key_id)
+        rows = await self._ledger.read(lambda connection: list_records(connection, key.account, wanted))
+        more = len(rows) > wanted.limit
+        rows = rows[: wanted.limit]
+        body = {"checks": rows, "next_cursor": rows[-1]["request_id"] if more else None}
+        await send_json(send, 200, _encode(body), sent_request_id(scope))
+
+    async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /checks/{request_id}`."""
+        key = await self._reader(scope)
+        request_id = scope["path_params"]["request_id"]
+        own = "" if _reads_all(key) else key.id
+        found = await self._ledger.read(lambda connection: get_record(connection, key.account, request_id, key_id=own))
+        await send_json(send, 200, _encode(found), sent_request_id(scope) or request_id)
+
+    async def outcome(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /checks/{request_id}/outcome`."""
+        ledger = self._ledger
+        key = await authenticate(ledger, header(scope, b"x-api-key"))
+        require_scope(key, "check")
+        outcome = read_outcome(await read_body(scope, receive))
+        outcome = msgspec.structs.replace(outcome, detail=mask(outcome.detail, ledger.keyring.fingerprint))
+        request_id = scope["path_params"]["request_id"]
+        own = not _reads_all(key)
+        done = await ledger.write(
+            lambda connection: add_outcome(connection, key, request_id, outcome, now=ledger.clock(), own=own)
+        )
+        await send_json(send, 200, encode(done), sent_request_id(scope) or request_id)
+
+    async def _reader(self, scope: Scope) -> Key:
+        key = await authenticate(self._ledger, header(scope, b"x-api-key"))
+        require_scope(key, "read", "check")
+        return key
+
+
+def _reads_all(key: Key) -> bool:
+    """A key with `read` sees the whole account; one with `check` alone sees what it caused itself."""
+    return bool(key.scopes & {"read", "admin"})
+
+
+def _encode(value: Any) -> bytes:
+    try:
+        return encode(value)
+    except OverflowError:
+        import json
+
+        return json.dumps(value, ensure_ascii=False).encode()
+
+
+_VERDICTS: Final = ("ALLOW", "DENY", "DEFER")
+
+
+def _filter(scope: Scope) -> Filter:
+    """The query of `GET /checks`. Raises Invalid naming the parameter."""
+    query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+    unknown = query.keys() - {"verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit"}
+    if unknown:
+        raise Invalid(sorted(unknown)[0], "is no parameter of this endpoint")
+    verdict = query.get("verdict", "").upper()
+    if verdict and verdict not in _VERDICTS:
+        raise Invalid("verdict", f"must be one of {', '.join(_VERDICTS)}")
+    return Filter(
+        verdict=verdict,
+        code=query.get("code", "").upper(),
+        run_id=query.get("run_id", ""),
+        task_hash=query.get("task_hash", ""),
+        since=_moment(query, "since"),
+        until=_moment(query, "until"),
+        before=query.get("cursor", ""),
+        key_id=query.get("key_id", ""),
+        limit=_limit(query.get("limit", "50")),
+    )
+
+
+def _moment(query: dict[str, str], name: str) -> float | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e11:
+        raise Invalid(name, "must be Unix seconds")
+    return number
+
+
+def _limit(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text[:9]) <= PAGE_LIMIT:
+        raise Invalid("limit", f"must be a whole number from 1 to {PAGE_LIMIT}")
+    return int(text)

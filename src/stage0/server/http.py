@@ -1,0 +1,117 @@
+"""Plain HTTP on ASGI: reading a bounded body and sending JSON, with as little as possible in between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from stage0.ledger import KeyRefused, NotFound, Overloaded, Refused, StoreUnavailable
+from stage0.ledger.ids import new_id
+from stage0.server.auth import refuse_inactive
+from stage0.server.errors import ApiError, Headers, error_body, internal, invalid
+from stage0.wire import BODY_LIMIT, Invalid
+
+log: Final = structlog.get_logger("stage0.server")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_JSON: Final = (b"content-type", b"application/json")
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """A request header's value; None where it was not sent."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def sent_request_id(scope: Scope) -> str:
+    """The caller's own `X-Request-Id`, where it is one (up to 200 visible ASCII characters)."""
+    text = (header(scope, b"x-request-id") or "").strip()
+    return text if len(text) <= 200 and text.isascii() and text.isprintable() else ""
+
+
+async def read_body(scope: Scope, receive: Receive) -> bytes:
+    """The whole body. Raises ApiError 413 as soon as it is known to be too large, 415 where it is not JSON."""
+    kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        given = f"`{kind}`" if kind else "none"
+        raise ApiError(415, "unsupported_media_type", f"The content type must be `application/json`, not {given}.")
+    announced = header(scope, b"content-length")
+    if announced is not None and announced.isdigit() and int(announced) > BODY_LIMIT:
+        raise _too_large()
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > BODY_LIMIT:
+            raise _too_large()
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ApiError(422, "validation_failed", "The body ended early.")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > BODY_LIMIT:
+            raise _too_large()
+    return b"".join(parts)
+
+
+def _too_large() -> ApiError:
+    return ApiError(413, "body_too_large", f"The body is larger than {BODY_LIMIT} bytes.")
+
+
+async def send_json(send: Send, status: int, body: bytes, request_id: str, headers: Headers | None = None) -> None:
+    """Send a JSON answer, with its `X-Request-Id` where it has one."""
+    sent: Headers = [_JSON, (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    if request_id:
+        sent.append((b"x-request-id", request_id.encode("ascii", "replace")))
+    if headers:
+        sent.extend(headers)
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(send: Send, error: BaseException, scope: Scope, now: float) -> None:
+    """Send any failure as the one error shape. What was not foreseen is logged and says nothing of itself."""
+    request_id = new_id("req", now)
+    known = as_api_error(error)
+    if known is None:
+        log.error("internal_error", request_id=request_id, path=scope.get("path"), exc_info=error)
+        known = internal()
+    headers: Headers = []
+    if known.retry_after is not None:
+        headers.append((b"retry-after", str(known.retry_after).encode()))
+    if known.status == 413:
+        headers.append((b"connection", b"close"))
+    shown = sent_request_id(scope) or request_id
+    await send_json(send, known.status, error_body(known, request_id), shown, headers)
+
+
+def as_api_error(error: BaseException) -> ApiError | None:
+    """What a failure looks like from outside; None where it was not foreseen."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, Invalid):
+        return invalid(error)
+    if isinstance(error, NotFound):
+        return ApiError(404, "not_found", f"{str(error).capitalize()}.")
+    if isinstance(error, KeyRefused):
+        try:
+            refuse_inactive(error.status)
+        except ApiError as refused:
+            return refused
+    if isinstance(error, Overloaded):
+        return ApiError(503, "overloaded", "Too many checks are waiting; nothing was recorded.", retry_after=1)
+    if isinstance(error, (StoreUnavailable, Refused)):
+        return ApiError(
+            503, "service_unavailable", "The decision cannot be recorded now; the action must not run.", retry_after=1
+        )
+    return None

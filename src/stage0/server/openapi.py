@@ -1,0 +1,151 @@
+"""`GET /openapi.json`: OpenAPI 3.1, generated from the types that read and write the wire."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from stage0.core.request import GOAL_LIMIT, ActionRequest
+from stage0.wire import Answer, Outcome
+
+_ERRORS: Final = {
+    401: "No key, an unknown key or a revoked key.",
+    402: "`pro: true` below Pro, or the quota is spent.",
+    403: "A disabled key, or a key used outside its scope.",
+    404: "Not found; also for everything that belongs to another account.",
+    409: "Another policy version is active, or the idempotency key was used with another body.",
+    413: "The body is larger than 1 MB.",
+    415: "The content type is not `application/json`.",
+    422: "The request is not valid; `fields` names what is wrong.",
+    429: "Rate limit reached; `Retry-After` says when to try again.",
+    500: "The request could not be evaluated; the action must not run.",
+    503: "The decision cannot be recorded now; the action must not run.",
+}
+
+_KEY: Final[list[dict[str, list[str]]]] = [{"apiKey": []}]
+
+
+def openapi(version: str) -> dict[str, Any]:
+    """The whole document."""
+    _, components = msgspec.json.schema_components(
+        (ActionRequest, Answer, Outcome), ref_template="#/components/schemas/{name}"
+    )
+    schemas: dict[str, Any] = dict(components)
+    schemas["ActionRequest"]["properties"]["goal"].update({"minLength": 1, "maxLength": GOAL_LIMIT})
+    schemas["Error"] = _error_schema()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Stage0",
+            "version": version,
+            "summary": "Runtime authorization for AI agents.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {
+            "/check": {"post": _check()},
+            "/checks": {"get": _list()},
+            "/checks/{request_id}": {"get": _show()},
+            "/checks/{request_id}/outcome": {"post": _outcome()},
+            "/health": {"get": _open("health", "Whether decisions can be made and recorded now", 503)},
+            "/stage0/design": {"get": _open("design", "The design contract, generated from the code")},
+            "/openapi.json": {"get": _open("openapi", "This document")},
+        },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+        },
+    }
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _answers(schema: dict[str, Any], *statuses: int) -> dict[str, Any]:
+    answers: dict[str, Any] = {"200": {"description": "Processed.", "content": _json(schema)}}
+    for status in statuses:
+        answers[str(status)] = {"description": _ERRORS[status], "content": _json(_ref("Error"))}
+    return answers
+
+
+def _check() -> dict[str, Any]:
+    return {
+        "operationId": "check",
+        "summary": "Propose an action and get a decision",
+        "description": "`200` says that the request was processed; the control signal is `verdict`.",
+        "security": _KEY,
+        "parameters": [
+            {"name": "X-Request-Id", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
+        ],
+        "requestBody": {"required": True, "content": _json(_ref("ActionRequest"))},
+        "responses": _answers(_ref("Answer"), 401, 402, 403, 409, 413, 415, 422, 500, 503),
+    }
+
+
+def _list() -> dict[str, Any]:
+    names = ("verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit")
+    return {
+        "operationId": "listChecks",
+        "summary": "The account's decision records, newest first",
+        "security": _KEY,
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in names
+        ],
+        "responses": _answers({"type": "object"}, 401, 403, 422, 503),
+    }
+
+
+def _request_id() -> list[dict[str, Any]]:
+    return [{"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}}]
+
+
+def _show() -> dict[str, Any]:
+    return {
+        "operationId": "showCheck",
+        "summary": "One decision record with its whole trace chain",
+        "security": _KEY,
+        "parameters": _request_id(),
+        "responses": _answers({"type": "object"}, 401, 403, 404, 503),
+    }
+
+
+def _outcome() -> dict[str, Any]:
+    return {
+        "operationId": "reportOutcome",
+        "summary": "Report what the runtime did",
+        "security": _KEY,
+        "parameters": _request_id(),
+        "requestBody": {"required": True, "content": _json(_ref("Outcome"))},
+        "responses": _answers({"type": "object"}, 401, 403, 404, 413, 415, 422, 503),
+    }
+
+
+def _open(name: str, summary: str, *statuses: int) -> dict[str, Any]:
+    answers = _answers({"type": "object"})
+    for status in statuses:
+        answers[str(status)] = {"description": _ERRORS[status], "content": _json({"type": "object"})}
+    return {"operationId": name, "summary": summary, "responses": answers}
+
+
+def _error_schema() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["error", "message", "detail", "request_id"],
+        "properties": {
+            "error": text,
+            "message": text,
+            "detail": {"type": "object", "properties": {"detail": text, "request_id": text}},
+            "request_id": text,
+            "retry_after_seconds": {"type": "integer"},
+            "fields": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"path": text, "message": text}},
+            },
+        },
+    }

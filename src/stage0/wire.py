@@ -1,0 +1,230 @@
+"""JSON to core types and back: strict on the way in, in one place for server and client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
+
+import msgspec
+
+from stage0.core.request import GOAL_LIMIT, ActionRequest
+from stage0.core.verdict import CostEstimate, Decision, DecisionWord, Issue, Verdict
+
+T = TypeVar("T")
+
+#: Bytes of a request body.
+BODY_LIMIT: Final = 1_000_000
+NESTING_LIMIT: Final = 32
+
+
+class Invalid(ValueError):
+    """Input that is refused. `path` names the field (`goal`, `tools[3]`), empty for the body as a whole."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"`{path}`: {message}" if path else message)
+        self.path = path
+        self.message = message
+
+
+class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the runtime did after a decision."""
+
+    status: Literal["executed", "failed", "rolled_back", "stopped"]
+    detail: Annotated[str, msgspec.Meta(max_length=4_000)] = ""
+    cost_usd: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """How an answer came about: `evidence` is the lane of each fact used."""
+
+    source: str
+    test_mode: bool
+    evidence: Mapping[str, str]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to a check, all fields. A plan may leave some out."""
+
+    decision: DecisionWord
+    verdict: Verdict
+    reason: str
+    issues: tuple[Issue, ...]
+    risk_score: int
+    high_risk: bool
+    clarifying_questions: tuple[str, ...]
+    defer_questions: tuple[str, ...]
+    constraints_applied: tuple[str, ...]
+    request_id: str
+    policy_version: str
+    policy_pack_version: str
+    timestamp: int
+    evaluated_at: int
+    decision_trace_summary: str
+    task_hash: str
+    cached: bool
+    meta: Meta
+    guardrail_checks: Mapping[str, Any]
+    guardrails: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    value_risk: int | msgspec.UnsetType = msgspec.UNSET
+    waste_risk: int | msgspec.UnsetType = msgspec.UNSET
+    value_findings: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    cost_estimate: CostEstimate | msgspec.UnsetType = msgspec.UNSET
+
+
+def answer(decision: Decision, request_id: str, *, test_mode: bool, omits: frozenset[str] = frozenset()) -> Answer:
+    """A decision as its answer, without the fields that the caller's plan leaves out."""
+    unset = msgspec.UNSET
+    return Answer(
+        decision=decision.decision,
+        verdict=decision.verdict,
+        reason=decision.reason,
+        issues=decision.issues,
+        risk_score=decision.risk_score,
+        high_risk=decision.high_risk,
+        clarifying_questions=decision.clarifying_questions,
+        defer_questions=decision.defer_questions,
+        constraints_applied=decision.constraints_applied,
+        request_id=request_id,
+        policy_version=decision.policy_version,
+        policy_pack_version=decision.policy_version,
+        timestamp=decision.evaluated_at,
+        evaluated_at=decision.evaluated_at,
+        decision_trace_summary=decision.decision_trace_summary,
+        task_hash=decision.task_hash,
+        cached=False,
+        meta=Meta("live", test_mode, decision.evidence),
+        guardrail_checks=decision.guardrail_checks,
+        guardrails=unset if "guardrails" in omits else decision.guardrails,
+        value_risk=unset if "value_risk" in omits else decision.value_risk,
+        waste_risk=unset if "waste_risk" in omits else decision.waste_risk,
+        value_findings=unset if "value_findings" in omits else decision.value_findings,
+        cost_estimate=unset if "cost_estimate" in omits else decision.cost_estimate,
+    )
+
+
+_encoder: Final = msgspec.json.Encoder()
+#: Any plain value or struct as JSON bytes.
+encode = _encoder.encode
+
+
+def parse(body: bytes) -> Any:
+    """Strict JSON: no duplicate keys, NaN, infinities, lone surrogates, U+0000, or nesting deeper than 32.
+
+    Raises Invalid."""
+    if not body.strip():
+        raise Invalid("", "the body is empty; send a JSON object")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid("", f"the body is not UTF-8 (byte {error.start})") from None
+    try:
+        value = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise Invalid("", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise Invalid("", f"nested deeper than {NESTING_LIMIT}") from None
+    except ValueError as error:
+        if isinstance(error, Invalid):
+            raise
+        raise Invalid("", f"a number has too many digits ({error})") from None
+    if b"\\u" in body or body.count(b"[") + body.count(b"{") > NESTING_LIMIT:
+        _inspect(value, "", 1)
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Invalid(key, "the key is given twice")
+            seen.add(key)
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Invalid("", f"`{name}` is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise Invalid("", f"the number `{text[:40]}` is too large")
+    return number
+
+
+_decoder: Final = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite, strict=True
+)
+
+
+def _inspect(value: Any, path: str, depth: int) -> None:
+    """Depth and characters, for bodies that could be wrong in them."""
+    if isinstance(value, str):
+        _inspect_text(value, path)
+    elif isinstance(value, (dict, list)):
+        if depth > NESTING_LIMIT:
+            raise Invalid(path, f"nested deeper than {NESTING_LIMIT}")
+        if isinstance(value, dict):
+            for key, item in value.items():
+                _inspect_text(key, path)
+                _inspect(item, f"{path}.{key}" if path else key, depth + 1)
+        else:
+            for index, item in enumerate(value):
+                _inspect(item, f"{path}[{index}]", depth + 1)
+
+
+def _inspect_text(text: str, path: str) -> None:
+    if "\0" in text:
+        raise Invalid(path, "holds U+0000")
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise Invalid(path, "holds a lone surrogate") from None
+
+
+def read_check(body: bytes) -> ActionRequest:
+    """The body of `POST /check`. Raises Invalid naming the field."""
+    value = parse(body)
+    request = convert(value, ActionRequest)
+    goal = request.goal.strip()
+    if not goal:
+        raise Invalid("goal", "must not be empty")
+    if len(goal) > GOAL_LIMIT:
+        raise Invalid("goal", f"has {len(goal)} characters; at most {GOAL_LIMIT} are allowed")
+    return request if goal == request.goal else msgspec.structs.replace(request, goal=goal)
+
+
+def read_outcome(body: bytes) -> Outcome:
+    """The body of `POST /checks/{request_id}/outcome`. Raises Invalid naming the field."""
+    return convert(parse(body), Outcome)
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """A plain JSON value as a type. Raises Invalid naming the field."""
+    if not isinstance(value, dict):
+        raise Invalid("", f"the body must be a JSON object, not {_JSON_NAMES.get(type(value), 'this')}")
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise Invalid(path.strip("`").removeprefix(".") or _field_of(message), message) from None
+
+
+def _field_of(message: str) -> str:
+    """msgspec names a missing or unknown field in the message and not in the path."""
+    parts = message.split("`")
+    return parts[1] if "field" in message and len(parts) > 1 else ""
+
+
+_JSON_NAMES: Final = {
+    list: "a list",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
