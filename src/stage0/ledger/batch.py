@@ -158,9 +158,10 @@ class Writer:
                 settled = list(self._work(connection, batch))
         except Exception as error:
             self.healthy = False
-            log.error("store_unavailable", error=str(error), jobs=len(batch))
-            if isinstance(error, sa.exc.DBAPIError):
-                self._store.writer.dispose()
+            # Logs may share the disk that is full: what cannot be logged must not end this thread.
+            with contextlib.suppress(Exception):
+                log.error("store_unavailable", error=_first_line(error), jobs=len(batch))
+            self._store.writer.dispose()
             failure = error if isinstance(error, LedgerError) else StoreUnavailable(_first_line(error))
             return [(_future(job), None, failure) for job in batch]
         self.healthy = True
