@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,9 +18,12 @@ from stage0.core.folding import Folded
 from stage0.core.lexicon import ACTIONS, ENVIRONMENTS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words
 
 _CLAUSE_END: Final = re.compile(
-    r"[;!?\n。；！？，、,]|[.:](?=\s|$)|\b(?:and then|and|then|but|after that|afterwards)\b"
-    r"|然后|接着|并且|再|そして|それから"
+    r"[;!?\n。；！？，、,]|[.:](?=\s|$)|\b(?:and then|and|then|but|after that|afterwards|so)\b"
+    r"|然后|接着|并且|そして|それから"
 )
+#: As a border only where no kana stand: Japanese has it inside words (再起動).
+_AGAIN: Final = re.compile("再")
+_KANA: Final = re.compile("[\u3041-\u30fa]")
 
 
 class GoalReading(msgspec.Struct, frozen=True):
@@ -44,7 +47,7 @@ class Clause(msgspec.Struct):
 def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
     """Read a goal as sent. Linear in its length."""
     folded = lexicon.fold(goal)
-    hits = lexicon.hits(folded.text)
+    hits = _one_language(lexicon.hits(folded.text), folded.text)
     sightings: list[Sighting] = []
     for clause in _clauses(folded.text, hits):
         sightings.extend(_read_clause(clause, folded, lexicon, path))
@@ -54,15 +57,28 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
         sightings=tuple(sightings),
         environments=frozenset(ENVIRONMENTS[c] for c in concepts if c in ENVIRONMENTS),
         objects=frozenset(concepts & OBJECTS),
-        vague=_is_vague(folded.text, hits, acts),
+        vague=_is_vague(folded.text, hits, lexicon, acts=acts),
         covered=acts or _is_covered(folded.text, lexicon),
         approval_words="approval_word" in concepts,
     )
 
 
+def _one_language(hits: list[Hit], text: str) -> list[Hit]:
+    """Where Chinese and Japanese share a word, the reading of the text's own language; kana tell which it is."""
+    if text.isascii():
+        return hits
+    other = "zh" if _KANA.search(text) else "ja"
+    kept = {(h.start, h.end, h.concept, h.term.role == "noun") for h in hits if h.term.language != other}
+    return [
+        h for h in hits if h.term.language != other or (h.start, h.end, h.concept, h.term.role == "noun") not in kept
+    ]
+
+
 def _clauses(text: str, hits: Sequence[Hit]) -> Iterator[Clause]:
     """Hits by clause. A border inside a term ("terms and conditions") is none."""
     ends = [m.start() for m in _CLAUSE_END.finditer(text)]
+    if not text.isascii() and not _KANA.search(text):
+        ends = sorted(ends + [m.start() for m in _AGAIN.finditer(text)])
     position = 0
     for end in [*ends, len(text)]:
         inside: list[Hit] = []
@@ -74,17 +90,38 @@ def _clauses(text: str, hits: Sequence[Hit]) -> Iterator[Clause]:
 
 
 def _read_clause(clause: Clause, folded: Folded, lexicon: Lexicon, path: str) -> Iterator[Sighting]:
-    actions = [hit for hit in clause.hits if hit.concept in ACTIONS and _is_meant(hit, clause, folded.text, lexicon)]
-    for hit in actions:
+    changing = acted = False
+    for hit in clause.hits:
+        if hit.concept not in ACTIONS:
+            continue
+        meaning = _meaning(hit, clause, folded.text, lexicon)
+        if meaning == "talk":
+            continue
+        acted = True
+        if meaning == "compose":
+            yield sighting("compute", hit, folded, path)
+            continue
+        changing = changing or ACTIONS[hit.concept] not in _HARMLESS
         for effect in effects_of(hit.concept, _objects_near(hit, clause, lexicon)):
             yield sighting(effect, hit, folded, path)
-    changing = [hit for hit in actions if ACTIONS[hit.concept] not in ("read", "compute", "network_read")]
     if changing:
         for hit in clause.hits:
             if hit.concept in MODIFIERS:
                 yield sighting(MODIFIERS[hit.concept], hit, folded, path)
-    if not actions:
-        yield from _read_question(clause, folded, path)
+    if not acted:
+        yield from _read_trigger(clause, folded, path)
+
+
+_HARMLESS: Final = frozenset({"read", "compute", "network_read"})
+
+
+def _read_trigger(clause: Clause, folded: Folded, path: str) -> Iterator[Sighting]:
+    """A clause without an action word: code that is started, or a question."""
+    concepts = {hit.concept: hit for hit in clause.hits}
+    if "trigger" in concepts and "code" in concepts and not concepts.keys() & {"negation", "lead", "question"}:
+        yield sighting("code_execution", concepts["code"], folded, path)
+        return
+    yield from _read_question(clause, folded, path)
 
 
 def _read_question(clause: Clause, folded: Folded, path: str) -> Iterator[Sighting]:
@@ -100,27 +137,66 @@ def sighting(effect: str, hit: Hit, folded: Folded, path: str) -> Sighting:
     return Sighting(effect, "goal", Span(path, start, end, folded.original[start:end]))
 
 
-def _is_meant(hit: Hit, clause: Clause, text: str, lexicon: Lexicon) -> bool:
-    verb_last = lexicon.languages[hit.term.language].verb_last
+#: How an action word is meant: done, done to one's own draft or as a rehearsal, or only talked about.
+Meaning = Literal["act", "compose", "talk"]
+#: Actions that on one's own prose are only writing.
+_EDITS: Final = frozenset({"write", "overwrite", "delete"})
+
+
+def _meaning(hit: Hit, clause: Clause, text: str, lexicon: Lexicon) -> Meaning:
+    language = lexicon.languages[hit.term.language]
     before = [other for other in clause.hits if other.end <= hit.start]
     after = [other for other in clause.hits if other.start >= hit.end]
+    objects = _object_side(before, after, hit, spaced=language.spaced)
     if _negated(before, after, hit, text):
-        return False
-    if ACTIONS[hit.concept] in ("read", "compute"):
-        return hit.term.role != "weak" or _has_needed(hit, before, after, verb_last=verb_last)
+        return "talk"
+    if hit.term.role == "weak" and not any(other.concept in hit.term.needs for other in objects):
+        return "talk"
+    if ACTIONS[hit.concept] in _HARMLESS:
+        return "act"
     if any(other.concept == "lead" for other in before):
-        return False
+        return "talk"
     if _is_rehearsal(hit, before, after):
-        return False
-    if (verb_last or hit.term.role == "noun") and _topic_follows(hit, after, text):
-        return False
-    if hit.term.role == "weak":
-        return _has_needed(hit, before, after, verb_last=verb_last)
-    if hit.term.role == "noun":
-        return any(other.concept == "trigger" for other in (after if verb_last else before))
-    return _object_is_at_stake(hit, before, after, verb_last=verb_last)
+        return "compose"
+    if _names_a_topic(hit, clause, after, text, verb_last=language.verb_last):
+        return "talk"
+    if hit.term.role == "noun" and not _triggered(clause, before, after, verb_last=language.verb_last):
+        return "talk"
+    if hit.concept in _EDITS and objects and _nearest_object(objects, hit) == "prose":
+        return "compose"
+    return "act"
 
 
+def _object_side(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, *, spaced: bool) -> Sequence[Hit]:
+    """Where an action word's object stands: after it in English, on either side in Chinese and Japanese."""
+    return after if spaced else [*before, *after]
+
+
+def _nearest_object(objects: Sequence[Hit], hit: Hit) -> str:
+    found = [other for other in objects if other.concept in OBJECTS]
+    if not found:
+        return ""
+    return min(found, key=lambda other: max(other.start - hit.end, hit.start - other.end)).concept
+
+
+def _triggered(clause: Clause, before: Sequence[Hit], after: Sequence[Hit], *, verb_last: bool) -> bool:
+    if any(other.concept in ("question", "count") for other in clause.hits):
+        return False
+    return any(other.concept == "trigger" for other in (after if verb_last else before))
+
+
+def _names_a_topic(hit: Hit, clause: Clause, after: Sequence[Hit], text: str, *, verb_last: bool) -> bool:
+    """`refund policy`, `デプロイ手順`: the word is only the name of a topic. In languages whose verb stands
+    first, only words that are nouns as well; `purge logs` is a purge."""
+    also_noun = hit.term.role == "noun" or any(
+        other.term.role == "noun" and other.start == hit.start for other in clause.hits
+    )
+    return (verb_last or also_noun) and _topic_follows(hit, after, text)
+
+
+#: How far a negation reaches.
+_REACH_WORDS: Final = 3
+_REACH_CHARACTERS: Final = 8
 _EITHER: Final = re.compile(r"\b(?:or|nor)\b|或|または|もしくは")
 
 
@@ -129,7 +205,10 @@ def _negated(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, text: str) -
     nearest = next((h for h in reversed(before) if h.concept in ("negation", "affirmed")), None)
     if nearest is not None and nearest.concept == "negation":
         between = any(h.concept in ACTIONS and nearest.end <= h.start and h.end <= hit.start for h in before)
-        if not between or _EITHER.search(text, nearest.end, hit.start):
+        if _EITHER.search(text, nearest.end, hit.start):
+            return True
+        gap = text[nearest.end : hit.start]
+        if not between and (len(gap.split()) <= _REACH_WORDS if gap.isascii() else len(gap) <= _REACH_CHARACTERS):
             return True
     return any(h.concept == "negation_after" and h.start - hit.end <= 6 for h in after[:2])
 
@@ -144,21 +223,11 @@ def _topic_follows(hit: Hit, after: Sequence[Hit], text: str) -> bool:
     return any(h.concept == "topic" and not text[hit.end : h.start].strip() for h in after[:2])
 
 
-def _has_needed(hit: Hit, before: Sequence[Hit], after: Sequence[Hit], *, verb_last: bool) -> bool:
-    return any(other.concept in hit.term.needs for other in (before if verb_last else after))
-
-
-def _object_is_at_stake(hit: Hit, before: Sequence[Hit], after: Sequence[Hit], *, verb_last: bool) -> bool:
-    """Changing one's own prose is no change of a system: `delete the second paragraph of my letter`."""
-    objects = [other for other in (reversed(before) if verb_last else after) if other.concept in OBJECTS]
-    return not objects or objects[0].concept != "prose"
-
-
 def _objects_near(hit: Hit, clause: Clause, lexicon: Lexicon) -> frozenset[str]:
-    verb_last = lexicon.languages[hit.term.language].verb_last
-    side = [h for h in clause.hits if (h.end <= hit.start if verb_last else h.start >= hit.end)]
+    spaced = lexicon.languages[hit.term.language].spaced
+    side = [h for h in clause.hits if (h.start >= hit.end if spaced else h.start >= hit.end or h.end <= hit.start)]
     found = {h.concept for h in side if h.concept in OBJECTS}
-    if any(h.concept == "count" for h in clause.hits) or any(h.concept == "schema" for h in side):
+    if any(h.concept == "count" for h in clause.hits) or "schema" in found:
         found -= {"personal_data", "contact", "secret"}
     if {"contact", "person"} <= found:
         found.add("personal_data")
@@ -173,6 +242,7 @@ _TOGETHER: Final = (
     (frozenset({"write", "overwrite", "delete", "configure"}), "access", ("access_change",)),
     (frozenset({"overwrite", "rotate", "delete"}), "setting", ("config_change",)),
     (frozenset({"overwrite", "delete"}), "schema", ("schema_change",)),
+    (frozenset({"overwrite", "delete", "write"}), "secret", ("config_change",)),
     (frozenset({"write"}), "money", ("money_movement",)),
 )
 
@@ -186,12 +256,19 @@ def effects_of(action: str, objects: frozenset[str]) -> tuple[str, ...]:
     return tuple(effects)
 
 
-def _is_vague(text: str, hits: Sequence[Hit], acts: bool) -> bool:
-    """A goal that names no outcome: nothing but vague words, or too short to say anything."""
-    if any(hit.concept == "vague" for hit in hits):
-        rest = [h for h in hits if h.concept in OBJECTS or (h.concept in ACTIONS and h.term.role != "weak")]
-        return not rest
-    return not acts and len(text.strip()) <= 4
+def _is_vague(text: str, hits: Sequence[Hit], lexicon: Lexicon, *, acts: bool) -> bool:
+    """A goal that names no outcome: vague words and nothing else, or too short to say anything."""
+    vague = [hit for hit in hits if hit.concept == "vague"]
+    if not vague:
+        return not acts and len(text.strip()) <= 4
+    if acts and any(hit.concept in OBJECTS for hit in hits):
+        return False
+    rest = text
+    for hit in reversed(vague):
+        rest = rest[: hit.start] + " " + rest[hit.end :]
+    words = [word for word in latin_words(rest) if word not in lexicon.function_words["covered"]]
+    others = [char for char in rest if char.isalpha() and not char.isascii()]
+    return len(words) == 0 and len(others) <= 3
 
 
 _COVERED_SCRIPTS: Final = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "HALFWIDTH", "KATAKANA-HIRAGANA")

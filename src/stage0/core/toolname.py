@@ -67,13 +67,14 @@ class ToolReader:
         )
 
     def _phrases(self, words: list[str]) -> list[tuple[Term, ...]]:
-        """The terms at each word; two words that make one term (`log in`, `api key`) count as that term."""
+        """The terms at each word; words that make one term together (`api key`) count as that term."""
         out: list[tuple[Term, ...]] = []
         index = 0
         while index < len(words):
-            pair = self._lexicon.word(f"{words[index]} {words[index + 1]}") if index + 1 < len(words) else ()
-            out.append(pair or self._lexicon.word(words[index]) or self._joiner(words[index]))
-            index += 2 if pair else 1
+            length = next((n for n in (3, 2) if self._lexicon.word(" ".join(words[index : index + n]))), 1)
+            found = self._lexicon.word(" ".join(words[index : index + length]))
+            out.append(found or self._joiner(words[index]))
+            index += length
         return out
 
     def _joiner(self, word: str) -> tuple[Term, ...]:
@@ -88,8 +89,9 @@ class ToolReader:
                 effects["compute"] = None
                 continue
             near = objects - {"personal_data", "secret"} if counting or "schema" in objects else objects
-            for effect in effects_of(action, near):
-                effects[effect] = None
+            effects.update(dict.fromkeys(effects_of(action, near)))
+        if counting and not effects:
+            effects["compute"] = None
         if any(effect not in ("read", "compute", "network_read") for effect in effects):
             for at in terms:
                 for term in at:
@@ -115,7 +117,8 @@ def _actions(terms: list[tuple[Term, ...]], objects: frozenset[str]) -> list[str
         verbs = [t for t in found if t.role != "noun"] or found
         actions.extend(t.concept for t in verbs)
         reading = not actions[:-1] and all(t.concept in _HARMLESS for t in verbs)
-    return actions
+    # In a name nothing is a figure of speech: `drop_foo` drops, whatever a foo is.
+    return actions or [t.concept for at in terms for t in at if t.role == "weak"][:1]
 
 
 def _counts(term: Term, objects: frozenset[str]) -> bool:

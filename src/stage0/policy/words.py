@@ -61,25 +61,32 @@ def load_lexicon(folder: Path = HERE / "lexicon") -> Lexicon:
     )
 
 
-def _unambiguous(terms: list[Term]) -> list[Term]:
-    """The terms, each once. Raises PolicyError naming every one that stands for two concepts.
+def _unambiguous(terms: list[tuple[Term, bool]]) -> list[Term]:
+    """The terms, each once per language; what a file says beats a form that was derived. Raises PolicyError naming
+    every term that stands for two concepts.
 
     An action may share its word with a noun of its own (`refund`); weak verbs whose objects differ tell apart."""
-    kept: dict[tuple[str, str, str], Term] = {}
+    kept: dict[tuple[str, str, str, bool], Term] = {}
     by_text: dict[str, list[Term]] = {}
-    clashes = []
-    for term in terms:
-        for other in by_text.setdefault(term.text, []):
-            if other.concept != term.concept and not (other.needs and term.needs and not other.needs & term.needs):
-                clashes.append(f"{term.language}.yaml: `{term.text}` stands for `{other.concept}` and `{term.concept}`")
+    clashes = set()
+    for term, derived in sorted(terms, key=lambda each: each[1]):
+        others = [other for other in by_text.setdefault(term.text, []) if _clash(term, other)]
+        if others and derived:
+            continue
+        clashes |= {f"{term.language}.yaml: `{term.text}` is `{o.concept}` and `{term.concept}`" for o in others}
         by_text[term.text].append(term)
-        kept.setdefault((term.text, term.concept, "noun" if term.role == "noun" else ""), term)
+        kept.setdefault((term.text, term.concept, term.language, term.role == "noun"), term)
     if clashes:
-        raise PolicyError("; ".join(sorted(set(clashes))))
+        raise PolicyError("; ".join(sorted(clashes)))
     return list(kept.values())
 
 
-def _terms(file: LanguageFile, table: FoldTable) -> Iterator[Term]:
+def _clash(term: Term, other: Term) -> bool:
+    told_apart = other.needs and term.needs and not other.needs & term.needs
+    return other.concept != term.concept and not told_apart
+
+
+def _terms(file: LanguageFile, table: FoldTable) -> Iterator[tuple[Term, bool]]:
     unknown = file.concepts.keys() - CONCEPTS
     if unknown:
         raise PolicyError(f"{file.language}.yaml: unknown concepts {sorted(unknown)}")
@@ -92,15 +99,15 @@ def _terms(file: LanguageFile, table: FoldTable) -> Iterator[Term]:
             raise PolicyError(f"{file.language}.yaml: `{concept}` is no action: put its terms under `words`")
         for verb in entry.verbs:
             for form in _verb_forms(folded(verb)) if file.spaced else [folded(verb)]:
-                yield Term(form, concept, "verb", file.language)
+                yield Term(form, concept, "verb", file.language), form != folded(verb)
         for weak in entry.weak:
             for verb in weak.terms:
                 for form in _verb_forms(folded(verb)) if file.spaced else [folded(verb)]:
-                    yield Term(form, concept, "weak", file.language, weak.needs)
+                    yield Term(form, concept, "weak", file.language, weak.needs), form != folded(verb)
         for noun in (*entry.nouns, *entry.words):
             role: Any = "noun" if noun in entry.nouns else "word"
             for form in _noun_forms(folded(noun)) if file.spaced else [folded(noun)]:
-                yield Term(form, concept, role, file.language)
+                yield Term(form, concept, role, file.language), form != folded(noun)
 
 
 def _verb_forms(verb: str) -> list[str]:

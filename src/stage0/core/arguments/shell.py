@@ -21,13 +21,13 @@ class Command(msgspec.Struct, frozen=True):
     """What the pack knows of a command: its effects, and those of subcommands or options that differ.
 
     `runs`: the rest of the line is a command of its own (`sudo`, `xargs`). `inline`: options whose
-    value is code in `language` (`bash -c`, `python -c`)."""
+    value is code (`bash -c`, `python -c`). `nested`: that code, or that rest, is a shell line again."""
 
     effects: tuple[str, ...] = ()
     when: Mapping[str, tuple[str, ...]] = {}
     runs: bool = False
     inline: tuple[str, ...] = ()
-    shell: bool = False
+    nested: bool = False
 
 
 Commands = Mapping[str, Command]
@@ -98,6 +98,8 @@ def _command(words: list[str], commands: Commands, depth: int) -> Iterator[str]:
     code = _inline(command, rest)
     if code is not None:
         yield from _nested(code, command, commands, depth)
+    elif command.runs and (command.nested or (len(rest) == 1 and " " in rest[0])):
+        yield from _nested(" ".join(rest), msgspec.structs.replace(command, nested=True), commands, depth)
     elif command.runs:
         yield from _wrapped(rest, commands, depth)
     else:
@@ -114,7 +116,7 @@ def _inline(command: Command, rest: list[str]) -> str | None:
 
 
 def _nested(code: str, command: Command, commands: Commands, depth: int) -> Iterator[str]:
-    if not command.shell:
+    if not command.nested:
         yield "code_execution"
         return
     tree = tree_sitter.Parser(_LANGUAGE).parse(code.encode("utf-8", "surrogatepass"))
@@ -133,24 +135,37 @@ def _wrapped(rest: list[str], commands: Commands, depth: int) -> Iterator[str]:
 
 
 def _effects(command: Command, rest: list[str]) -> Iterator[str]:
-    """Those of the longest matching `when` entries, every one that matches; else the command's own."""
+    """Those of the longest matching `when` entries, every one that matches; else the command's own.
+
+    An option's value may stand before the subcommand (`git -C path push`): where nothing matches from the first
+    bare word on, the next two are tried."""
     present = set(rest) | {option for word in rest for option in _letters(word)}
     bare = [word for word in rest if not word.startswith("-")]
-    heads = {" ".join(bare[:count]) for count in (1, 2, 3)}
+    matched: dict[str, None] = {}
+    for skipped in range(3):
+        heads = {" ".join(bare[skipped : skipped + count]) for count in (1, 2, 3)}
+        matched = _matching(command, heads if skipped == 0 else heads - {""}, present)
+        if matched or skipped + 1 >= len(bare):
+            break
+    if not matched and not command.effects:
+        raise _Unread
+    yield from matched or command.effects
+
+
+def _matching(command: Command, heads: set[str], present: set[str]) -> dict[str, None]:
     matched: dict[str, None] = {}
     longest = 0
     for condition, effects in command.when.items():
         parts = condition.split(" ")
         head = " ".join(part for part in parts if not part.startswith("-"))
         options = {part for part in parts if part.startswith("-")}
-        if (not head or head in heads) and options <= present:
-            if len(parts) > longest:
-                longest, matched = len(parts), {}
-            if len(parts) == longest:
-                matched.update(dict.fromkeys(effects))
-    if not matched and not command.effects:
-        raise _Unread
-    yield from matched or command.effects
+        if (head and head not in heads) or not options <= present:
+            continue
+        if len(parts) > longest:
+            longest, matched = len(parts), {}
+        if len(parts) == longest:
+            matched.update(dict.fromkeys(effects))
+    return matched
 
 
 def _letters(word: str) -> Iterator[str]:
