@@ -52,6 +52,7 @@ bench: $(READY) ## measure a local server with wrk (ARGS=... goes to bench/run.p
 		else \
 			echo "make bench needs wrk: install your system's package (Debian: apt-get install wrk)" >&2; exit 1; \
 		fi; }
+	$(UV) sync --quiet --frozen --all-extras --group bench
 	$(BIN)/python bench/run.py $(ARGS)
 
 lock: $(UV_READY) ## bring uv.lock up to date with pyproject.toml (ARGS=--upgrade takes the newest versions)

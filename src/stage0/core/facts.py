@@ -6,10 +6,9 @@ never widens what a verified one says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -22,7 +21,22 @@ from stage0.core.request import ActionRequest, RunState, State
 
 Coverage = Literal["evidenced", "declared", "none"]
 N = TypeVar("N", int, float)
+V = TypeVar("V")
 PRODUCTION: Final = "production"
+
+
+class lazy(Generic[V]):  # noqa: N801 -- reads as the decorator that it is
+    """A value worked out on first use and kept on the instance. The standard library's takes a lock on Python 3.11,
+    which costs more than most of what is worked out here."""
+
+    def __init__(self, work: Callable[[Any], V]) -> None:
+        self._work = work
+        self._name = work.__name__
+        self.__doc__ = work.__doc__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> V:
+        value = instance.__dict__[self._name] = self._work(instance)
+        return value
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -54,20 +68,17 @@ class Facts:
         self.effects = reading.effects
         self.high_risk = reading.high_risk
         self.controls: dict[str, list[Control]] = {}
+        self._applying: dict[str, Control] = {}
         for control in reading.controls:
             self.controls.setdefault(control.kind, []).append(control)
+            if control.effects is None or not control.effects.isdisjoint(self.effects):
+                kept = self._applying.setdefault(control.kind, control)
+                if kept is not control and _stricter(control, kept):
+                    self._applying[control.kind] = control
 
     def control(self, kind: str) -> Control | None:
         """A control of a kind that applies to this action: the strictest where it is a limit."""
-        found = self.controls.get(kind)
-        if not found:
-            return None
-        applying = [c for c in found if c.effects is None or not c.effects.isdisjoint(self.effects)]
-        if not applying:
-            return None
-        if len(applying) > 1 and isinstance(applying[0].value, (int, float)):
-            return min(applying, key=lambda c: c.value)
-        return applying[0]
+        return self._applying.get(kind)
 
     def named(self, kind: str) -> list[tuple[str, ...]]:
         """The lists of names that controls of a kind allow; all of them hold."""
@@ -75,7 +86,7 @@ class Facts:
 
     # -- environment
 
-    @cached_property
+    @lazy
     def stated_environments(self) -> tuple[str, ...]:
         """The environments that context or the API key name, trimmed and lower case."""
         asserted = [str(name).lower() for name in self.reading.context.all_of("environment")]
@@ -85,7 +96,7 @@ class Facts:
             return tuple(dict.fromkeys(asserted))
         return tuple(dict.fromkeys([*bound, *asserted]))
 
-    @cached_property
+    @lazy
     def production(self) -> bool:
         """Whether production is named anywhere."""
         if PRODUCTION in self.reading.environments:
@@ -99,7 +110,7 @@ class Facts:
     def _folded(self, name: str) -> str:
         return self.pack.knowledge.lexicon.fold(name).text.strip()
 
-    @cached_property
+    @lazy
     def confined(self) -> bool:
         """Whether a named non-production environment is held to by a control (an evidenced guardrail)."""
         stated = self.stated_environments
@@ -112,14 +123,14 @@ class Facts:
         allowed = self.allowed_environments
         return bool(allowed) and all(name in names for names in allowed for name in stated)
 
-    @cached_property
+    @lazy
     def allowed_environments(self) -> list[frozenset[str]]:
         """Each `allowed_environment` constraint as a set of names, trimmed and lower case."""
         return [frozenset(name.lower() for name in names) for names in self.named("allowed_environment")]
 
     # -- role
 
-    @cached_property
+    @lazy
     def roles(self) -> tuple[tuple[str, ...], Lane]:
         """The caller's roles and their lane; a role outside those bound to the key counts as absent."""
         asserted = self.reading.context.all_of("actor_role")
@@ -132,7 +143,7 @@ class Facts:
 
     # -- approval
 
-    @cached_property
+    @lazy
     def approval(self) -> Approval:
         """The approval that the caller asserts."""
         values = self.values
@@ -160,18 +171,18 @@ class Facts:
             lane="asserted",
         )
 
-    @cached_property
+    @lazy
     def approval_asked(self) -> bool:
         """Whether a constraint asks for approval of this action."""
         return self.approval_control is not None
 
-    @cached_property
+    @lazy
     def approval_control(self) -> Control | None:
         """The constraint that asks for approval of this action."""
         kinds = ("approval", "human_review", "approvers", "approval_timeout")
         return next((control for kind in kinds if (control := self.control(kind)) is not None), None)
 
-    @cached_property
+    @lazy
     def approval_required(self) -> Mapping[str, frozenset[str]]:
         """Issue code to the effects for which the pack, or a declared effect, requires approval."""
         required: dict[str, frozenset[str]] = {}
@@ -189,12 +200,12 @@ class Facts:
             return True
         return any(name in environments for name in self.stated_environments)
 
-    @cached_property
+    @lazy
     def approval_needed(self) -> bool:
         """Whether anything asks for or requires approval."""
         return self.approval_asked or bool(self.approval_required)
 
-    @cached_property
+    @lazy
     def approval_max_age(self) -> float | None:
         """Seconds after which an approval of this action has run out; None for never."""
         ages = [age for effect, age in self.pack.approval_max_age.items() if effect in self.effects]
@@ -203,13 +214,13 @@ class Facts:
             ages.append(timeout.value)
         return min(ages) if ages else None
 
-    @cached_property
+    @lazy
     def approval_expired(self) -> bool:
         """Whether a given approval is older than it may be."""
         limit = self.approval_max_age
         return limit is not None and self.approval.at is not None and self.now - self.approval.at > limit
 
-    @cached_property
+    @lazy
     def approval_holds(self) -> bool:
         """Whether an approval is given and its age is known to be right."""
         if not self.approval.given or self.approval_expired:
@@ -221,17 +232,17 @@ class Facts:
 
     # -- guardrails
 
-    @cached_property
+    @lazy
     def confirmed(self) -> bool:
         """Whether a confirmation was given."""
         return self.values.get("confirmed") is True
 
-    @cached_property
+    @lazy
     def rehearsed(self) -> bool:
         """Whether a dry run was completed."""
         return self.values.get("dry_run_completed") is True
 
-    @cached_property
+    @lazy
     def evidenced(self) -> bool:
         """Whether there is a guardrail that rests on evidence."""
         return self.approval_holds or self.confirmed or self.rehearsed or self.confined
@@ -247,23 +258,23 @@ class Facts:
 
     # -- run state: the larger of what the server counted and what the caller says
 
-    @cached_property
+    @lazy
     def iteration(self) -> int | None:
         """Which ALLOW of its run this would be, counted from one."""
         server = None if self.run is None else self.run.allows + 1
         return self._larger(server, "current_iteration")
 
-    @cached_property
+    @lazy
     def elapsed(self) -> float | None:
         """Seconds since the run began."""
         return self._larger(None if self.run is None else self.run.elapsed_seconds, "elapsed_seconds")
 
-    @cached_property
+    @lazy
     def cost(self) -> float | None:
         """US dollars that the run has cost so far."""
         return self._larger(None if self.run is None else self.run.cost_usd, "cumulative_cost_usd")
 
-    @cached_property
+    @lazy
     def retries(self) -> int | None:
         """Retries so far."""
         return self._larger(None if self.run is None else self.run.retries, "retry_count")
@@ -292,6 +303,14 @@ class Facts:
             return True
         at = self.values.get("current_time", self.now)
         return _inside(window, at, self.values.get("timezone", self.caller.timezone))
+
+
+def _stricter(control: Control, other: Control) -> bool:
+    """Of two limits the smaller is the stricter; of two demands the larger (approvers)."""
+    if not isinstance(control.value, (int, float)):
+        return False
+    larger: bool = control.value > other.value
+    return larger if control.kind == "approvers" else not larger
 
 
 STAGING: Final = frozenset({"staging", "stage", "stg"})

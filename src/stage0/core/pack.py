@@ -80,6 +80,9 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evaluation: Price
     effects: Mapping[str, Price]
 
+    def __hash__(self) -> int:
+        return id(self)
+
 
 class Pack(msgspec.Struct, frozen=True):
     """A loaded policy pack. `digest` is SHA-256 over its canonical content; `rules` arrive as data."""

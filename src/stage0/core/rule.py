@@ -77,10 +77,7 @@ def rules_of(modules: Iterable[ModuleType]) -> tuple[Rule, ...]:
 def collect(rules: Iterable[Rule], facts: Facts) -> list[Finding]:
     """Run every rule. One that raises yields INTERNAL_ERROR and takes nothing away from the others."""
     findings: list[Finding] = []
-    stopped: set[str] = set()
     closing: list[Rule] = []
-    severity_of = facts.pack.severity_of
-    pro = facts.request.pro
     for each in rules:
         if each.closing:
             closing.append(each)
@@ -91,35 +88,31 @@ def collect(rules: Iterable[Rule], facts: Facts) -> list[Finding]:
             findings.append(_internal(each, error))
             continue
         if params is not None:
-            finding = _finding(each, params, severity_of(each.code, each.severity, pro))
-            if finding is not None:
-                findings.append(finding)
-                if finding.severity != "LOW":
-                    stopped.add(each.family)
-    findings.extend(_closing(closing, facts, frozenset(stopped)))
-    return findings
-
-
-def _closing(rules: Iterable[Rule], facts: Facts, stopped: frozenset[str]) -> Iterator[Finding]:
-    for each in rules:
+            findings.extend(_finding(each, params, facts))
+    by_code = facts.pack.by_code
+    stopped = frozenset(
+        by_code[found.code].family for found in findings if found.severity != "LOW" and found.code in by_code
+    )
+    for each in closing:
         try:
             params = each.check(facts, stopped)
         except Exception as error:
-            yield _internal(each, error)
+            findings.append(_internal(each, error))
             continue
         if params is not None:
-            finding = _finding(each, params, facts.pack.severity_of(each.code, each.severity, facts.request.pro))
-            if finding is not None:
-                yield finding
+            findings.extend(_finding(each, params, facts))
+    return findings
 
 
-def _finding(fired: Rule, params: Params, severity: Severity | None) -> Finding | None:
+def _finding(fired: Rule, params: Params, facts: Facts) -> Iterator[Finding]:
+    """The finding of a rule that fired, none where the pack has it off."""
+    severity = facts.pack.severity_of(fired.code, fired.severity, facts.request.pro)
     if severity is None:
-        return None
+        return
     lowered = params.get("severity")
     if lowered is not None and RANK[lowered] < RANK[severity]:
         severity = lowered
-    return Finding(fired.code, severity, params)
+    yield Finding(fired.code, severity, params)
 
 
 def _internal(failed: Rule, error: Exception) -> Finding:

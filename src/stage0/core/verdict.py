@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
 
 from stage0.core.effects import HARMLESS, Sighting
 from stage0.core.facts import Facts
-from stage0.core.pack import Pack
+from stage0.core.pack import Costs, Pack
 from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Rule, Severity
 
 Verdict = Literal["ALLOW", "DENY", "DEFER"]
@@ -239,15 +240,16 @@ def _checks(facts: Facts, issues: Sequence[Issue]) -> dict[str, Any]:
 
 def _evidence(facts: Facts) -> dict[str, str]:
     """The lane of each fact that was given and understood."""
-    lanes = {name: "asserted" for name in facts.values if name not in _NOT_EVIDENCE}
-    if facts.caller.roles and facts.roles[0]:
+    lanes = dict.fromkeys([name for name in facts.values if name not in _NOT_EVIDENCE], "asserted")
+    caller = facts.caller
+    if caller.roles and facts.roles[0]:
         lanes["actor_role"] = "verified"
-    if len(facts.caller.environments) == 1:
+    if len(caller.environments) == 1:
         lanes["environment"] = "verified"
     if facts.run is not None:
         lanes["run"] = "verified"
-    lanes["clock"] = "asserted" if facts.caller.test_mode and "current_time" in facts.values else "verified"
-    return dict(sorted(lanes.items()))
+    lanes["clock"] = "asserted" if caller.test_mode and "current_time" in facts.values else "verified"
+    return lanes
 
 
 _NOT_EVIDENCE: Final = frozenset({"tool_arguments", "tool_description", "tool_annotations", "approval_reason"})
@@ -286,12 +288,17 @@ def _value_findings(issues: Sequence[Issue], risk: int) -> tuple[str, ...]:
 
 
 def _cost(facts: Facts) -> CostEstimate:
-    costs = facts.pack.costs
-    prices = [costs.evaluation, *(costs.effects[effect] for effect in sorted(facts.effects) if effect in costs.effects)]
-    assumptions = ["one evaluation", *(f"one {effect}" for effect in sorted(facts.effects) if effect in costs.effects)]
+    return _cost_of(facts.pack.costs, frozenset(facts.effects))
+
+
+@lru_cache(maxsize=1024)
+def _cost_of(costs: Costs, effects: frozenset[str]) -> CostEstimate:
+    """What a set of effects may cost: it depends on nothing else, so it is kept."""
+    priced = [effect for effect in sorted(effects) if effect in costs.effects]
+    prices = [costs.evaluation, *(costs.effects[effect] for effect in priced)]
     return CostEstimate(
         "USD",
         round(sum(price.min for price in prices), 6),
         round(sum(price.max for price in prices), 6),
-        tuple(assumptions),
+        ("one evaluation", *(f"one {effect}" for effect in priced)),
     )

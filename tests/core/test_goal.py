@@ -1,0 +1,243 @@
+"""Goals: a verb counts together with its object, its negation and what the sentence is about."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from stage0.core.goal import GoalReading, read_goal
+from stage0.policy import shipped_packs
+
+LEXICON: Final = shipped_packs()["stage0-default"].knowledge.lexicon
+
+Table = dict[str, set[str]]
+
+
+def reading_of(goal: str) -> GoalReading:
+    """What a goal says."""
+    return read_goal(goal, LEXICON)
+
+
+def effects_of_goal(goal: str) -> set[str]:
+    """The effects that a goal asks for."""
+    return {sighting.effect for sighting in reading_of(goal).sightings}
+
+
+ENGLISH: Final[Table] = {
+    "List the open tickets": {"read"},
+    "Summarize weekly KPI deltas": {"compute"},
+    "Delete inactive users": {"delete"},
+    "Delete all inactive users": {"delete", "bulk"},
+    "Permanently delete the account": {"delete", "irreversible"},
+    "Refund the order of customer 17": {"money_movement"},
+    "Pay the supplier's invoice": {"money_movement"},
+    "Transfer 500 dollars to Bob": {"money_movement"},
+    "Deploy the new version": {"deployment"},
+    "Restart the payment service": {"service_impact"},
+    "Send an email to all customers": {"external_message", "bulk"},
+    "Grant Bob admin access": {"access_change"},
+    "Rotate the API key": {"config_change"},
+    "Rename the file": {"overwrite"},
+    "Download the prices": {"network_read"},
+    "Create a ticket": {"write"},
+    "Find the stale branches and delete them": {"read", "delete"},
+    "Count customers by country": {"read"},
+    "Which services are down?": {"read"},
+}
+
+CHINESE: Final[Table] = {
+    "列出本週的工單": {"read"},
+    "整理本週的銷售數字": {"compute"},
+    "刪除不活躍的使用者": {"delete"},
+    "删除不活跃的用户": {"delete"},
+    "永久刪除所有帳號": {"delete", "irreversible", "bulk"},
+    "轉帳五百元給供應商": {"money_movement"},
+    "退款給客戶": {"money_movement"},
+    "部署新版本": {"deployment"},
+    "重启服务": {"service_impact"},
+    "寄信給客戶": {"external_message"},
+    "授予小王管理員權限": {"access_change"},
+    "修改檔案": {"overwrite"},
+    "下載價目表": {"network_read"},
+    "有多少客戶": {"read"},
+}
+
+JAPANESE: Final[Table] = {
+    "未対応のチケットを一覧表示する": {"read"},
+    "週次の売上をまとめる": {"compute"},
+    "休眠ユーザーを削除する": {"delete"},
+    "すべてのユーザーを完全に削除してください": {"delete", "bulk", "irreversible"},
+    "顧客に返金する": {"money_movement"},
+    "取引先に五万円を振り込む": {"money_movement"},
+    "新しいバージョンをデプロイする": {"deployment"},
+    "サービスを再起動する": {"service_impact"},
+    "顧客にメールを送信する": {"external_message"},
+    "管理者権限を付与する": {"access_change"},
+    "ファイルを編集する": {"overwrite"},
+    "価格表をダウンロードする": {"network_read"},
+    "顧客は何人いますか": {"read"},
+}
+
+TOGETHER: Final = ENGLISH | CHINESE | JAPANESE
+
+
+@pytest.mark.parametrize(("goal", "effects"), TOGETHER.items(), ids=TOGETHER)
+def test_a_goal_asks_for_what_it_says(goal: str, effects: set[str]) -> None:
+    assert effects_of_goal(goal) == effects
+
+
+#: What each goal must not be taken for.
+NOT_MEANT: Final[dict[str, str]] = {
+    # negated
+    "Do not delete anything": "delete",
+    "List stale users but don't delete them": "delete",
+    "Summarize the logs without deleting any": "delete",
+    "Never send emails to customers": "external_message",
+    "Do not delete or overwrite files": "delete",
+    "Don't archive or delete tickets": "delete",
+    "請勿刪除任何資料": "delete",
+    "列出帳號,不要刪除": "delete",
+    "不要寄信給客戶": "external_message",
+    "データは削除しないでください": "delete",
+    "メールを送信せずに一覧を作る": "external_message",
+    "ユーザーを削除しないこと": "delete",
+    # a topic, not an action
+    "Explain the refund policy": "money_movement",
+    "Show the deployment history": "deployment",
+    "How do I delete a branch": "delete",
+    "說明退款政策": "money_movement",
+    "整理部署流程": "deployment",
+    "如何刪除分支": "delete",
+    "返金ポリシーを説明する": "money_movement",
+    "デプロイ手順をまとめる": "deployment",
+    "なぜユーザーを削除するのか説明する": "delete",
+    # a compound
+    "Draw a burn-down chart": "delete",
+    "Calculate the strike price": "service_impact",
+    "Draft a wireframe": "money_movement",
+    "List deleted users": "delete",
+    "列出已刪除的使用者": "delete",
+    "列出未付款的訂單": "money_movement",
+    "列出待付款的帳單": "money_movement",
+    "列出未結案的工單": "overwrite",
+    "未送信のメールを一覧表示する": "external_message",
+    "削除済みユーザーの一覧を表示する": "delete",
+    # one's own prose
+    "Delete the second paragraph of my letter": "delete",
+    "刪除我信件的第二段": "delete",
+    "手紙の第二段落を削除する": "delete",
+    # a rehearsal
+    "Dry run the deployment": "deployment",
+    "Simulate the payment": "money_movement",
+    # counting and schema
+    "Count customers by phone number": "personal_data",
+    "Show the schema of the password table": "secret_access",
+}
+
+
+@pytest.mark.parametrize(("goal", "effect"), NOT_MEANT.items(), ids=NOT_MEANT)
+def test_a_word_that_is_not_meant_asks_for_nothing(goal: str, effect: str) -> None:
+    assert effect not in effects_of_goal(goal)
+
+
+#: Near misses of those above: here it is meant.
+MEANT: Final[dict[str, str]] = {
+    "Do not forget to delete the users": "delete",
+    "Don't hesitate to send the email to customers": "external_message",
+    "Do not ask, delete the users": "delete",
+    "Never mind the warnings, delete the table": "delete",
+    "Do not list them and then delete the users": "delete",
+    "Not only list but delete the users": "delete",
+    "不要忘記刪除使用者": "delete",
+    "別忘了寄信給客戶": "external_message",
+    "不要通知任何人就刪除資料庫": "delete",
+    "忘れずにユーザーを削除する": "delete",
+    "確認せずにユーザーを削除する": "delete",
+    "ユーザーを削除しなければならない": "delete",
+    "Issue the refund to the customer": "money_movement",
+    "Process the refund": "money_movement",
+    "Run the deployment": "deployment",
+    "Explain the refund policy, then refund the customer": "money_movement",
+    "執行部署": "deployment",
+    "說明退款政策,然後退款給客戶": "money_movement",
+    "デプロイを実行する": "deployment",
+    "Delete paragraphs and users": "delete",
+    "Export report of customer phone numbers to CSV": "export",
+    "Show customers and their phone numbers": "personal_data",
+    "Export names and social security numbers of patients": "personal_data",
+    "List users with name, email address and phone number": "personal_data",
+    "Read the file and its password": "secret_access",
+    "Show the password of the database": "secret_access",
+    "顧客の電話番号を表示する": "personal_data",
+    "列出客戶的電話號碼": "personal_data",
+    "ＤＥＬＥＴＥ all users": "delete",
+    "De\u200blete all users": "delete",
+    "Délete all users": "delete",
+    "Dеlеtе all users": "delete",
+}
+
+
+@pytest.mark.parametrize(("goal", "effect"), MEANT.items(), ids=MEANT)
+def test_a_word_that_is_meant_counts(goal: str, effect: str) -> None:
+    assert effect in effects_of_goal(goal)
+
+
+@pytest.mark.parametrize(
+    ("goal", "environments"),
+    [
+        ("Restart the service in production", {"production"}),
+        ("Restart the service on staging", {"staging"}),
+        ("重啟正式環境的服務", {"production"}),
+        ("本番のサービスを再起動する", {"production"}),
+        ("Copy data from production to staging", {"production", "staging"}),
+        ("Plan the food production", set()),
+        ("Improve the production line", set()),
+    ],
+)
+def test_a_goal_may_name_its_environment(goal: str, environments: set[str]) -> None:
+    assert reading_of(goal).environments == environments
+
+
+@pytest.mark.parametrize(
+    "goal", ["test", "Help", "Do something", "幫我想一下", "測試", "いい感じに", "テスト", "ok", "?"]
+)
+def test_a_goal_that_names_no_outcome_is_vague(goal: str) -> None:
+    assert reading_of(goal).vague
+
+
+@pytest.mark.parametrize(
+    "goal", ["List tickets", "Help me list the open tickets", "幫我列出工單", "チケットを一覧表示して"]
+)
+def test_a_goal_that_names_an_outcome_is_not_vague(goal: str) -> None:
+    assert not reading_of(goal).vague
+
+
+@pytest.mark.parametrize(
+    ("goal", "covered"),
+    [
+        ("The weekly numbers", True),
+        ("本週的數字", True),
+        ("今週の数字", True),
+        ("Los números de la semana para el equipo", False),
+        ("Die Zahlen der Woche für das Team", False),
+        ("Les chiffres de la semaine pour nous", False),
+        ("Данные за неделю для команды", False),
+        ("Удали всех пользователей из базы данных", False),
+        ("이번 주의 숫자", False),
+        ("أرقام الأسبوع", False),
+        ("ตัวเลขประจำสัปดาห์", False),
+    ],
+)
+def test_a_language_is_covered_or_not(goal: str, covered: bool) -> None:
+    assert reading_of(goal).covered is covered
+
+
+@pytest.mark.parametrize(
+    ("goal", "text"),
+    [("Please de\u200blete users", "de\u200blete"), ("請刪除使用者", "刪除"), ("ｄｅｌｅｔｅ users", "ｄｅｌｅｔｅ")],
+)
+def test_a_sighting_shows_the_words_as_they_were_sent(goal: str, text: str) -> None:
+    (sighting,) = reading_of(goal).sightings
+    assert (sighting.source, sighting.span.path, sighting.span.text) == ("goal", "goal", text)
+    assert goal[sighting.span.start : sighting.span.end] == text

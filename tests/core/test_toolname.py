@@ -1,0 +1,169 @@
+"""Tool names: split into words in every spelling, then read as verb and object."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from stage0.core.toolname import ToolReading, split_words
+from stage0.policy import shipped_packs
+
+KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
+
+
+def reading_of(name: str) -> ToolReading:
+    """What a tool's name says."""
+    return KNOWLEDGE.read_tool(name, "tools[0]")
+
+
+def effects_of_tool(name: str) -> set[str]:
+    """The effects that a tool's name says it has."""
+    return {sighting.effect for sighting in reading_of(name).sightings}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("db.users.delete", ["db", "users", "delete"]),
+        ("delete_user_account", ["delete", "user", "account"]),
+        ("removeUserAccounts", ["remove", "user", "accounts"]),
+        ("send-email", ["send", "email"]),
+        ("s3:PutBucketPolicy", ["s", "3", "put", "bucket", "policy"]),
+        ("getHTTPResponse", ["get", "http", "response"]),
+        ("DELETE_ALL", ["delete", "all"]),
+        ("mcp__github__create_issue", ["mcp", "github", "create", "issue"]),
+        ("刪除.users", ["刪除", "users"]),
+        ("", []),
+    ],
+)
+def test_a_name_is_split_into_its_words(name: str, words: list[str]) -> None:
+    assert split_words(name) == words
+
+
+DELETES: Final = {"delete"}
+READS: Final = {"read"}
+
+EFFECTS: Final[dict[str, set[str]]] = {
+    # deleting, in every spelling
+    "delete_user": DELETES,
+    "deleteUser": DELETES,
+    "DeleteUser": DELETES,
+    "delete-user": DELETES,
+    "db.users.delete": DELETES,
+    "users/delete": DELETES,
+    "removeUserAccounts": DELETES,
+    "REMOVE_USER": DELETES,
+    "rm_file": DELETES,
+    "purge_queue": DELETES,
+    "mcp__db__delete_record": DELETES,
+    "ec2:DeleteVolume": DELETES,
+    "刪除使用者": DELETES,
+    "删除用户": DELETES,
+    "ユーザー削除": DELETES,
+    "ｄｅｌｅｔｅ_user": DELETES,
+    "dеlete_user": DELETES,
+    "delete_all_users": {"delete", "bulk"},
+    "permanently_delete_account": {"delete", "irreversible"},
+    "drop_table": DELETES,
+    "bulk_delete_users": {"delete", "bulk"},
+    # reading
+    "list_tickets": READS,
+    "listTickets": READS,
+    "get_user": READS,
+    "tickets.search": READS,
+    "search-tickets": READS,
+    "ec2:DescribeInstances": READS,
+    "list_delete_requests": READS,
+    "get_payment_status": READS,
+    "list_deployments": READS,
+    "查詢訂單": READS,
+    "チケット検索": READS,
+    # reading and then something else
+    "get_or_create_user": {"read", "write"},
+    "search_and_delete_files": {"read", "delete"},
+    "find_then_delete": {"read", "delete"},
+    # working something out
+    "summarize_report": {"compute"},
+    "count_delete_requests": {"compute"},
+    "payment_preview": {"compute"},
+    "simulate_payment": {"compute"},
+    # everything else that matters
+    "create_ticket": {"write"},
+    "update_record": {"overwrite"},
+    "refund_payment": {"money_movement"},
+    "stripe.charges.create": {"money_movement"},
+    "process_refund": {"money_movement"},
+    "send_payment": {"money_movement"},
+    "deploy_service": {"deployment"},
+    "run_migration": {"schema_change"},
+    "restart_service": {"service_impact"},
+    "send_email": {"external_message"},
+    "gmail.send": {"external_message"},
+    "slack.post_message": {"external_message"},
+    "notifyCustomers": {"external_message"},
+    "publish_post": {"publish"},
+    "grant_role": {"access_change"},
+    "export_orders": {"export"},
+    "web_search": {"network_read"},
+    "http_get": {"network_read"},
+}
+
+
+@pytest.mark.parametrize(("name", "effects"), EFFECTS.items(), ids=EFFECTS)
+def test_a_name_says_what_the_tool_does(name: str, effects: set[str]) -> None:
+    assert effects_of_tool(name) == effects
+
+
+MORE: Final[dict[str, set[str]]] = {
+    "s3:PutBucketPolicy": {"access_change"},
+    "iam:AttachRolePolicy": {"access_change"},
+    "export_report": {"export"},
+    "rotate_api_key": {"config_change"},
+    "get_secret_value": {"secret_access"},
+    "read_password": {"secret_access"},
+    "export_customer_emails": {"export", "personal_data"},
+    "transfer_funds": {"money_movement"},
+    "send_bulk_email": {"external_message"},
+    "truncate_table": {"delete"},
+}
+
+
+@pytest.mark.parametrize(("name", "effects"), MORE.items(), ids=MORE)
+def test_a_name_says_at_least_what_is_dangerous_about_the_tool(name: str, effects: set[str]) -> None:
+    assert effects <= effects_of_tool(name)
+
+
+@pytest.mark.parametrize("name", ["shell", "bash", "run_query", "db_query", "api_call", "db", "python", "frobnicate"])
+def test_a_passthrough_or_an_unknown_tool_says_nothing_by_itself(name: str) -> None:
+    assert effects_of_tool(name) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "sensitive"),
+    [("shell", True), ("prod_db", True), ("admin_console", True), ("k8s.exec", True)]
+    + [("web_search", False), ("seashells", False), ("calendar", False)],
+)
+def test_shells_databases_and_admin_tools_are_sensitive(name: str, sensitive: bool) -> None:
+    assert reading_of(name).sensitive is sensitive
+
+
+@pytest.mark.parametrize(
+    ("name", "environments"),
+    [
+        ("deploy_to_production", {"production"}),
+        ("prod.deploy", {"production"}),
+        ("deployProd", {"production"}),
+        ("本番デプロイ", {"production"}),
+        ("deploy_staging", {"staging"}),
+        ("list_products", set()),
+        ("reproduce_bug", set()),
+    ],
+)
+def test_a_name_may_name_the_environment(name: str, environments: set[str]) -> None:
+    assert reading_of(name).environments == environments
+
+
+def test_the_sighting_points_to_the_whole_name_as_sent() -> None:
+    (sighting,) = reading_of("deleteUser").sightings
+    assert (sighting.source, sighting.span.path, sighting.span.text) == ("tool", "tools[0]", "deleteUser")

@@ -1,0 +1,226 @@
+"""The parts of the documentation that the code knows better. `WRITE_DOCS=1 pytest tests/docs` writes them anew."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+import click
+from click.testing import CliRunner
+
+from stage0.cli.main import cli
+from stage0.core.context import FACTS
+from stage0.core.effects import EFFECTS, HIGH_RISK
+from stage0.core.pack import Pack
+from stage0.core.rule import Rule
+from stage0.policy import PLANS, shipped_packs
+from stage0.rules import RULES
+from stage0.server.openapi import openapi
+from stage0.server.settings import SETTINGS
+from tests.docs.markdown import ROOT
+
+_WIDTH: Final = 100
+
+
+def commands() -> Iterator[str]:
+    """Every command as it is typed, the whole first."""
+    yield "stage0"
+    yield from _below("stage0", cli)
+
+
+def _below(path: str, group: click.Group) -> Iterator[str]:
+    for name, command in sorted(group.commands.items()):
+        yield f"{path} {name}"
+        if isinstance(command, click.Group):
+            yield from _below(f"{path} {name}", command)
+
+
+def help_of(command: str) -> str:
+    """A command's help, fenced."""
+    words = command.split()
+    asked = CliRunner().invoke(cli, [*words[1:], "--help"], prog_name=words[0], terminal_width=_WIDTH)
+    if asked.exit_code:
+        raise AssertionError(f"`{command} --help` failed: {asked.output}")
+    lines = [line.rstrip() for line in asked.output.rstrip().splitlines()]
+    return "```text\n" + "\n".join([f"$ {command} --help", *lines]) + "\n```\n"
+
+
+def settings() -> str:
+    """Settings of the server."""
+    lines = ["| variable | default | what it is |", "|---|---|---|"]
+    for setting in SETTINGS.values():
+        default = f"`{setting.default}`" if setting.default else "none, must be set"
+        lines.append(f"| `{setting.variable}` | {default} | {setting.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def endpoints() -> str:
+    """Every endpoint, with its statuses."""
+    lines = ["| endpoint | what it is for | statuses |", "|---|---|---|"]
+    for path, methods in openapi("")["paths"].items():
+        for method, operation in methods.items():
+            statuses = ", ".join(operation["responses"])
+            lines.append(f"| `{method.upper()} {path}` | {operation['summary']} | {statuses} |")
+    return "\n".join(lines) + "\n"
+
+
+def effects() -> str:
+    """Effects as the default pack sees them."""
+    pack = shipped_packs()["stage0-default"]
+    lines = ["| effect | high-risk | points | approval required | environment needed |", "|---|---|---|---|---|"]
+    for effect in EFFECTS:
+        needed = "yes" if effect in pack.environments.needed_for else ""
+        high = "yes" if effect in HIGH_RISK else ""
+        lines.append(
+            f"| `{effect}` | {high} | {pack.risk.effects.get(effect, 0)} | {_approval(pack, effect)} | {needed} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def points() -> str:
+    """What the risk score is made of beside the effects."""
+    risk = shipped_packs()["stage0-default"].risk
+    return (
+        f"The base of the risk score is {risk.base}. Production adds {risk.production} to a high-risk action; the worst"
+        f" open issue adds {risk.finding['MEDIUM']} where it is MEDIUM, {risk.finding['HIGH']} where it is HIGH.\n"
+    )
+
+
+def environments() -> str:
+    """Names of environments."""
+    pack = shipped_packs()["stage0-default"]
+    names = pack.environments
+    return (
+        f"- Production: {_names(names.production)}.\n"
+        f"- Not production, and so able to be an evidenced guardrail: {_names(names.non_production)}.\n"
+    )
+
+
+def thresholds() -> str:
+    """Where looping begins."""
+    found = shipped_packs()["stage0-default"].thresholds
+    return (
+        f"`LOOP_THRESHOLD_EXCEEDED` fires at {found.retries} retries, past `max_retries`, or where the last"
+        f" {found.same_tool} of `recent_tools` are the same.\n"
+    )
+
+
+def _names(names: frozenset[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def _approval(pack: Pack, effect: str) -> str:
+    if effect == "requires_approval":
+        return "always"
+    found = [requirement for requirement in pack.requirements if effect in requirement.effects]
+    where = ["in " + ", ".join(sorted(r.environments)) if r.environments else "anywhere" for r in found]
+    age = pack.approval_max_age.get(effect)
+    return "; ".join(where) + (f", at most {age / 3600:g} hours old" if age is not None else "")
+
+
+def severities() -> str:
+    """Rules whose severity a pack or `pro: true` changes."""
+    default, strict = shipped_packs()["stage0-default"], shipped_packs()["stage0-strict"]
+    lines = ["| code | `stage0-default` | `stage0-default` with `pro: true` | `stage0-strict` |", "|---|---|---|---|"]
+    for rule in RULES:
+        found = [
+            default.severity_of(rule.code, rule.severity, False),
+            default.severity_of(rule.code, rule.severity, True),
+            strict.severity_of(rule.code, rule.severity, False),
+        ]
+        if len(set(found)) > 1:
+            lines.append(f"| `{rule.code}` | {' | '.join(str(severity) for severity in found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def windows() -> str:
+    """Change windows of the default pack."""
+    days = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    lines = ["| window | days | hours |", "|---|---|---|"]
+    for name, window in shipped_packs()["stage0-default"].windows.items():
+        found = sorted(window.days)
+        shown = f"{days[found[0] - 1]} to {days[found[-1] - 1]}"
+        lines.append(f"| `{name}` | {shown} | {_hour(window.opens)} to {_hour(window.closes)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _hour(hour: float) -> str:
+    return f"{int(hour):02}:{round(hour % 1 * 60):02}"
+
+
+def plans() -> str:
+    """What the plans differ in."""
+    lines = ["| plan | `pro: true` | fields left out of the answer |", "|---|---|---|"]
+    for name, plan in PLANS.items():
+        omitted = ", ".join(f"`{field}`" for field in sorted(plan.omits)) or "none"
+        lines.append(f"| {name} | {'yes' if plan.pro else '402'} | {omitted} |")
+    return "\n".join(lines) + "\n"
+
+
+def catalogue() -> str:
+    """One section per issue code, by family."""
+    parts = [f"{len(RULES)} codes.\n"]
+    for family in sorted({rule.family for rule in RULES}):
+        found = [rule for rule in RULES if rule.family == family]
+        parts.append(f"## Family `{family}`\n")
+        parts.extend(_entry(rule) for rule in found)
+    return "\n" + "\n".join(parts) + "\n"
+
+
+def _entry(rule: Rule) -> str:
+    first, _, rest = rule.why.partition("\n\n")
+    lines = [f"### {rule.code}", "", _one_line(first), "", "| | |", "|---|---|", f"| severity | {rule.severity} |"]
+    lines.append(f"| message | {_cell(rule.message)} |")
+    if rule.question:
+        lines.append(f"| question | {_cell(rule.question)} |")
+    if rule.remedy:
+        lines.append(f"| remedy | {_cell(rule.remedy)} |")
+    lines.append("")
+    for paragraph in rest.split("\n\n"):
+        name, _, text = paragraph.partition(": ")
+        lines.extend([f"**{name}.** {_sentence(_one_line(text))}", ""])
+    return "\n".join(lines)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def layers() -> str:
+    """Who may import whom, from the rules that `make lint` checks. Layers in brackets do not exist yet."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    found = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
+    return "```text\n" + "\n".join(layer for layer in found if not layer.startswith("(")) + "\n```\n"
+
+
+def context_names() -> set[str]:
+    """Every name that a context field goes by."""
+    return {name for fact in FACTS for name in fact.names}
+
+
+#: Section name to what writes it.
+SECTIONS: Final[dict[str, Callable[[], str]]] = {
+    "settings": settings,
+    "endpoints": endpoints,
+    "effects": effects,
+    "points": points,
+    "environments": environments,
+    "thresholds": thresholds,
+    "severities": severities,
+    "windows": windows,
+    "plans": plans,
+    "catalogue": catalogue,
+    "layers": layers,
+    **{f"help {command}": partial(help_of, command) for command in commands()},
+}
