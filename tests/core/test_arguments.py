@@ -11,12 +11,12 @@ from stage0.core.arguments.read import ArgumentsReading, read_arguments
 from stage0.core.arguments.reading import TEXT_LIMIT
 from stage0.policy import shipped_packs
 
-COMMANDS: Final = shipped_packs()["stage0-default"].knowledge.commands
+KNOWN: Final = shipped_packs()["stage0-default"].knowledge
 
 
 def reading_of(**arguments: Any) -> ArgumentsReading:
     """What a call's arguments say."""
-    return read_arguments(arguments, COMMANDS, "args")
+    return read_arguments(arguments, KNOWN.commands, KNOWN.lexicon, "args")
 
 
 def effects_in(reading: ArgumentsReading) -> set[str]:
@@ -97,7 +97,7 @@ SHELL: Final[dict[str, set[str]]] = {
     "/bin/rm file.txt": {"delete", "irreversible"},
     "r\\m file.txt": {"delete", "irreversible"},
     "bash -c 'rm file.txt'": {"delete", "irreversible"},
-    'sh -c "ls; rm file.txt"': {"read", "delete"},
+    'sh -c "ls; rm file.txt"': {"read", "delete", "irreversible"},
     "echo $(rm file.txt)": {"compute", "delete", "irreversible"},
     "echo `rm file.txt`": {"compute", "delete", "irreversible"},
     "if true; then rm file.txt; fi": {"compute", "delete", "irreversible"},

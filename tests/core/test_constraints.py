@@ -18,7 +18,7 @@ PACK: Final = shipped_packs()["stage0-default"]
 
 def controls_of(*texts: str) -> tuple[Control, ...]:
     """The controls that constraints become."""
-    return PACK.knowledge.grammar.parse(texts)
+    return interpret(request_of(constraints=list(texts)), PACK.knowledge).controls
 
 
 def facts_of(*texts: str, **fields: Any) -> Facts:
@@ -125,8 +125,19 @@ def test_a_constraint_becomes_a_control(text: str, expected: tuple[str, Any, str
 
 @pytest.mark.parametrize(
     "text",
-    ["require_mfa: false", "approval required: no", "max_iterations: 0", "read-only: off", "required_role: none"]
-    + ["dry_run = FALSE", "sandbox: no", "approvers: 0", "require_approval:false", "timeout: 0", "mfa: disabled"],
+    [
+        "require_mfa: false",
+        "approval required: no",
+        "max_iterations: 0",
+        "read-only: off",
+        "required_role: none",
+        "dry_run = FALSE",
+        "sandbox: no",
+        "approvers: 0",
+        "require_approval:false",
+        "timeout: 0",
+        "mfa: disabled",
+    ],
 )
 def test_a_constraint_that_is_switched_off_gives_no_control(text: str) -> None:
     assert controls_of(text) == ()
@@ -134,10 +145,26 @@ def test_a_constraint_that_is_switched_off_gives_no_control(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["no approval required", "approval not required", "approval is not required", "human approval is not needed"]
-    + ["does not require approval", "no need for approval", "without approval", "approval: not required"]
-    + ["approval required: not needed", "require_approval: n", "approval = optional", "approval optional"]
-    + ["無需審批", "不需要審批", "無須核准", "承認は不要", "承認不要", "承認なし"],
+    [
+        "no approval required",
+        "approval not required",
+        "approval is not required",
+        "human approval is not needed",
+        "does not require approval",
+        "no need for approval",
+        "without approval",
+        "approval: not required",
+        "approval required: not needed",
+        "require_approval: n",
+        "approval = optional",
+        "approval optional",
+        "無需審批",
+        "不需要審批",
+        "無須核准",
+        "承認は不要",
+        "承認不要",
+        "承認なし",
+    ],
 )
 def test_saying_that_no_approval_is_needed_asks_for_none(text: str) -> None:
     assert [control.kind for control in controls_of(text) if control.family == "approval" or control.guard] == []

@@ -94,8 +94,17 @@ PIECES: Final = st.sampled_from(
         "資料庫",
         "が",
         "か\u3099",
+        "ﾃﾞ",
+        "👩\u200d🚀",
+        "\u00ad",
+        "ß",
+        "İ",
+        "𝐃",
+        " ",
+        "x",
+        "\U000e0041",
+        "\u0301",
     ]
-    + ["ﾃﾞ", "👩\u200d🚀", "\u00ad", "ß", "İ", "𝐃", " ", "x", "\U000e0041", "\u0301"]
 )
 TEXTS: Final = st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=20)
 

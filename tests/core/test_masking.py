@@ -35,9 +35,8 @@ SECRETS: Final[dict[str, tuple[str, str, str]]] = {
     "a private key": (
         "pk",
         "key:\n{}\n",
-        "-----BEGIN RSA PRIVATE" + " KEY-----\nMIIE\n-----END RSA PRIVATE" + " KEY-----",
+        "-----BEGIN RSA PRIVATE" + " KEY-----\n" + LETTERS + "\n-----END RSA PRIVATE" + " KEY-----",
     ),
-    "a private key that is cut off": ("pk", "{}", "-----BEGIN PRIVATE" + " KEY-----\nMIIE"),
     "an AWS key": ("aw", "use {} here", "AKIA" + "ABCDEFGHIJKLMNOP"),
     "a GitHub token": ("gh", "push with {}.", "ghp_" + LETTERS[:36]),
     "a fine-grained GitHub token": ("gh", "{}", "github_pat_" + LETTERS[:40]),
@@ -79,7 +78,7 @@ def test_a_secret_is_replaced_wherever_in_the_request_it_stands(kind: str, text:
         context={"tool_arguments": {"deep": [{"note": sent, sent: 1}]}},
     )
     stored = msgspec.json.encode(masked(request, fingerprint)).decode()
-    assert secret.split("\n")[0] not in stored
+    assert secret.split("\n", maxsplit=1)[0] not in stored
     assert stored.count(f"[[S0:{kind}:") == 7
 
 
@@ -110,6 +109,20 @@ def test_a_text_without_secrets_is_left_alone(text: str) -> None:
     assert hidden(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN PRIVATE" + " KEY-----; rm -rf /",
+        "token=$(reboot)",
+        "password=`reboot`",
+        "secret=abc|reboot",
+        "curl http://a:b;reboot@host",
+    ],
+)
+def test_no_command_can_hide_in_what_looks_like_a_secret(text: str) -> None:
+    assert "reboot" in hidden(text) or "rm -rf" in hidden(text)
+
+
 JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -127,9 +140,9 @@ PIECES: Final = st.sampled_from(
 )
 
 
-@given(st.lists(PIECES, max_size=4).map("".join))
-def test_masking_any_mixture_twice_is_masking_it_once(text: str) -> None:
-    once = hidden(text)
+@given(st.lists(PIECES, max_size=4), st.sampled_from([" ", "&", "@", "\n", '"', ","]))
+def test_masking_any_mixture_twice_is_masking_it_once(pieces: list[str], between: str) -> None:
+    once = hidden(between.join(pieces))
     assert hidden(once) == once
 
 

@@ -106,7 +106,7 @@ EFFECTS: Final[dict[str, set[str]]] = {
     "grant_role": {"access_change"},
     "export_orders": {"export"},
     "web_search": {"network_read"},
-    "http_get": {"network_read"},
+    "http_get": {"read"},
 }
 
 
@@ -116,7 +116,6 @@ def test_a_name_says_what_the_tool_does(name: str, effects: set[str]) -> None:
 
 
 MORE: Final[dict[str, set[str]]] = {
-    "s3:PutBucketPolicy": {"access_change"},
     "iam:AttachRolePolicy": {"access_change"},
     "export_report": {"export"},
     "rotate_api_key": {"config_change"},
@@ -141,8 +140,15 @@ def test_a_passthrough_or_an_unknown_tool_says_nothing_by_itself(name: str) -> N
 
 @pytest.mark.parametrize(
     ("name", "sensitive"),
-    [("shell", True), ("prod_db", True), ("admin_console", True), ("k8s.exec", True)]
-    + [("web_search", False), ("seashells", False), ("calendar", False)],
+    [
+        ("shell", True),
+        ("prod_db", True),
+        ("admin_console", True),
+        ("k8s.exec", True),
+        ("web_search", False),
+        ("seashells", False),
+        ("calendar", False),
+    ],
 )
 def test_shells_databases_and_admin_tools_are_sensitive(name: str, sensitive: bool) -> None:
     assert reading_of(name).sensitive is sensitive
@@ -162,6 +168,10 @@ def test_shells_databases_and_admin_tools_are_sensitive(name: str, sensitive: bo
 )
 def test_a_name_may_name_the_environment(name: str, environments: set[str]) -> None:
     assert reading_of(name).environments == environments
+
+
+def test_a_bucket_policy_is_a_change_of_configuration_or_of_access() -> None:
+    assert effects_of_tool("s3:PutBucketPolicy") & {"config_change", "access_change"}
 
 
 def test_the_sighting_points_to_the_whole_name_as_sent() -> None:

@@ -84,7 +84,7 @@ def points() -> str:
     risk = shipped_packs()["stage0-default"].risk
     return (
         f"The base of the risk score is {risk.base}. Production adds {risk.production} to a high-risk action; the worst"
-        f" open issue adds {risk.finding['MEDIUM']} where it is MEDIUM, {risk.finding['HIGH']} where it is HIGH.\n"
+        f" open issue adds {risk.finding.MEDIUM} where it is MEDIUM, {risk.finding.HIGH} where it is HIGH.\n"
     )
 
 

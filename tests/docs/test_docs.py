@@ -160,7 +160,7 @@ def test_every_constraint_is_documented_as_it_is_read() -> None:
         assert guards == ("yes" if kind.guard else ""), name
         assert set(codes(keys)) == set(kind.keys), name
         for example in codes(" ".join(examples)):
-            read_as = [control.kind for control in grammar.parse((example,))]
+            read_as = [control.kind for control in grammar.parse((example,)).controls]
             assert read_as == [name], f"`{example}` is read as {read_as}"
 
 
@@ -195,7 +195,7 @@ def test_marked_examples_run_and_print_what_is_shown(page: Path, server: Server,
     environment = {
         **server.environment,
         "PATH": f"{tools}:{os.environ['PATH']}",
-        "STAGE0_URL": server.url,
+        "STAGE0_BASE_URL": server.url,
         "STAGE0_API_KEY": KEY,
         "DATABASE": str(server.database),
         "BACKUP": str(tmp_path / "backup.db"),

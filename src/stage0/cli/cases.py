@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from stage0.cli.check import DEFAULT_URL, decide_locally
+from stage0.cli.check import decide_locally
 
 
 class Expectation(msgspec.Struct, frozen=True):
@@ -88,11 +87,11 @@ def cases() -> None:
 
 @cases.command("run")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--url", default=lambda: os.environ.get("STAGE0_URL", DEFAULT_URL), help="The server.")
-@click.option("--key", default=lambda: os.environ.get("STAGE0_API_KEY", ""), help="A test-mode key of the server.")
+@click.option("--url", default=None, help="The server; else STAGE0_BASE_URL, else http://127.0.0.1:8000.")
+@click.option("--key", default=None, help="A test-mode key of the server.")
 @click.option("--local", is_flag=True, help="Decide in this process, without a server.")
 @click.option("--pack", default="stage0-default", show_default=True, help="The pack of local decisions.")
-def run(files: tuple[Path, ...], url: str, key: str, local: bool, pack: str) -> None:
+def run(files: tuple[Path, ...], url: str | None, key: str | None, local: bool, pack: str) -> None:
     """Run case FILES and print a table; exit code 1 where an answer is not as expected.
 
     Without --key, a test-mode key is made in the local data folder for the time of the run.
@@ -107,7 +106,7 @@ def run(files: tuple[Path, ...], url: str, key: str, local: bool, pack: str) -> 
 
 
 @contextmanager
-def _test_key(given: str) -> Iterator[str]:
+def _test_key(given: str | None) -> Iterator[str]:
     """The key given, or a test-mode key of the development account that is revoked afterwards."""
     if given:
         yield given

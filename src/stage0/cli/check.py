@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,6 @@ import click
 
 #: Exit codes by verdict, so that a shell script can be an enforcement point. Anything else failed.
 EXIT_CODES: Final = {"GO": 0, "DEFER": 10, "NO_GO": 20, "ERROR": 30}
-DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
 def read_input(file: str) -> bytes:
@@ -27,8 +25,7 @@ def decide_locally(body: bytes, *, pack: str, now: float | None = None, test_mod
 
     import msgspec
 
-    from stage0.core.decide import decide
-    from stage0.core.masking import masked
+    from stage0.core.decide import decide, prepare
     from stage0.core.request import Caller, State
     from stage0.ledger.ids import new_id
     from stage0.policy import shipped_packs
@@ -38,20 +35,21 @@ def decide_locally(body: bytes, *, pack: str, now: float | None = None, test_mod
     packs = shipped_packs()
     if pack not in packs:
         raise click.ClickException(f"there is no pack `{pack}`; packs are {', '.join(sorted(packs))}")
-    request = masked(read_check(body), lambda secret: hashlib.sha256(secret.encode()).hexdigest()[:8])
+    request = read_check(body)
+    prepared = prepare(request, packs[pack].knowledge, lambda secret: hashlib.sha256(secret.encode()).hexdigest()[:8])
     state = State(Caller("local", test_mode=test_mode))
-    decision = decide(request, pack=packs[pack], state=state, now=at)
+    decision = decide(prepared.request, pack=packs[pack], state=state, now=at, reading=prepared.reading)
     shown: dict[str, Any] = msgspec.to_builtins(answer(decision, new_id("req", at), test_mode=test_mode))
     return shown
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--url", default=lambda: os.environ.get("STAGE0_URL", DEFAULT_URL), help="The server.")
-@click.option("--key", default=lambda: os.environ.get("STAGE0_API_KEY", ""), help="API key; better in STAGE0_API_KEY.")
+@click.option("--url", default=None, help="The server; else STAGE0_BASE_URL, else http://127.0.0.1:8000.")
+@click.option("--key", default=None, help="API key; better in STAGE0_API_KEY.")
 @click.option("--local", is_flag=True, help="Decide in this process, without a server; nothing is recorded.")
 @click.option("--pack", default="stage0-default", show_default=True, help="The pack of a local decision.")
-def check(file: str, url: str, key: str, local: bool, pack: str) -> None:
+def check(file: str, url: str | None, key: str | None, local: bool, pack: str) -> None:
     """Check a proposed action (JSON in FILE, or `-` for standard input) and print the answer.
 
     Exit code: 0 ALLOW, 10 DEFER, 20 DENY, 30 ERROR; 1 where there is no answer.
@@ -71,14 +69,14 @@ def _locally(body: bytes, pack: str) -> dict[str, Any]:
         raise click.ClickException(str(error)) from None
 
 
-def _from_server(body: bytes, url: str, key: str) -> dict[str, Any]:
+def _from_server(body: bytes, url: str | None, key: str | None) -> dict[str, Any]:
     from stage0.client import Client, Stage0Error
 
-    with Client(url, api_key=key) as client:
-        try:
+    try:
+        with Client(url, api_key=key) as client:
             return client.send(body)
-        except Stage0Error as error:
-            raise click.ClickException(str(error)) from None
+    except Stage0Error as error:
+        raise click.ClickException(str(error)) from None
 
 
 @click.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -113,9 +114,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 
     chosen = settings(host=host, port=port, workers=workers)
     if chosen.workers > 1:
-        raise click.ClickException(
-            f"STAGE0_WORKERS={chosen.workers}: SQLite serves one process; use 1 worker, or PostgreSQL"
-        )
+        raise click.ClickException(f"STAGE0_WORKERS={chosen.workers}: SQLite serves one process; use 1 worker")
     with ledger_errors():
         Keyring(chosen.secret_key)
         store = open_store(chosen.database_url)
@@ -177,6 +176,7 @@ def _run(chosen: Settings) -> None:
     configure_logs(chosen.log_level)
     with ledger_errors():
         application: Any = Application(chosen)
+        application.ledger.store.claim()
     config = uvicorn.Config(
         application,
         host=chosen.host,
@@ -191,6 +191,8 @@ def _run(chosen: Settings) -> None:
         date_header=False,
         timeout_graceful_shutdown=30,
     )
+    # The writing thread must not wait long to say that a commit is done.
+    sys.setswitchinterval(0.001)
     server = uvicorn.Server(config)
     server.run()
     if not server.started:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
@@ -76,17 +77,27 @@ def _decision(response: httpx2.Response) -> dict[str, Any]:
     return body
 
 
-def _headers(api_key: str) -> dict[str, str]:
-    if not api_key:
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+
+
+def _connection(url: str | None, api_key: str | None, timeout: float) -> dict[str, Any]:
+    """What an HTTP client is made with; what is not given comes from STAGE0_BASE_URL and STAGE0_API_KEY."""
+    key = api_key or os.environ.get("STAGE0_API_KEY")
+    if not key:
         raise Stage0Error("no API key: pass `api_key`, or set STAGE0_API_KEY", code="api_key_missing")
-    return {"x-api-key": api_key, "content-type": "application/json"}
+    return {
+        "base_url": url or os.environ.get("STAGE0_BASE_URL") or DEFAULT_URL,
+        "headers": {"x-api-key": key, "content-type": "application/json"},
+        "timeout": timeout,
+    }
 
 
 class Client:
-    """A sync client. `timeout` is seconds for a whole call."""
+    """A sync client. `url` and `api_key` default to STAGE0_BASE_URL and STAGE0_API_KEY; `timeout` is seconds for each
+    of connecting, sending and waiting for the answer."""
 
-    def __init__(self, url: str, *, api_key: str, timeout: float = 10.0) -> None:
-        self._http = httpx2.Client(base_url=url, headers=_headers(api_key), timeout=timeout)
+    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout: float = 10.0) -> None:
+        self._http = httpx2.Client(**_connection(url, api_key, timeout))
 
     def __enter__(self) -> Client:
         return self
@@ -135,8 +146,8 @@ class Client:
 class AsyncClient:
     """An async client, like `Client`."""
 
-    def __init__(self, url: str, *, api_key: str, timeout: float = 10.0) -> None:
-        self._http = httpx2.AsyncClient(base_url=url, headers=_headers(api_key), timeout=timeout)
+    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout: float = 10.0) -> None:
+        self._http = httpx2.AsyncClient(**_connection(url, api_key, timeout))
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -50,6 +50,39 @@ class Control(msgspec.Struct, frozen=True):
     mode: str = ""
 
 
+class ConstraintSet(msgspec.Struct, frozen=True):
+    """A request's constraints as understood. `applied` are the texts that became controls, `guardrails` the names of
+    those that guard or set a mode, `families` each family's texts, `fingerprint` what of them makes an action."""
+
+    controls: tuple[Control, ...]
+    applied: tuple[str, ...]
+    guardrails: tuple[str, ...]
+    families: Mapping[str, tuple[str, ...]]
+    fingerprint: tuple[str, ...]
+
+
+def _set_of(controls: tuple[Control, ...]) -> ConstraintSet:
+    understood = [control for control in controls if control.kind not in ("unknown", "invalid")]
+    families: dict[str, tuple[str, ...]] = {}
+    for control in understood:
+        families[control.family] = (*families.get(control.family, ()), control.text)
+    guards = [control.mode or control.kind for control in understood if control.mode or control.guard]
+    return ConstraintSet(
+        controls,
+        tuple(dict.fromkeys(control.text for control in understood)),
+        tuple(dict.fromkeys(guards)),
+        families,
+        tuple(sorted({_identity(control) for control in controls if control.kind != "unknown"})),
+    )
+
+
+def _identity(control: Control) -> str:
+    value = "" if control.value is None else control.value
+    if isinstance(value, tuple):
+        value = sorted(set(value))
+    return f"{control.kind}={value}|{','.join(sorted(control.effects or ()))}"
+
+
 class Grammar:
     """All control kinds, compiled. Constraint texts repeat, so what they mean is kept."""
 
@@ -74,10 +107,11 @@ class Grammar:
             for phrase in kind.phrases
         )
         self._read = lru_cache(maxsize=8192)(self._parse)
+        self.parse = lru_cache(maxsize=1024)(self._parse_all)
 
-    def parse(self, texts: tuple[str, ...]) -> tuple[Control, ...]:
+    def _parse_all(self, texts: tuple[str, ...]) -> ConstraintSet:
         """Every constraint as a control, in order. A switched-off one (`require_mfa: false`) gives none."""
-        return tuple(control for control in map(self._read, texts) if control is not None)
+        return _set_of(tuple(control for control in map(self._read, texts) if control is not None))
 
     def _parse(self, text: str) -> Control | None:
         folded = " ".join(self.lexicon.fold(text).text.split())
@@ -129,7 +163,8 @@ _FALSE: Final = frozenset({"false", "no", "0", "off", "none", "disabled", "0.0"}
 _TRUE: Final = frozenset({"true", "yes", "1", "on", "required", "enabled"})
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?)?\Z")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_NUMBER: Final = re.compile(r"[$€]?\s*(\d{1,15}(?:\.\d+)?)\s*(?:usd|eur|jpy|twd|cny)?\Z")
+_NUMBER: Final = re.compile(r"(?:\$|us\$|usd)?\s*(\d{1,15}(?:\.\d+)?)\s*(?:usd|dollars?)?\Z")
+_DECLINED: Final = re.compile(r"(?:not|no|never|without|un\w+|non)\b.*|optional.*|n|f|不\S*|無\S*|无\S*|不要\S*")
 
 
 def _key(text: str) -> str:
@@ -138,7 +173,7 @@ def _key(text: str) -> str:
 
 def _with_value(kind: ControlKind, text: str, raw: str) -> Control | None:
     value = raw.strip().casefold()
-    if value in _FALSE:
+    if value in _FALSE or (kind.value == "none" and _DECLINED.fullmatch(value)):
         return None
     effects = HIGH_RISK if kind.name == "human_review" else None
     control = Control(kind.name, kind.family, text, None, effects, kind.guard, kind.mode)
@@ -152,7 +187,8 @@ def _with_value(kind: ControlKind, text: str, raw: str) -> Control | None:
     parsed = _value(kind.value, raw)
     if parsed is None:
         return msgspec.structs.replace(control, kind="invalid", value=kind.name, guard="")
-    return msgspec.structs.replace(control, value=parsed)
+    # A limit of nothing is no limit, however it is written.
+    return msgspec.structs.replace(control, value=parsed) if parsed != 0 else None
 
 
 def _value(kind: ValueType, raw: str) -> Any:

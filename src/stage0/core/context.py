@@ -162,6 +162,7 @@ FACTS: Final = (
     _fact("agent_name", _reference),
     _fact("agent_id", _reference),
     _fact("on_behalf_of", _reference),
+    _fact("evidence", _texts),
 )
 
 _BY_KEY: Final = {name: fact for fact in FACTS for name in fact.names}

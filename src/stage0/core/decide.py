@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from stage0.core.facts import Facts
 from stage0.core.fingerprint import task_hash
-from stage0.core.interpret import Interpretation, interpret
+from stage0.core.interpret import Interpretation, Knowledge, interpret
+from stage0.core.masking import Fingerprint, masked
 from stage0.core.pack import Pack
 from stage0.core.request import ActionRequest, State
 from stage0.core.rule import collect
 from stage0.core.verdict import Decision, conclude
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A request that is ready to be decided: without its secrets, and read.
+
+    `exact` is false where replacing secrets would have changed the reading: then the request as sent was read, and
+    a replay of what is stored could differ."""
+
+    request: ActionRequest
+    reading: Interpretation
+    exact: bool = True
+
+
+def prepare(request: ActionRequest, known: Knowledge, fingerprint: Fingerprint | None) -> Prepared:
+    """Read a request and replace its secrets (`fingerprint` None: it has none). Needs no state and no clock.
+
+    What is read never has anything hidden by a placeholder: a danger inside of a would-be secret still counts."""
+    if fingerprint is None:
+        return Prepared(request, interpret(request, known))
+    safe = masked(request, fingerprint)
+    if safe == request:
+        return Prepared(request, interpret(request, known))
+    as_sent, as_stored = interpret(request, known), interpret(safe, known)
+    if _alike(as_sent, as_stored):
+        return Prepared(safe, as_stored)
+    return Prepared(safe, as_sent, exact=False)
+
+
+def _alike(one: Interpretation, other: Interpretation) -> bool:
+    return (
+        one.effects.keys() == other.effects.keys()
+        and one.environments == other.environments
+        and [(c.kind, c.value) for c in one.controls] == [(c.kind, c.value) for c in other.controls]
+        and (one.goal.vague, one.goal.covered, one.unread) == (other.goal.vague, other.goal.covered, other.unread)
+    )
 
 
 def decide(

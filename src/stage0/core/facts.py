@@ -25,7 +25,7 @@ V = TypeVar("V")
 PRODUCTION: Final = "production"
 
 
-class lazy(Generic[V]):  # noqa: N801 -- reads as the decorator that it is
+class lazy(Generic[V]):
     """A value worked out on first use and kept on the instance. The standard library's takes a lock on Python 3.11,
     which costs more than most of what is worked out here."""
 
@@ -91,10 +91,18 @@ class Facts:
         """The environments that context or the API key name, trimmed and lower case."""
         asserted = [str(name).lower() for name in self.reading.context.all_of("environment")]
         bound = [name.strip().lower() for name in self.caller.environments]
-        if len(bound) != 1:
-            # Bound to several: the caller may say which of them, and nothing else.
-            return tuple(dict.fromkeys(asserted))
+        if len(bound) > 1 and asserted and all(name in bound for name in asserted):
+            bound = []  # bound to several: the caller may say which of them is meant, and nothing else
         return tuple(dict.fromkeys([*bound, *asserted]))
+
+    @lazy
+    def environment_named(self) -> bool:
+        """Whether it is known which environment is meant: said by the caller within the key's, or by the key alone."""
+        asserted = [str(name).lower() for name in self.reading.context.all_of("environment")]
+        bound = [name.strip().lower() for name in self.caller.environments]
+        if not bound:
+            return bool(asserted)
+        return len(bound) == 1 or (bool(asserted) and all(name in bound for name in asserted))
 
     @lazy
     def production(self) -> bool:
@@ -152,10 +160,12 @@ class Facts:
         claimed = (status == "approved" or approved is True) and status in ("", "approved") and approved is not False
         unreadable = self.reading.context.invalid.keys() & {"approval_status", "approved", "approved_by", "approved_at"}
         names = [name.strip() for text in self.reading.context.all_of("approved_by") for name in text.split(",")]
-        approvers = tuple(dict.fromkeys(name for name in names if name))
-        own = {_person(values.get(key)) for key in ("requested_by", "agent_name", "agent_id")} - {""}
+        # Alike under folding is the same person: a hidden character does not make a second one.
+        people = {self._folded(name): name for name in reversed(names) if name}
+        approvers = tuple(reversed(people.values()))
+        own = {self._folded(values.get(key, "")) for key in ("requested_by", "agent_name", "agent_id")} - {""}
         blank = self.request.context.get("approved_by") is not None and not approvers
-        self_given = any(_person(name) in own for name in approvers)
+        self_given = not own.isdisjoint(people)
         at = values.get("approved_at")
         in_future = at is not None and at > self.now
         wrong = bool(unreadable) or self_given or in_future or blank or self.pack.lanes.approval != "asserted"
@@ -314,10 +324,6 @@ def _stricter(control: Control, other: Control) -> bool:
 
 
 STAGING: Final = frozenset({"staging", "stage", "stg"})
-
-
-def _person(name: object) -> str:
-    return name.strip().casefold() if isinstance(name, str) else ""
 
 
 def _inside(window: Window, at: float, zone: str) -> bool:

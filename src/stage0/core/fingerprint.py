@@ -21,7 +21,7 @@ def task_hash(request: ActionRequest, reading: Interpretation, account: str) -> 
         "effects": sorted(request.side_effects),
         "environment": sorted(str(name).lower() for name in context.all_of("environment")),
         "call": calls or request.goal,
-        "controls": sorted(_controls(reading)),
+        "controls": reading.constraints.fingerprint,
     }
     for name in _SCOPE:
         if name in context.values:
@@ -30,14 +30,3 @@ def task_hash(request: ActionRequest, reading: Interpretation, account: str) -> 
         if name in context.values:
             action[name] = sorted(context.all_of(name))
     return f"v1:{digest(action)}"
-
-
-def _controls(reading: Interpretation) -> list[str]:
-    out = []
-    for control in reading.controls:
-        if control.kind == "unknown":
-            continue
-        value = control.value if control.value is not None else ""
-        effects = ",".join(sorted(control.effects)) if control.effects else ""
-        out.append(f"{control.kind}={value}|{effects}")
-    return out

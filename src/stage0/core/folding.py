@@ -33,7 +33,10 @@ def is_hidden(code: int) -> bool:
         or 0x202A <= code <= 0x202E
         or 0x2060 <= code <= 0x206F
         or 0xE0000 <= code <= 0xE007F
-        or code in (_SOFT_HYPHEN, 0xFEFF, 0x061C, 0x180E, 0x115F, 0x1160, 0x3164, 0xFFA0)
+        or 0x180B <= code <= 0x180F
+        or 0xFE00 <= code <= 0xFE0D
+        or 0xE0100 <= code <= 0xE01EF
+        or code in (_SOFT_HYPHEN, 0xFEFF, 0x034F, 0x061C, 0x115F, 0x1160, 0x3164, 0xFFA0)
     )
 
 
@@ -52,7 +55,7 @@ class FoldTable(dict[int, str | None]):
             folded = None
         else:
             plain = _LOOKALIKES.get(char) or unicodedata.normalize("NFKC", char)
-            plain = "".join(_LOOKALIKES.get(c, c) for c in plain.casefold())
+            plain = "".join(_bare(_LOOKALIKES.get(c, c)) for c in plain.casefold())
             folded = "".join(self._scripts.get(c, c) for c in plain)
         self[code] = folded
         return folded
@@ -119,7 +122,14 @@ def hidden_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Ranges of invisible or reordering characters; joiners inside emoji are exempt."""
     if text.isascii():
         return ()
-    return tuple((i, i + 1) for i, char in enumerate(text) if is_hidden(ord(char)) and not _joins_emoji(text, i))
+    return tuple((i, i + 1) for i, char in enumerate(text) if is_hidden(ord(char)) and not _ordinary(text, i))
+
+
+def _ordinary(text: str, index: int) -> bool:
+    """Whether an invisible character is ordinary writing: a joiner inside an emoji, a variant of an ideograph."""
+    if 0xE0100 <= ord(text[index]) <= 0xE01EF:
+        return index > 0 and "CJK UNIFIED" in unicodedata.name(text[index - 1], "")
+    return _joins_emoji(text, index)
 
 
 def _joins_emoji(text: str, index: int) -> bool:

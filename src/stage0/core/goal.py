@@ -58,7 +58,7 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
         environments=frozenset(ENVIRONMENTS[c] for c in concepts if c in ENVIRONMENTS),
         objects=frozenset(concepts & OBJECTS),
         vague=_is_vague(folded.text, hits, lexicon, acts=acts),
-        covered=acts or _is_covered(folded.text, lexicon),
+        covered=_is_covered(goal, folded.text, lexicon),
         approval_words="approval_word" in concepts,
     )
 
@@ -76,17 +76,31 @@ def _one_language(hits: list[Hit], text: str) -> list[Hit]:
 
 def _clauses(text: str, hits: Sequence[Hit]) -> Iterator[Clause]:
     """Hits by clause. A border inside a term ("terms and conditions") is none."""
-    ends = [m.start() for m in _CLAUSE_END.finditer(text)]
+    borders = [(m.start(), m[0] in _SOFT) for m in _CLAUSE_END.finditer(text)]
     if not text.isascii() and not _KANA.search(text):
-        ends = sorted(ends + [m.start() for m in _AGAIN.finditer(text)])
+        borders = sorted(borders + [(m.start(), False) for m in _AGAIN.finditer(text)])
     position = 0
-    for end in [*ends, len(text)]:
+    soft = False
+    clause: Clause | None = None
+    for end, is_soft in [*borders, (len(text), False)]:
         inside: list[Hit] = []
         while position < len(hits) and hits[position].start < end:
             inside.append(hits[position])
             position += 1
-        if inside:
-            yield Clause(inside, end)
+        if clause is not None and soft and not any(hit.concept in _STARTS for hit in inside):
+            clause.hits.extend(inside)
+        elif inside:
+            if clause is not None:
+                yield clause
+            clause = Clause(inside, end)
+        soft = is_soft
+    if clause is not None:
+        yield clause
+
+
+#: Borders that may stand in a list: what follows without an action of its own still belongs to the one before.
+_SOFT: Final = frozenset({",", "，", "、", "and"})
+_STARTS: Final = frozenset(ACTIONS) | {"trigger", "question", "count", "negation", "affirmed"}
 
 
 def _read_clause(clause: Clause, folded: Folded, lexicon: Lexicon, path: str) -> Iterator[Sighting]:
@@ -150,6 +164,8 @@ def _meaning(hit: Hit, clause: Clause, text: str, lexicon: Lexicon) -> Meaning:
     objects = _object_side(before, after, hit, spaced=language.spaced)
     if _negated(before, after, hit, text):
         return "talk"
+    if not language.spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
+        return "talk"
     if hit.term.role == "weak" and not any(other.concept in hit.term.needs for other in objects):
         return "talk"
     if ACTIONS[hit.concept] in _HARMLESS:
@@ -162,9 +178,13 @@ def _meaning(hit: Hit, clause: Clause, text: str, lexicon: Lexicon) -> Meaning:
         return "talk"
     if hit.term.role == "noun" and not _triggered(clause, before, after, verb_last=language.verb_last):
         return "talk"
-    if hit.concept in _EDITS and objects and _nearest_object(objects, hit) == "prose":
+    if hit.concept in _EDITS and _only_prose(objects):
         return "compose"
     return "act"
+
+
+#: Chinese and Japanese: before an action these make it a state (未付款, 已刪除, 待審核).
+_PARTICIPLES: Final = frozenset({"未", "已", "待"})
 
 
 def _object_side(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, *, spaced: bool) -> Sequence[Hit]:
@@ -172,11 +192,10 @@ def _object_side(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, *, space
     return after if spaced else [*before, *after]
 
 
-def _nearest_object(objects: Sequence[Hit], hit: Hit) -> str:
-    found = [other for other in objects if other.concept in OBJECTS]
-    if not found:
-        return ""
-    return min(found, key=lambda other: max(other.start - hit.end, hit.start - other.end)).concept
+def _only_prose(objects: Sequence[Hit]) -> bool:
+    """Whether what is changed is one's own text and nothing else: `the second paragraph of my letter`."""
+    concepts = {other.concept for other in objects if other.concept in OBJECTS}
+    return "prose" in concepts and concepts <= {"prose", "letter"}
 
 
 def _triggered(clause: Clause, before: Sequence[Hit], after: Sequence[Hit], *, verb_last: bool) -> bool:
@@ -274,12 +293,13 @@ def _is_vague(text: str, hits: Sequence[Hit], lexicon: Lexicon, *, acts: bool) -
 _COVERED_SCRIPTS: Final = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "HALFWIDTH", "KATAKANA-HIRAGANA")
 
 
-def _is_covered(text: str, lexicon: Lexicon) -> bool:
-    """Whether most letters belong to a language that the lexicon knows."""
-    letters = [char for char in text if char.isalpha()]
-    foreign = sum(1 for char in letters if not char.isascii() and not _script_known(char))
-    if foreign * 2 > len(letters):
-        return False
+def _is_covered(sent: str, text: str, lexicon: Lexicon) -> bool:
+    """Whether most letters, as sent, belong to a language that the lexicon knows."""
+    if not sent.isascii():
+        letters = [char for char in sent if char.isalpha()]
+        foreign = sum(1 for char in letters if not char.isascii() and not _script_known(char))
+        if foreign * 2 > len(letters):
+            return False
     words = latin_words(text)
     known = sum(1 for word in words if word in lexicon.function_words["covered"])
     other = sum(1 for word in words if word in lexicon.function_words["other"])

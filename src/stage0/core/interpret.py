@@ -6,28 +6,28 @@ transaction of a check.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Final
 
 import msgspec
 
 from stage0.core.arguments.read import ArgumentsReading, read_arguments
 from stage0.core.arguments.shell import Commands
-from stage0.core.constraints import Control, Grammar
+from stage0.core.constraints import ConstraintSet, Control, Grammar
 from stage0.core.context import ContextReading, read_context
 from stage0.core.effects import HIGH_RISK, MARKS, Sighting, Span
 from stage0.core.folding import hidden_spans
 from stage0.core.goal import GoalReading, effects_of, read_goal
-from stage0.core.lexicon import ACTIONS, ENVIRONMENTS, MODIFIERS, OBJECTS, Lexicon
+from stage0.core.lexicon import ACTIONS, ENVIRONMENTS, MODIFIERS, OBJECTS, Hit, Lexicon
 from stage0.core.request import ActionRequest
-from stage0.core.toolname import ToolReader, ToolReading, ToolWords
+from stage0.core.toolname import ToolReader, ToolWords
 
 
 class Knowledge:
-    """What interpretation rests on: lexicon, constraint grammar, tables of commands and tool words.
-
-    Tool names, declarations and constraints repeat, so their readings are kept; a verdict never is."""
+    """What interpretation rests on: lexicon, constraint grammar, tables of commands and tool words; `version` changes
+    with any of them. Tool names, declarations and constraints repeat, so their readings are kept; a verdict never."""
 
     def __init__(
         self,
@@ -36,24 +36,32 @@ class Knowledge:
         commands: Commands,
         words: ToolWords,
         declared: Mapping[str, tuple[str, ...]],
+        version: str,
     ) -> None:
         self.lexicon = lexicon
         self.grammar = grammar
         self.commands = commands
+        self.version = version
         self.read_tool = ToolReader(lexicon, words).read
         self._declared = declared
         self.read_declaration = lru_cache(maxsize=8192)(self._read_declaration)
 
-    def _read_declaration(self, text: str) -> Declaration:
+    def _read_declaration(self, text: str, path: str) -> Declaration:
         """A declared side effect: every action word and noun in it counts; one that says nothing is unknown."""
         folded = self.lexicon.fold(text).text.replace("_", " ").replace("-", " ").strip()
         hits = self.lexicon.hits(folded)
-        environments = frozenset(ENVIRONMENTS[hit.concept] for hit in hits if hit.concept in ENVIRONMENTS)
+        span = Span(path, 0, len(text), text)
+        return Declaration(
+            tuple(Sighting(effect, "declared", span) for effect in self._declared_effects(folded, hits)),
+            frozenset(ENVIRONMENTS[hit.concept] for hit in hits if hit.concept in ENVIRONMENTS),
+        )
+
+    def _declared_effects(self, folded: str, hits: Sequence[Hit]) -> tuple[str, ...]:
         fixed = self._declared.get(folded)
         if fixed is not None:
-            return Declaration(fixed, environments)
+            return fixed
         if any(hit.concept == "rehearsal" for hit in hits):
-            return Declaration(("compute",), environments)
+            return ("compute",)
         objects = frozenset(hit.concept for hit in hits if hit.concept in OBJECTS)
         effects: dict[str, None] = {}
         for hit in hits:
@@ -62,28 +70,33 @@ class Knowledge:
             elif hit.concept in MODIFIERS:
                 effects[MODIFIERS[hit.concept]] = None
         if not effects and any(hit.concept == "compound" for hit in hits):
-            return Declaration(("compute",), environments)
-        return Declaration(tuple(effects) or ("unknown",), environments)
+            return ("compute",)
+        return tuple(effects) or ("unknown",)
 
 
 class Declaration(msgspec.Struct, frozen=True):
     """What one declared side effect says."""
 
-    effects: tuple[str, ...]
+    sightings: tuple[Sighting, ...]
     environments: frozenset[str]
 
 
 class Interpretation(msgspec.Struct, frozen=True):
     """An action as understood. `effects` maps each effect to the places that say so."""
 
-    effects: Mapping[str, tuple[Sighting, ...]]
+    effects: Mapping[str, Sequence[Sighting]]
     environments: frozenset[str]
-    controls: tuple[Control, ...]
+    constraints: ConstraintSet
     context: ContextReading
     goal: GoalReading
     unread: tuple[str, ...]
     hidden: tuple[Span, ...]
     sensitive_tools: bool
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """The constraints as controls."""
+        return self.constraints.controls
 
     @property
     def high_risk(self) -> frozenset[str]:
@@ -99,24 +112,30 @@ class Interpretation(msgspec.Struct, frozen=True):
 def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     """Read a request. Deterministic; touches nothing outside its arguments."""
     context = read_context(request.context)
-    called = _read_calls(context, known.commands)
+    called = _read_calls(context, known)
     tools = [known.read_tool(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
-    declared = [known.read_declaration(text) for text in request.side_effects]
+    declared = [known.read_declaration(text, f"side_effects[{i}]") for i, text in enumerate(request.side_effects)]
     goal = read_goal(request.goal, known.lexicon)
 
+    # The most telling source first: what a finding points at is the first that says so.
     effects: dict[str, list[Sighting]] = {}
-    for sighting in _sightings(request, called, tools, declared, goal, context):
-        effects.setdefault(sighting.effect, []).append(sighting)
-    unclear = _unclear(request, tools, called, effects)
+    environments = goal.environments | called.environments
+    _note(effects, called.sightings)
+    for tool in tools:
+        _note(effects, tool.sightings)
+        environments |= tool.environments
+    for declaration in declared:
+        _note(effects, declaration.sightings)
+        environments |= declaration.environments
+    _note(effects, goal.sightings)
+    _note(effects, _described(context, known))
+    unclear = _unclear(request, called, effects)
     if unclear:
         effects.setdefault("unknown", []).extend(unclear)
-    environments = goal.environments.union(
-        *(tool.environments for tool in tools), *(declaration.environments for declaration in declared)
-    )
     return Interpretation(
-        effects={effect: tuple(seen) for effect, seen in effects.items()},
+        effects=effects,
         environments=environments,
-        controls=known.grammar.parse(request.constraints),
+        constraints=known.grammar.parse(request.constraints),
         context=context,
         goal=goal,
         unread=called.unread,
@@ -125,70 +144,90 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     )
 
 
-def _sightings(
-    request: ActionRequest,
-    called: ArgumentsReading,
-    tools: Sequence[ToolReading],
-    declared: Sequence[Declaration],
-    goal: GoalReading,
-    context: ContextReading,
-) -> Iterator[Sighting]:
-    yield from called.sightings
-    for tool in tools:
-        yield from tool.sightings
-    for i, declaration in enumerate(declared):
-        span = Span(f"side_effects[{i}]", 0, len(request.side_effects[i]), request.side_effects[i])
-        for effect in declaration.effects:
-            yield Sighting(effect, "declared", span)
-    yield from goal.sightings
+def _note(effects: dict[str, list[Sighting]], sightings: Sequence[Sighting]) -> None:
+    for sighting in sightings:
+        effects.setdefault(sighting.effect, []).append(sighting)
+
+
+#: The first sentence of a tool's description says what the tool does; the rest says how it is used.
+_SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。！？\n]")
+
+
+def _described(context: ContextReading, known: Knowledge) -> list[Sighting]:
+    """A tool's description and its MCP annotations: they may add an effect, never remove one."""
+    found: list[Sighting] = []
+    for description in context.all_of("tool_description"):
+        path = "context.tool_description"
+        reading = read_goal(_SENTENCE_END.split(description, maxsplit=1)[0], known.lexicon, path)
+        found.extend(Sighting(seen.effect, "description", seen.span) for seen in reading.sightings)
     for hints in context.all_of("tool_annotations"):
-        yield from _hints(hints)
+        if hints.get("destructiveHint") is True and hints.get("readOnlyHint") is not True:
+            span = Span("context.tool_annotations.destructiveHint", 0, 0, "true")
+            found.append(Sighting("delete", "description", span))
+    return found
 
 
-def _read_calls(context: ContextReading, commands: Commands) -> ArgumentsReading:
+_SILENT: Final = ArgumentsReading()
+
+
+def _read_calls(context: ContextReading, known: Knowledge) -> ArgumentsReading:
     """All arguments that were given, under whichever name; one that is no object is said to be unread."""
+    if "tool_arguments" not in context.values and "tool_arguments" not in context.invalid:
+        return _SILENT
     sightings: list[Sighting] = []
     unread = [f"context.{context.invalid['tool_arguments']}"] if "tool_arguments" in context.invalid else []
     spoke = False
+    environments: frozenset[str] = frozenset()
     for arguments in context.all_of("tool_arguments"):
-        reading = read_arguments(arguments, commands, "context.tool_arguments")
+        reading = read_arguments(arguments, known.commands, known.lexicon, "context.tool_arguments")
         sightings.extend(reading.sightings)
         unread.extend(reading.unread)
         spoke = spoke or reading.spoke
-    return ArgumentsReading(tuple(sightings), spoke, tuple(unread))
+        environments |= reading.environments
+    return ArgumentsReading(tuple(sightings), spoke, tuple(unread), environments)
 
 
-def _unclear(
-    request: ActionRequest, tools: Sequence[ToolReading], called: ArgumentsReading, effects: Mapping[str, object]
-) -> list[Sighting]:
+def _unclear(request: ActionRequest, called: ArgumentsReading, effects: Mapping[str, object]) -> list[Sighting]:
     """What could not be understood: an argument that no parser could read, or tools where all is silent."""
     unread = [Sighting("unknown", "arguments", Span(path, 0, 0, "")) for path in called.unread]
-    if unread or effects or not tools:
+    if unread or effects or not request.tools:
         return unread
     return [
         Sighting("unknown", "tool", Span(f"tools[{i}]", 0, len(name), name)) for i, name in enumerate(request.tools)
     ]
 
 
-def _hints(annotations: Mapping[str, Any]) -> list[Sighting]:
-    """MCP tool annotations may add an effect, never remove one."""
-    if annotations.get("destructiveHint") is True and annotations.get("readOnlyHint") is not True:
-        return [Sighting("delete", "description", Span("context.tool_annotations.destructiveHint", 0, 0, "true"))]
-    return []
-
-
 def _hidden(request: ActionRequest) -> tuple[Span, ...]:
-    texts = [("goal", request.goal)]
-    for name, items in (
+    """Invisible characters in any text of the request. They stand as U+XXXX."""
+    fields = (
+        ("goal", request.goal),
         ("success_criteria", request.success_criteria),
         ("constraints", request.constraints),
         ("tools", request.tools),
         ("side_effects", request.side_effects),
-    ):
-        texts.extend((f"{name}[{i}]", item) for i, item in enumerate(items) if not item.isascii())
+        ("context", request.context),
+    )
     return tuple(
         Span(path, start, end, f"U+{ord(text[start]):04X}")
-        for path, text in texts
-        if not text.isascii()
+        for name, value in fields
+        for path, text in _not_ascii(value, name)
         for start, end in hidden_spans(text)
     )
+
+
+def _not_ascii(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every string in a value that is not plain ASCII, keys included, with its path."""
+    kind = type(value)
+    if isinstance(value, str):
+        if not value.isascii():
+            yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if type(item) is not str or not item.isascii() or not key.isascii():
+                yield from _not_ascii(key, f"{path} (key)")
+                yield from _not_ascii(item, f"{path}.{key}")
+    elif kind is list or kind is tuple:
+        items: Sequence[object] = value  # type: ignore[assignment]
+        for index, item in enumerate(items):
+            if type(item) is not str or not item.isascii():
+                yield from _not_ascii(item, f"{path}[{index}]")

@@ -132,12 +132,10 @@ class Lexicon:
         *,
         scripts: Mapping[str, str],
         function_words: Mapping[str, frozenset[str]],
-        version: str,
     ) -> None:
         self.table = FoldTable(scripts)
         self.languages = languages
         self.function_words = function_words
-        self.version = version
         self._by_text: dict[str, tuple[Term, ...]] = {}
         for term in terms:
             self._by_text[term.text] = (*self._by_text.get(term.text, ()), term)
@@ -151,6 +149,11 @@ class Lexicon:
     def word(self, text: str) -> tuple[Term, ...]:
         """The terms that a single folded word stands for, without looking at what is around it."""
         return self._by_text.get(text, ())
+
+    def environments(self, text: str) -> frozenset[str]:
+        """The environments that a text as sent names."""
+        folded = self.fold(text).text
+        return frozenset(ENVIRONMENTS[hit.concept] for hit in self.hits(folded) if hit.concept in ENVIRONMENTS)
 
     def hits(self, text: str) -> list[Hit]:
         """Every term of a folded text, longest first at each place, none inside another; in order."""

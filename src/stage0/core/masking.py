@@ -1,7 +1,7 @@
-"""Secrets in a request are replaced before anything reads it, so that none is stored and a replay reads the same.
+"""Secrets in a request are replaced before it is stored, by placeholders that tell their kind and nothing else.
 
-A placeholder tells the kind of the secret and a fingerprint: `[[S0:gh:1f3a9c2e]]`. Equal secrets have equal
-placeholders; what was decided was decided on the placeholder.
+A placeholder is `[[S0:gh:1f3a9c2e]]`: the kind, and a fingerprint that is equal for equal secrets. Only what has
+the shape of a token is replaced, so that no word or operator can hide in it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stage0.core.request import ActionRequest
 
 #: Short, stable code of each kind of secret, and its published format.
 _KINDS: Final = (
-    ("pk", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    ("pk", r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]{40,20000}-----END [A-Z ]{0,20}PRIVATE KEY-----"),
     ("aw", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     ("gh", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})"),
     ("gl", r"\bglpat-[A-Za-z0-9_-]{20,}"),
@@ -29,10 +29,10 @@ _KINDS: Final = (
     ("py", r"\bpypi-[A-Za-z0-9_-]{50,}"),
     ("s0", r"\bs0_(?:live|test)_[A-Za-z0-9]{20,}"),
     ("jw", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    ("ur", r"(?<=://)[^\s/:@\"']{1,100}:[^\s/@\"']{3,200}(?=@)"),
+    ("ur", r"(?<=://)[A-Za-z0-9_.%+-]{1,100}:[A-Za-z0-9_.~%+!-]{3,200}(?=@)"),
     (
         "pw",
-        r"(?i:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=)|(?<=api_key=)|(?<=apikey=))[^\s&\"',;\[\]]{6,200}",
+        r"(?i:(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=token=)|(?<=api_key=)|(?<=apikey=))[A-Za-z0-9_+/.~=-]{6,200}",
     ),
 )
 _PATTERN: Final = re.compile("|".join(f"(?P<{code}>{pattern})" for code, pattern in _KINDS))
@@ -67,9 +67,14 @@ _HINTS: Final = ahocorasick_rs.AhoCorasick(
 Fingerprint = Callable[[str], str]
 
 
+def may_hold_secrets(text: str) -> bool:
+    """A quick look over a whole text: false means that there is nothing to replace."""
+    return bool(_HINTS.find_matches_as_indexes(text))
+
+
 def mask_text(text: str, fingerprint: Fingerprint) -> str:
     """A text with every secret of a known format replaced. `fingerprint` gives eight hex digits for a secret."""
-    if not _HINTS.find_matches_as_indexes(text):
+    if not may_hold_secrets(text):
         return text
     return _PATTERN.sub(lambda match: f"[[S0:{match.lastgroup}:{fingerprint(match[0])}]]", text)
 

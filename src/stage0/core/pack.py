@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -58,13 +58,23 @@ class Environments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     absent: str = ""
 
 
+Points = Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+
 class RiskWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Points of the risk score (0 to 100): a base, each effect, production, and the worst open finding."""
 
-    base: int
-    effects: Mapping[str, int]
-    production: int
-    finding: Mapping[str, int]
+    base: Points
+    effects: Mapping[str, Points]
+    production: Points
+    finding: OpenFinding
+
+
+class OpenFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Points of the worst open finding, by severity."""
+
+    MEDIUM: Points
+    HIGH: Points
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,13 +125,15 @@ class Pack(msgspec.Struct, frozen=True):
 
     def severity_of(self, code: str, default: Severity, pro: bool) -> Severity | None:
         """How bad a code is under this pack; None where it is off."""
-        setting = self.pro_severities.get(code) if pro else None
-        setting = setting or self.severities.get(code)
-        if setting is None:
-            return default
-        return _SEVERITIES[setting]
+        setting = self.severities.get(code)
+        severity = default if setting is None else _SEVERITIES[setting]
+        raised = _SEVERITIES[self.pro_severities[code]] if pro and code in self.pro_severities else None
+        if raised is None or setting == "off":
+            return severity
+        return max(severity or raised, raised, key=_ORDER.index)
 
 
+_ORDER = ("LOW", "MEDIUM", "HIGH")
 _SEVERITIES: Mapping[SeveritySetting, Severity | None] = {
     "off": None,
     "low": "LOW",

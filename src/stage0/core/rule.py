@@ -32,6 +32,7 @@ class Finding(msgspec.Struct, frozen=True):
 class Rule(msgspec.Struct, frozen=True):
     """One issue code. `message`, `question` and `remedy` are templates over the finding's parameters.
 
+    `when` are the kinds of control that it enforces: it is asked only where one of them is present (empty: always).
     A `closing` rule runs after the others and is told the families in which one of them stopped the action."""
 
     code: str
@@ -42,6 +43,7 @@ class Rule(msgspec.Struct, frozen=True):
     remedy: str
     why: str
     check: Any
+    when: frozenset[str] = frozenset()
     closing: bool = False
 
 
@@ -53,13 +55,14 @@ def rule(
     message: str,
     question: str = "",
     remedy: str = "",
+    when: tuple[str, ...] = (),
     closing: bool = False,
 ) -> Callable[[Any], Rule]:
     """Make a rule of a function of the facts. It returns the message's parameters to fire, None to stay quiet."""
 
     def make(check: Any) -> Rule:
         why = inspect.cleandoc(check.__doc__ or "")
-        return Rule(code, family, severity, message, question, remedy, why, check, closing)
+        return Rule(code, family, severity, message, question, remedy, why, check, frozenset(when), closing)
 
     return make
 
@@ -78,9 +81,12 @@ def collect(rules: Iterable[Rule], facts: Facts) -> list[Finding]:
     """Run every rule. One that raises yields INTERNAL_ERROR and takes nothing away from the others."""
     findings: list[Finding] = []
     closing: list[Rule] = []
+    present = facts.controls.keys()
     for each in rules:
         if each.closing:
             closing.append(each)
+            continue
+        if each.when and each.when.isdisjoint(present):
             continue
         try:
             params = each.check(facts)

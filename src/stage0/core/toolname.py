@@ -59,10 +59,11 @@ class ToolReader:
             terms = [(hit.term,) for hit in self._lexicon.hits(folded.text)]
         span = Span(path, 0, len(name), name)
         named = set(words)
+        passthrough = not named.isdisjoint(self._words.passthrough)
         return ToolReading(
-            sightings=tuple(Sighting(effect, "tool", span) for effect in self._effects(terms)),
+            sightings=tuple(Sighting(effect, "tool", span) for effect in self._effects(terms, passthrough=passthrough)),
             environments=frozenset(ENVIRONMENTS[t.concept] for at in terms for t in at if t.concept in ENVIRONMENTS),
-            passthrough=_is_passthrough(words, self._words.passthrough),
+            passthrough=passthrough,
             sensitive=bool(named & self._words.sensitive),
         )
 
@@ -71,20 +72,26 @@ class ToolReader:
         out: list[tuple[Term, ...]] = []
         index = 0
         while index < len(words):
-            length = next((n for n in (3, 2) if self._lexicon.word(" ".join(words[index : index + n]))), 1)
-            found = self._lexicon.word(" ".join(words[index : index + length]))
+            length = next((n for n in (3, 2) if self._phrase(words[index : index + n], n)), 1)
+            found = self._phrase(words[index : index + length], length)
             out.append(found or self._joiner(words[index]))
             index += length
         return out
 
+    def _phrase(self, words: list[str], length: int) -> tuple[Term, ...]:
+        """The terms of some words. A word that makes a tool a passthrough says nothing of what the tool is given."""
+        if len(words) < length or not self._words.passthrough.isdisjoint(words):
+            return ()
+        return self._lexicon.word(" ".join(words))
+
     def _joiner(self, word: str) -> tuple[Term, ...]:
         return (Term(word, "break", "word", "en"),) if word in _JOINERS else ()
 
-    def _effects(self, terms: list[tuple[Term, ...]]) -> list[str]:
+    def _effects(self, terms: list[tuple[Term, ...]], *, passthrough: bool) -> list[str]:
         objects = frozenset(t.concept for at in terms for t in at if t.concept in OBJECTS)
         counting = any(t.concept in ("count", "rehearsal") for at in terms for t in at)
         effects: dict[str, None] = {}
-        for action in _actions(terms, objects):
+        for action in _actions(terms, objects, guess=not passthrough):
             if counting and action not in _HARMLESS:
                 effects["compute"] = None
                 continue
@@ -100,7 +107,7 @@ class ToolReader:
         return list(effects)
 
 
-def _actions(terms: list[tuple[Term, ...]], objects: frozenset[str]) -> list[str]:
+def _actions(terms: list[tuple[Term, ...]], objects: frozenset[str], *, guess: bool) -> list[str]:
     """The action words that count. After a leading read verb the rest names what is read
     (`list_delete_requests`), unless a joiner starts anew (`get_or_create`)."""
     actions: list[str] = []
@@ -118,12 +125,10 @@ def _actions(terms: list[tuple[Term, ...]], objects: frozenset[str]) -> list[str
         actions.extend(t.concept for t in verbs)
         reading = not actions[:-1] and all(t.concept in _HARMLESS for t in verbs)
     # In a name nothing is a figure of speech: `drop_foo` drops, whatever a foo is.
-    return actions or [t.concept for at in terms for t in at if t.role == "weak"][:1]
+    if guess and not actions:
+        return [t.concept for at in terms for t in at if t.role == "weak"][:1]
+    return actions
 
 
 def _counts(term: Term, objects: frozenset[str]) -> bool:
     return term.role != "weak" or bool(term.needs & objects)
-
-
-def _is_passthrough(words: list[str], passthrough: frozenset[str]) -> bool:
-    return any(word in passthrough for word in words)

@@ -84,8 +84,8 @@ def conclude(facts: Facts, findings: Sequence[Finding], task_hash: str) -> Decis
     issues = tuple(_issue(finding, pack, facts) for finding in sorted(findings, key=_worst_first))
     worst = max((RANK[issue.severity] for issue in issues), default=0)
     verdict: Verdict = "DENY" if worst == RANK["HIGH"] else "DEFER" if worst == RANK["MEDIUM"] else "ALLOW"
-    broken = any(issue.code == INTERNAL_ERROR for issue in issues)
-    word = _word(verdict, broken=broken)
+    codes = frozenset([issue.code for issue in issues])
+    word = _word(verdict, broken=INTERNAL_ERROR in codes)
     risk = _risk(facts, worst)
     return Decision(
         decision=word,
@@ -94,16 +94,14 @@ def conclude(facts: Facts, findings: Sequence[Finding], task_hash: str) -> Decis
         issues=issues,
         risk_score=risk,
         high_risk=bool(facts.high_risk),
-        clarifying_questions=_questions(i for i in issues if _rule(i.code, pack).family in _CLARITY),
-        defer_questions=_questions(i for i in issues if i.severity == "MEDIUM") if verdict == "DEFER" else (),
-        constraints_applied=tuple(
-            dict.fromkeys(c.text for c in facts.reading.controls if c.kind not in ("unknown", "invalid"))
-        ),
-        guardrails=_guardrails(facts),
+        clarifying_questions=_questions([i for i in issues if _rule(i.code, pack).family in _CLARITY]),
+        defer_questions=_questions([i for i in issues if i.severity == "MEDIUM"]) if verdict == "DEFER" else (),
+        constraints_applied=facts.reading.constraints.applied,
+        guardrails=facts.reading.constraints.guardrails,
         guardrail_checks=_checks(facts, issues),
-        value_risk=_value_risk(issues),
-        waste_risk=_waste_risk(issues),
-        value_findings=_value_findings(issues, risk),
+        value_risk=_value_risk(codes),
+        waste_risk=_waste_risk(codes, issues),
+        value_findings=_value_findings(codes, risk),
         cost_estimate=_cost(facts),
         policy_version=pack.id,
         evaluated_at=int(facts.now),
@@ -181,8 +179,8 @@ def _reason(issues: Sequence[Issue], verdict: Verdict, facts: Facts) -> str:
     return "Every control that the action needs is met."
 
 
-def _questions(issues: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(issue.question for issue in issues if issue.question))
+def _questions(issues: Sequence[Issue]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([issue.question for issue in issues if issue.question]))
 
 
 def _summary(word: str, verdict: str, risk: int, issues: Sequence[Issue]) -> str:
@@ -206,34 +204,27 @@ def _risk(facts: Facts, worst: int) -> int:
     if facts.production and facts.high_risk:
         score += weights.production
     if worst > RANK["LOW"]:
-        score += weights.finding["HIGH" if worst == RANK["HIGH"] else "MEDIUM"]
+        score += weights.finding.HIGH if worst == RANK["HIGH"] else weights.finding.MEDIUM
         return min(score, 100)
     return min(score, 99)
 
 
-def _guardrails(facts: Facts) -> tuple[str, ...]:
-    names = [control.mode or control.kind for control in facts.reading.controls if control.mode or control.guard]
-    return tuple(dict.fromkeys(names))
-
-
 def _checks(facts: Facts, issues: Sequence[Issue]) -> dict[str, Any]:
     """What was checked, by family of rules: with which controls, and how it came out."""
-    checks: dict[str, dict[str, Any]] = {}
-    for control in facts.reading.controls:
-        if control.kind not in ("unknown", "invalid"):
-            entry = checks.setdefault(control.family, {"status": "passed", "controls": [], "issues": []})
-            entry["controls"].append(control.text)
+    checks: dict[str, dict[str, Any]] = {
+        family: {"status": "passed", "controls": texts, "issues": []}
+        for family, texts in facts.reading.constraints.families.items()
+    }
     for issue in issues:
-        entry = checks.setdefault(
-            _rule(issue.code, facts.pack).family, {"status": "passed", "controls": [], "issues": []}
-        )
+        family = _rule(issue.code, facts.pack).family
+        entry = checks.setdefault(family, {"status": "passed", "controls": (), "issues": []})
         entry["issues"].append(issue.code)
         if issue.severity == "HIGH":
             entry["status"] = "failed"
         elif issue.severity == "MEDIUM" and entry["status"] != "failed":
             entry["status"] = "missing"
     if facts.approval_needed and facts.approval_holds:
-        entry = checks.setdefault("approval", {"status": "passed", "controls": [], "issues": []})
+        entry = checks.setdefault("approval", {"status": "passed", "controls": (), "issues": []})
         entry["evidence"] = facts.approval.lane
     return checks
 
@@ -255,26 +246,24 @@ def _evidence(facts: Facts) -> dict[str, str]:
 _NOT_EVIDENCE: Final = frozenset({"tool_arguments", "tool_description", "tool_annotations", "approval_reason"})
 
 
-def _value_risk(issues: Sequence[Issue]) -> int:
-    """How likely the task is not worth running: unclear goals and missing criteria."""
-    weights = {"UNCLEAR_VALUE_SIGNAL": 60, "INSUFFICIENT_CONTEXT": 20, "MISSING_SUCCESS_CRITERIA": 15}
-    return min(100, 12 + sum(weights.get(issue.code, 0) for issue in issues))
-
-
-def _waste_risk(issues: Sequence[Issue]) -> int:
-    """How likely running it burns money for nothing: loops, and work that will be stopped anyway."""
-    loops = any(issue.code in _LOOPS for issue in issues)
-    stopped = sum(1 for issue in issues if issue.severity != "LOW")
-    return min(100, 8 + (50 if loops else 0) + 8 * stopped)
-
-
+_VALUE_WEIGHTS: Final = {"UNCLEAR_VALUE_SIGNAL": 60, "INSUFFICIENT_CONTEXT": 20, "MISSING_SUCCESS_CRITERIA": 15}
 _LOOPS: Final = frozenset(
     {"LOOP_THRESHOLD_EXCEEDED", "MAX_ITERATIONS_EXCEEDED", "TIMEOUT_EXCEEDED", "COST_LIMIT_EXCEEDED"}
 )
 
 
-def _value_findings(issues: Sequence[Issue], risk: int) -> tuple[str, ...]:
-    codes = {issue.code for issue in issues}
+def _value_risk(codes: frozenset[str]) -> int:
+    """How likely the task is not worth running: unclear goals and missing criteria."""
+    return min(100, 12 + sum(_VALUE_WEIGHTS[code] for code in codes & _VALUE_WEIGHTS.keys()))
+
+
+def _waste_risk(codes: frozenset[str], issues: Sequence[Issue]) -> int:
+    """How likely running it burns money for nothing: loops, and work that will be stopped anyway."""
+    stopped = sum([issue.severity != "LOW" for issue in issues])
+    return min(100, 8 + (50 if codes & _LOOPS else 0) + 8 * stopped)
+
+
+def _value_findings(codes: frozenset[str], risk: int) -> tuple[str, ...]:
     out = []
     if "UNCLEAR_VALUE_SIGNAL" in codes:
         out.append("The goal does not say what would come out of it")

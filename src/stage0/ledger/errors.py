@@ -29,3 +29,7 @@ class NotFound(LedgerError):
 
 class Refused(LedgerError):
     """The database or its settings are not fit for use: what is wrong and what to do."""
+
+
+class StoreBusy(LedgerError):
+    """Another process holds the database's write lock just now."""

@@ -9,9 +9,8 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
-from stage0.core.interpret import Interpretation
+from stage0.core.decide import Prepared
 from stage0.core.pack import Pack
-from stage0.core.request import ActionRequest
 from stage0.ledger.batch import CheckJob, WriteJob, Writer
 from stage0.ledger.errors import Refused, StoreUnavailable
 from stage0.ledger.keyring import Keyring
@@ -43,7 +42,14 @@ class Ledger:
         self.packs = packs
         self.clock = clock
         self._deadline = deadline
-        self._writer = Writer(store, clock=clock, engine_version=engine_version, capacity=capacity, deadline=deadline)
+        self._writer = Writer(
+            store,
+            clock=clock,
+            fingerprint=keyring.fingerprint,
+            engine_version=engine_version,
+            capacity=capacity,
+            deadline=deadline,
+        )
         self._keys: dict[str, Key] = {}
         self._keys_epoch = -1
         self._janitor: asyncio.Task[None] | None = None
@@ -60,7 +66,7 @@ class Ledger:
         """Commit what is queued, then let go of everything."""
         if self._janitor is not None:
             self._janitor.cancel()
-        await asyncio.to_thread(self._writer.close)
+        await self._writer.close()
         await asyncio.to_thread(self.store.close)
 
     async def _tidy(self) -> None:
@@ -87,8 +93,7 @@ class Ledger:
     def check(
         self,
         key: Key,
-        request: ActionRequest,
-        reading: Interpretation,
+        prepared: Prepared,
         pack: Pack,
         *,
         sent_request_id: str = "",
@@ -97,7 +102,7 @@ class Ledger:
         """Decide and record. Gives the request id and the answer's JSON once the record is durable.
 
         Raises Overloaded; the future raises KeyRefused, Overloaded or StoreUnavailable."""
-        return self._writer.submit(CheckJob(key, request, reading, pack, sent_request_id, raw))
+        return self._writer.submit(CheckJob(key, prepared, pack, sent_request_id, raw))
 
     def write(self, work: Callable[[sa.Connection], T]) -> asyncio.Future[T]:
         """Run a write in the next batch, all of it or nothing."""

@@ -22,7 +22,8 @@ PAGE_LIMIT: Final = 200
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that is needed to decide again. `request` has its secrets replaced; `now` is Unix seconds; `answer` is the
-    whole answer as JSON; `input` is the body as sent (secrets replaced), where that was asked for."""
+    whole answer as JSON; `input` is the body as sent (secrets replaced), where that was asked for; `exact` is false
+    where the secrets could not be replaced without changing what the request says."""
 
     v: int
     request: ActionRequest
@@ -35,6 +36,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     answer: msgspec.Raw
     sent_request_id: str = ""
     input: Any = None
+    exact: bool = True
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -139,6 +141,7 @@ def get_record(connection: sa.Connection, account: str, request_id: str, *, key_
             "policy_digest": record.digest,
             "engine": record.engine,
             "lexicon": record.lexicon,
+            "exact": record.exact,
         },
         "sent_request_id": record.sent_request_id,
         "input": record.input,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from stage0.ledger.errors import Refused, StoreUnavailable
+from stage0.ledger.errors import Refused, StoreBusy, StoreUnavailable
 
 #: The first release without the WAL-reset defect.
 _FIXED: Final = (3, 51, 3)
@@ -38,8 +39,45 @@ def sqlite_module() -> ModuleType:
     found = ", ".join(module.sqlite_version for module in candidates)
     raise Refused(
         f"SQLite {found} has a defect in its write-ahead log that can lose data; 3.51.3 or newer is needed: "
-        "install pysqlite3 (`pip install 'stage0[server]'`), a newer Python, or use PostgreSQL"
+        "install pysqlite3 (`pip install 'stage0[server]'`) or a newer Python"
     )
+
+
+class Transaction:
+    """One open write transaction. `write` and `read_one` take plain SQL; `connection` is for SQLAlchemy Core."""
+
+    def __init__(self, connection: sa.Connection, raw: Any) -> None:
+        self._connection = connection
+        self._raw = raw
+        self._outer: sa.RootTransaction | None = None
+
+    def connection(self) -> sa.Connection:
+        """The same transaction for SQLAlchemy."""
+        if self._outer is None:
+            self._outer = self._connection.begin()
+        return self._connection
+
+    def read_one(self, statement: str) -> Any:
+        """The first value of the first row."""
+        return self._raw.execute(statement).fetchone()[0]
+
+    def write(self, statement: str, values: list[Any]) -> None:
+        """Run one statement."""
+        self._raw.execute(statement, values)
+
+    def commit(self) -> None:
+        """Make it durable."""
+        if self._outer is not None:
+            self._outer.commit()
+        else:
+            self._raw.commit()
+
+    def rollback(self) -> None:
+        """Take it back."""
+        if self._outer is not None:
+            self._outer.rollback()
+        else:
+            self._raw.rollback()
 
 
 class SqliteStore:
@@ -50,6 +88,9 @@ class SqliteStore:
         self._module = sqlite_module()
         self.writer = self._engine(read_only=False)
         self.reader = self._engine(read_only=True)
+        #: Seconds that a batch waits for another process to finish writing.
+        self.busy_seconds = _BUSY_MS / 1000
+        self._open: tuple[sa.Connection, Any] | None = None
         self._identity: tuple[int, int] | None = None
         self._lock_file: int | None = None
         self._stop = threading.Event()
@@ -69,7 +110,9 @@ class SqliteStore:
 
         @sa.event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql(begin)
+            raw: Any = connection.connection.dbapi_connection
+            if not raw.in_transaction:
+                raw.execute(begin)
 
         return engine
 
@@ -104,18 +147,49 @@ class SqliteStore:
 
     def claim(self) -> None:
         """Hold the file for this process, and start the checkpointer. Raises Refused where another one holds it."""
+        if self._lock_file is not None:
+            return
         descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
             raise Refused(
-                f"another server is running on `{self.path}`; SQLite serves one process: stop the other, "
-                "or use PostgreSQL"
+                f"another server is running on `{self.path}`; SQLite serves one process: stop the other"
             ) from None
         self._lock_file = descriptor
         self._checkpointer = threading.Thread(target=self._checkpoint_loop, name="stage0-checkpoint", daemon=True)
         self._checkpointer.start()
+
+    def begin(self) -> Transaction:
+        """Begin a write transaction on the connection that is kept for it. Never waits.
+
+        Raises StoreBusy where another process writes just now, StoreUnavailable or a database error otherwise."""
+        self.check_in_place()
+        if self._open is None:
+            connection = self.writer.connect()
+            opened: Any = connection.connection.dbapi_connection
+            opened.execute("PRAGMA busy_timeout=0")
+            self._open = connection, opened
+        connection, raw = self._open
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        except self._module.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise StoreBusy(str(error)) from error
+            raise
+        return Transaction(connection, raw)
+
+    def reopen(self) -> None:
+        """Let go of the write connection; the next transaction opens another."""
+        if self._open is not None:
+            connection, _ = self._open
+            self._open = None
+            with contextlib.suppress(Exception):
+                connection.invalidate()
+            with contextlib.suppress(Exception):
+                connection.close()
+        self.writer.dispose()
 
     def check_in_place(self) -> None:
         """That the file is still the one that was opened. Raises StoreUnavailable where it has gone or changed.
@@ -135,16 +209,21 @@ class SqliteStore:
 
     def _forget(self) -> None:
         self._identity = None
-        self.writer.dispose()
+        self.reopen()
         self.reader.dispose()
 
     def _checkpoint_loop(self) -> None:
         """Copy the log into the file beside the writer, never in its way."""
         connection = None
+        opened: int | None = None
         while not self._stop.wait(_CHECKPOINT_SECONDS):
             try:
+                inode = self.path.stat().st_ino
+                if connection is not None and inode != opened:
+                    connection.close()
+                    connection = None
                 if connection is None:
-                    connection = self._connect(read_only=False)
+                    connection, opened = self._connect(read_only=False), inode
                 large = self._wal_size() > _WAL_LIMIT
                 connection.execute(f"PRAGMA wal_checkpoint({'RESTART' if large else 'PASSIVE'})").fetchall()
             except (self._module.Error, OSError):
@@ -166,7 +245,7 @@ class SqliteStore:
         self._stop.set()
         if self._checkpointer is not None:
             self._checkpointer.join()
-        self.writer.dispose()
+        self.reopen()
         self.reader.dispose()
         if self._lock_file is not None:
             os.close(self._lock_file)
@@ -183,5 +262,5 @@ def _assert_durable(connection: Any) -> None:
     if mode != "wal" or synchronous != 2:
         raise Refused(
             f"SQLite runs with journal_mode `{mode}` and synchronous `{synchronous}` here; a decision would be "
-            "answered before it is durable: use a local disk (WAL needs shared memory), or PostgreSQL"
+            "answered before it is durable: use a local disk (WAL needs shared memory)"
         )

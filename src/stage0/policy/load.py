@@ -84,7 +84,7 @@ def load_pack(path: Path) -> Pack:
     )
 
 
-def _extended(content: Any, path: Path) -> dict[str, Any]:
+def _extended(content: Any, path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A child's fields over its parent's: mappings are merged one level deep, everything else is replaced."""
     if not isinstance(content, dict):
         raise PolicyError(f"{path.name}: a pack is a mapping, this is a `{type(content).__name__}`")
@@ -92,7 +92,9 @@ def _extended(content: Any, path: Path) -> dict[str, Any]:
     if not parent_name:
         return content
     parent_path = path.with_name(f"{str(parent_name).removeprefix('stage0-')}.yaml")
-    parent = _extended(read(parent_path), parent_path)
+    if parent_path in (path, *seen):
+        raise PolicyError(f"{path.name}: extends: `{parent_name}` leads back to this pack; extend another one")
+    parent = _extended(read(parent_path), parent_path, (path, *seen))
     merged = dict(parent)
     for key, value in content.items():
         inherited = parent.get(key)
@@ -129,7 +131,15 @@ def shipped_knowledge() -> Knowledge:
     commands = convert(read(HERE / "commands.yaml"), dict[str, Command], "commands.yaml")
     declared = convert(read(HERE / "declared.yaml"), dict[str, tuple[str, ...]], "declared.yaml")
     folded = {lexicon.fold(text).text: effects for text, effects in declared.items()}
-    return Knowledge(lexicon, grammar, commands, convert(read(HERE / "tools.yaml"), ToolWords, "tools.yaml"), folded)
+    words = convert(read(HERE / "tools.yaml"), ToolWords, "tools.yaml")
+    return Knowledge(lexicon, grammar, commands, words, folded, _version())
+
+
+def _version() -> str:
+    """A digest of every file that interpretation rests on."""
+    files = [HERE / name for name in ("constraints.yaml", "commands.yaml", "declared.yaml", "tools.yaml")]
+    texts = [path.read_text(encoding="utf-8") for path in (*files, *sorted((HERE / "lexicon").glob("*.yaml")))]
+    return digest(texts)[:16]
 
 
 @lru_cache(maxsize=1)

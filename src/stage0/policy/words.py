@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import opencc
 
-from stage0.core.canonical import digest
 from stage0.core.folding import FoldTable, fold
 from stage0.core.lexicon import ACTIONS, CONCEPTS, Language, Lexicon, Term
 from stage0.policy.yaml import HERE, PolicyError, convert, read
@@ -57,7 +56,6 @@ def load_lexicon(folder: Path = HERE / "lexicon") -> Lexicon:
             "covered": frozenset().union(*(file.function_words for file in files)),
             "other": frozenset(str(word) for word in other_words),
         },
-        version=digest(msgspec.to_builtins([files, other_words], order="deterministic"))[:16],
     )
 
 

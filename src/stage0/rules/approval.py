@@ -252,6 +252,7 @@ def approver_unnamed(facts: Facts) -> Params | None:
     "APPROVERS_INSUFFICIENT",
     family="approval",
     severity="MEDIUM",
+    when=("approvers",),
     message="{wanted} people must approve; {given} did.",
     question="Who else approves?",
     remedy="Name every approver in `approved_by`, separated by commas.",

@@ -10,6 +10,10 @@ from stage0.core.rule import Params, rule
     "ENVIRONMENT_NOT_ALLOWED",
     family="environment",
     severity="HIGH",
+    when=(
+        "allowed_environment",
+        "staging_only",
+    ),
     message="Environment {environments} is not among {allowed}.",
     remedy="Run the action in an allowed environment.",
 )
@@ -51,7 +55,7 @@ def environment_context_missing(facts: Facts) -> Params | None:
 
     Fix: send `environment` (or `target_environment`).
     """
-    if facts.stated_environments:
+    if facts.environment_named:
         return None
     if facts.allowed_environments:
         return {}

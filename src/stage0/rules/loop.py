@@ -19,6 +19,7 @@ def _over(facts: Facts, kind: str, used: Any) -> Params | None:
     "MAX_ITERATIONS_EXCEEDED",
     family="loop",
     severity="HIGH",
+    when=("max_iterations",),
     message="This would be iteration {used} of a run that may have {limit}.",
     remedy="End the run, or have a person start a new one.",
 )
@@ -36,6 +37,7 @@ def max_iterations_exceeded(facts: Facts) -> Params | None:
     "TIMEOUT_EXCEEDED",
     family="loop",
     severity="HIGH",
+    when=("timeout",),
     message="The run has taken {used} seconds; it may take {limit}.",
     remedy="End the run, or have a person start a new one.",
 )
@@ -53,6 +55,7 @@ def timeout_exceeded(facts: Facts) -> Params | None:
     "COST_LIMIT_EXCEEDED",
     family="loop",
     severity="HIGH",
+    when=("max_cost_usd",),
     message="The run has cost {used} US dollars; it may cost {limit}.",
     remedy="End the run, or have a person raise the limit.",
 )
@@ -77,6 +80,11 @@ _COUNTERS = (
     "RUNTIME_CONTEXT_MISSING",
     family="loop",
     severity="MEDIUM",
+    when=(
+        "max_iterations",
+        "timeout",
+        "max_cost_usd",
+    ),
     message="A limit is set by {limits}, and nothing that counts tells how far the run is.",
     question="How many iterations, seconds and dollars has this run used?",
     remedy="Send {counters}, or a `run_id` that this server has counted.",

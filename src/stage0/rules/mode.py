@@ -11,6 +11,7 @@ from stage0.core.rule import Params, rule
     "READ_ONLY_VIOLATED",
     family="mode",
     severity="HIGH",
+    when=("read_only",),
     message="The constraint `{constraint}` allows only reading; the action would also {effects}.",
     remedy="Take the constraint away, or the part that changes something.",
 )
@@ -32,6 +33,7 @@ def read_only_violated(facts: Facts) -> Params | None:
     "EXTERNAL_EFFECTS_VIOLATED",
     family="mode",
     severity="HIGH",
+    when=("no_external_effects",),
     message="The constraint `{constraint}` allows nothing to leave; the action would {effects}.",
     remedy="Take the constraint away, or the part that leaves your systems.",
 )

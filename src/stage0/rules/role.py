@@ -14,6 +14,7 @@ def _required(facts: Facts) -> list[tuple[str, ...]]:
     "ROLE_NOT_AUTHORIZED",
     family="role",
     severity="HIGH",
+    when=("role",),
     message="Role {roles} is not one of {required}.",
     remedy="Have somebody with the required role request the action.",
 )
@@ -35,6 +36,7 @@ def role_not_authorized(facts: Facts) -> Params | None:
     "ROLE_CONTEXT_MISSING",
     family="role",
     severity="MEDIUM",
+    when=("role",),
     message="Role {required} is required, and no role that counts was given.",
     question="Which role does the requester hold?",
     remedy="Send `actor_role`, or bind the role to the API key.",

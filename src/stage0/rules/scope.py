@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from stage0.core.facts import Facts
@@ -18,7 +19,7 @@ def _within(target: str, scope: str) -> bool:
     stem = scope.removesuffix("*").rstrip("/:.")
     if scope.endswith("*") and not stem:
         return True
-    if not target.startswith(stem) or ".." in target.split("/"):
+    if not target.startswith(stem) or ".." in re.split(r"[/\\]", target):
         return False
     rest = target[len(stem) :]
     return not rest or rest[0] in "/:."
@@ -54,6 +55,7 @@ def resource_scope_violation(facts: Facts) -> Params | None:
     "TENANT_ISOLATION_VIOLATION",
     family="scope",
     severity="HIGH",
+    when=("tenant_isolation",),
     message="Tenant {outside} is not the caller's own `{tenant}`.",
     remedy="Act for one tenant at a time.",
 )
@@ -75,6 +77,7 @@ def tenant_isolation_violation(facts: Facts) -> Params | None:
     "CHANNEL_NOT_ALLOWED",
     family="scope",
     severity="HIGH",
+    when=("allowed_channels",),
     message="Channel `{channel}` is not among {allowed}.",
     remedy="Use an allowed channel.",
 )
@@ -96,6 +99,7 @@ def channel_not_allowed(facts: Facts) -> Params | None:
     "MCP_SERVER_NOT_ALLOWED",
     family="scope",
     severity="HIGH",
+    when=("allowed_mcp_servers",),
     message="MCP server {outside} is not among {allowed}.",
     remedy="Disconnect the server, or have it allowed.",
 )
@@ -117,6 +121,7 @@ def mcp_server_not_allowed(facts: Facts) -> Params | None:
     "TOOL_NOT_ALLOWED",
     family="scope",
     severity="HIGH",
+    when=("allowed_tools",),
     message="Tool {outside} is not among {allowed}.",
     remedy="Use an allowed tool.",
 )
@@ -149,6 +154,12 @@ _NEEDS = (
     "SCOPE_CONTEXT_MISSING",
     family="scope",
     severity="MEDIUM",
+    when=(
+        "resource_scope",
+        "allowed_mcp_servers",
+        "allowed_channels",
+        "tenant_isolation",
+    ),
     message="A scope is set, and {missing} was not given.",
     question="What exactly would the action reach?",
     remedy="Send {missing} in the context.",

@@ -89,6 +89,8 @@ async def send_error(send: Send, error: BaseException, scope: Scope, now: float)
     headers: Headers = []
     if known.retry_after is not None:
         headers.append((b"retry-after", str(known.retry_after).encode()))
+    if known.status == 405:
+        headers.append((b"allow", known.message.removeprefix("Use ").rstrip(".").encode()))
     if known.status == 413:
         headers.append((b"connection", b"close"))
     shown = sent_request_id(scope) or request_id
@@ -109,7 +111,12 @@ def as_api_error(error: BaseException) -> ApiError | None:
         except ApiError as refused:
             return refused
     if isinstance(error, Overloaded):
-        return ApiError(503, "overloaded", "Too many checks are waiting; nothing was recorded.", retry_after=1)
+        return ApiError(
+            503,
+            "overloaded",
+            f"{str(error).capitalize()}: there is no verdict, and the action must not run.",
+            retry_after=1,
+        )
     if isinstance(error, (StoreUnavailable, Refused)):
         return ApiError(
             503, "service_unavailable", "The decision cannot be recorded now; the action must not run.", retry_after=1

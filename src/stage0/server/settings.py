@@ -109,6 +109,4 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
 
 
 #: Variables of the client and the CLI, which share the prefix.
-_OTHER_VARIABLES: Final = frozenset(
-    {"STAGE0_DEV_KEY", "STAGE0_API_KEY", "STAGE0_URL", "STAGE0_BASE_URL", "STAGE0_DATA"}
-)
+_OTHER_VARIABLES: Final = frozenset({"STAGE0_DEV_KEY", "STAGE0_API_KEY", "STAGE0_BASE_URL", "STAGE0_DATA"})

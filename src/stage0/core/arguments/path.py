@@ -10,7 +10,7 @@ from stage0.core.arguments.reading import ArgumentReading, whole
 _SECRET: Final = re.compile(
     r"(?:^|[/\\])(?:\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.git-credentials"
     r"|id_(?:rsa|dsa|ecdsa|ed25519)|shadow|credentials|kubeconfig|[\w.-]+\.(?:pem|key|p12|pfx|jks|kdbx|keystore))$"
-    r"|(?:^|[/\\])\.(?:ssh|aws|gnupg|kube)[/\\](?!config$|known_hosts$|[\w.-]+\.pub$)",
+    r"|(?:^|[/\\])\.(?:ssh|aws|gnupg)[/\\](?!config$|known_hosts$|[\w.-]+\.pub$)|(?:^|[/\\])\.kube[/\\]",
     re.IGNORECASE,
 )
 

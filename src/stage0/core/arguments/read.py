@@ -14,15 +14,18 @@ from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading
 from stage0.core.arguments.shell import Commands, read_shell
 from stage0.core.arguments.sql import read_sql
 from stage0.core.effects import Sighting, Span
+from stage0.core.lexicon import Lexicon
 
-_SQL_NAMES: Final = frozenset({"sql", "query", "statement", "sql_query", "statements"})
+#: Always SQL; under `query` stands any language, so there the text itself must look like it.
+_SQL_NAMES: Final = frozenset({"sql", "statement", "sql_query", "statements", "sql_statement", "ddl", "dml"})
+_QUERY_NAMES: Final = frozenset({"query", "q", "queries"})
 _SHELL_NAMES: Final = frozenset({"command", "cmd", "shell_command", "script", "bash", "commands"})
 _METHOD_NAMES: Final = frozenset({"method", "http_method", "verb"})
 _PATH_NAMES: Final = frozenset({"path", "file", "filename", "file_path", "filepath", "source", "paths", "files"})
 _CODE_NAMES: Final = frozenset({"code", "source_code", "python", "javascript"})
 _SQL_START: Final = re.compile(
-    r"\s*(?:--[^\n]*\n\s*)*\(?\s*(?:select|insert|update|delete|drop|create|alter|truncate|grant|revoke|with|merge|copy"
-    r"|replace|call|exec|execute|begin|explain|show|describe|set|vacuum|attach|pragma)\b",
+    r"(?:[\s;(]|--[^\n]*\n|/\*[\s\S]*?\*/)*(?:select|insert|update|delete|drop|create|alter|truncate|grant|revoke|with|merge|copy"
+    r"|replace|call|exec|execute|begin|explain|show|describe|set|vacuum|attach|pragma|use|declare|do|lock|rename|load|handler|optimize|flush|kill|reset)\b",
     re.IGNORECASE,
 )
 
@@ -33,14 +36,17 @@ class ArgumentsReading(msgspec.Struct, frozen=True):
     sightings: tuple[Sighting, ...] = ()
     spoke: bool = False
     unread: tuple[str, ...] = ()
+    environments: frozenset[str] = frozenset()
 
 
-def read_arguments(arguments: dict[str, Any], commands: Commands, path: str) -> ArgumentsReading:
+def read_arguments(arguments: dict[str, Any], commands: Commands, lexicon: Lexicon, path: str) -> ArgumentsReading:
     """Read every string of a call's arguments with the parser that its name and shape ask for."""
     sightings: list[Sighting] = []
     unread: list[str] = []
     spoke = False
+    environments: set[str] = set()
     for where, name, text in _strings(arguments, path, ""):
+        environments |= lexicon.environments(text)
         reading = _read_one(name, text, commands)
         if reading is None:
             continue
@@ -52,7 +58,7 @@ def read_arguments(arguments: dict[str, Any], commands: Commands, path: str) -> 
             Sighting(seen.effect, "arguments", Span(where, seen.start, seen.end, text[seen.start : seen.end][:200]))
             for seen in reading.seen
         )
-    return ArgumentsReading(tuple(dict.fromkeys(sightings)), spoke, tuple(unread))
+    return ArgumentsReading(tuple(dict.fromkeys(sightings)), spoke, tuple(unread), frozenset(environments))
 
 
 def _strings(value: object, path: str, name: str) -> Iterator[tuple[str, str, str]]:
@@ -73,7 +79,7 @@ def _read_one(name: str, text: str, commands: Commands) -> ArgumentReading | Non
     """None where no parser is meant for this argument."""
     if name in _SHELL_NAMES:
         return read_shell(text, commands)
-    if name in _SQL_NAMES and _SQL_START.match(text):
+    if name in _SQL_NAMES or (name in _QUERY_NAMES and _SQL_START.match(text)):
         return read_sql(text)
     if name in _METHOD_NAMES and text.isalpha():
         return read_method(text)

@@ -23,7 +23,6 @@ class ArgumentReading(msgspec.Struct, frozen=True):
 
     seen: tuple[Seen, ...]
     read: bool = True
-    environments: frozenset[str] = frozenset()
 
 
 def whole(text: str, *effects: str) -> ArgumentReading:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -21,13 +22,17 @@ class Command(msgspec.Struct, frozen=True):
     """What the pack knows of a command: its effects, and those of subcommands or options that differ.
 
     `runs`: the rest of the line is a command of its own (`sudo`, `xargs`). `inline`: options whose
-    value is code (`bash -c`, `python -c`). `nested`: that code, or that rest, is a shell line again."""
+    value is code (`bash -c`, `python -c`). `nested`: that code, or that rest, is a shell line again.
+    `takes`: options of a command that `runs` whose value is the next word; `skips`: how many words
+    stand before the command (the host of `ssh`)."""
 
     effects: tuple[str, ...] = ()
     when: Mapping[str, tuple[str, ...]] = {}
     runs: bool = False
     inline: tuple[str, ...] = ()
     nested: bool = False
+    takes: tuple[str, ...] = ()
+    skips: int = 0
 
 
 Commands = Mapping[str, Command]
@@ -49,7 +54,18 @@ def read_shell(text: str, commands: Commands) -> ArgumentReading:
         seen = tuple(_line(tree.root_node, commands, 0))
     except _Unread:
         return UNREAD
+    if len(source) != len(text):
+        seen = tuple(_in_characters(seen, text))
     return ArgumentReading(seen, read=bool(seen))
+
+
+def _in_characters(seen: Iterable[Seen], text: str) -> Iterator[Seen]:
+    """The parser counts bytes; everybody else counts characters."""
+    character_at = [0]
+    for index, char in enumerate(text):
+        character_at.extend([index + 1] * len(char.encode("utf-8", "surrogatepass")))
+    for each in seen:
+        yield Seen(each.effect, character_at[each.start], character_at[each.end])
 
 
 def _line(root: tree_sitter.Node, commands: Commands, depth: int) -> Iterator[Seen]:
@@ -98,10 +114,8 @@ def _command(words: list[str], commands: Commands, depth: int) -> Iterator[str]:
     code = _inline(command, rest)
     if code is not None:
         yield from _nested(code, command, commands, depth)
-    elif command.runs and (command.nested or (len(rest) == 1 and " " in rest[0])):
-        yield from _nested(" ".join(rest), msgspec.structs.replace(command, nested=True), commands, depth)
     elif command.runs:
-        yield from _wrapped(rest, commands, depth)
+        yield from _wrapped(command, rest, commands, depth)
     else:
         yield from _effects(command, rest)
     if any(holds_secrets(word) for word in rest):
@@ -125,13 +139,31 @@ def _nested(code: str, command: Command, commands: Commands, depth: int) -> Iter
     yield from (seen.effect for seen in _line(tree.root_node, commands, depth + 1))
 
 
-def _wrapped(rest: list[str], commands: Commands, depth: int) -> Iterator[str]:
-    """The command that another one runs: the first word that is a known command."""
-    for index, word in enumerate(rest):
-        if not word.startswith("-") and "=" not in word and word.rsplit("/", 1)[-1].lower() in commands:
-            yield from _command(rest[index:], commands, depth)
-            return
-    raise _Unread
+_AMOUNT: Final = re.compile(r"[+-]?\d+(?:\.\d+)?[smhd]?\Z")
+
+
+def _wrapped(command: Command, rest: list[str], commands: Commands, depth: int) -> Iterator[str]:
+    """The command that another one runs: what follows its options, their values, amounts and assignments."""
+    index, skips = 0, command.skips
+    while index < len(rest):
+        word = rest[index]
+        if word in command.takes:
+            index += 2
+        elif word.startswith("-") or "=" in word or _AMOUNT.match(word):
+            index += 1
+        elif skips:
+            index, skips = index + 1, skips - 1
+        else:
+            break
+    wrapped = rest[index:]
+    if len(wrapped) == 1 and " " in wrapped[0]:
+        yield from _nested(wrapped[0], msgspec.structs.replace(command, nested=True), commands, depth)
+    elif wrapped:
+        yield from _command(wrapped, commands, depth)
+    elif command.effects:
+        yield from command.effects
+    else:
+        raise _Unread
 
 
 def _effects(command: Command, rest: list[str]) -> Iterator[str]:
