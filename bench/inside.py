@@ -17,7 +17,7 @@ from stage0.core.request import ActionRequest, Caller, State
 from stage0.ledger import open_store
 from stage0.ledger.ids import new_id
 from stage0.ledger.migrate import migrate
-from stage0.ledger.statements import INSERT_DECISION
+from stage0.ledger.statements import insert_decisions
 from stage0.policy import shipped_packs
 from stage0.wire import read_check
 
@@ -84,7 +84,7 @@ class Disk:
             row = ("acc", new_id("req", now), int(now * 1e6), "key", "run", "ALLOW", 1, " ", "pack", "v1:", _RECORD)
             start = clock()
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(INSERT_DECISION, row)
+            self._connection.execute(insert_decisions(1), row)
             self._connection.execute("COMMIT")
             times.append(clock() - start)
         return median(times) * 1e3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import sys
@@ -188,11 +189,16 @@ def _run(chosen: Settings) -> None:
         access_log=False,
         log_level=chosen.log_level,
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         timeout_graceful_shutdown=30,
     )
     # The writing thread must not wait long to say that a commit is done.
     sys.setswitchinterval(0.001)
+    # The lexicon and the rules live as long as the process: the collector need not look at them over and over.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     server = uvicorn.Server(config)
     server.run()
     if not server.started:

@@ -17,12 +17,6 @@ from stage0.core.effects import Sighting, Span
 from stage0.core.folding import Folded
 from stage0.core.lexicon import ACTIONS, ENVIRONMENTS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words
 
-_CLAUSE_END: Final = re.compile(
-    r"[;!?\n。；！？，、,]|[.:](?=\s|$)|\b(?:and then|and|then|but|after that|afterwards|so)\b"
-    r"|然后|接着|并且|そして|それから"
-)
-#: As a border only where no kana stand: Japanese has it inside words (再起動).
-_AGAIN: Final = re.compile("再")
 _KANA: Final = re.compile("[\u3041-\u30fa]")
 
 
@@ -37,112 +31,113 @@ class GoalReading(msgspec.Struct, frozen=True):
     approval_words: bool
 
 
-class Clause(msgspec.Struct):
-    """One clause's hits, in order."""
-
-    hits: list[Hit]
-    end: int
+Clause = list[Hit]
 
 
 def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
     """Read a goal as sent. Linear in its length."""
     folded = lexicon.fold(goal)
-    hits = _one_language(lexicon.hits(folded.text), folded.text)
+    text = folded.text
+    hits = lexicon.hits(text)
+    again = False
+    if not text.isascii():
+        kana = bool(_KANA.search(text))
+        # Japanese has 再 inside words (再起動); only elsewhere does it begin a clause.
+        again = not kana
+        hits = _one_language(hits, "zh" if kana else "ja")
     sightings: list[Sighting] = []
-    for clause in _clauses(folded.text, hits):
-        sightings.extend(_read_clause(clause, folded, lexicon, path))
+    for clause in _clauses(hits, again=again):
+        _read_clause(clause, folded, lexicon, path, sightings)
     concepts = {hit.concept for hit in hits}
-    acts = bool(sightings)
     return GoalReading(
         sightings=tuple(sightings),
-        environments=frozenset(ENVIRONMENTS[c] for c in concepts if c in ENVIRONMENTS),
+        environments=frozenset([ENVIRONMENTS[c] for c in concepts & ENVIRONMENTS.keys()]),
         objects=frozenset(concepts & OBJECTS),
-        vague=_is_vague(folded.text, hits, lexicon, acts=acts),
-        covered=_is_covered(goal, folded.text, lexicon),
+        vague=_is_vague(text, hits, lexicon, acts=bool(sightings)),
+        covered=_is_covered(goal, text, lexicon),
         approval_words="approval_word" in concepts,
     )
 
 
-def _one_language(hits: list[Hit], text: str) -> list[Hit]:
-    """Where Chinese and Japanese share a word, the reading of the text's own language; kana tell which it is."""
-    if text.isascii():
-        return hits
-    other = "zh" if _KANA.search(text) else "ja"
+def _one_language(hits: list[Hit], other: str) -> list[Hit]:
+    """Where Chinese and Japanese share a word, the reading of the text's own language, not of the `other`."""
     kept = {(h.start, h.end, h.concept, h.term.role == "noun") for h in hits if h.term.language != other}
     return [
         h for h in hits if h.term.language != other or (h.start, h.end, h.concept, h.term.role == "noun") not in kept
     ]
 
 
-def _clauses(text: str, hits: Sequence[Hit]) -> Iterator[Clause]:
-    """Hits by clause. A border inside a term ("terms and conditions") is none."""
-    borders = [(m.start(), m[0] in _SOFT) for m in _CLAUSE_END.finditer(text)]
-    if not text.isascii() and not _KANA.search(text):
-        borders = sorted(borders + [(m.start(), False) for m in _AGAIN.finditer(text)])
-    position = 0
+def _clauses(hits: Sequence[Hit], *, again: bool) -> Iterator[Clause]:
+    """Hits by clause. What follows a comma or an `and` without an action of its own belongs to what is before."""
+    clause: Clause = []
+    piece: Clause = []
     soft = False
-    clause: Clause | None = None
-    for end, is_soft in [*borders, (len(text), False)]:
-        inside: list[Hit] = []
-        while position < len(hits) and hits[position].start < end:
-            inside.append(hits[position])
-            position += 1
-        if clause is not None and soft and not any(hit.concept in _STARTS for hit in inside):
-            clause.hits.extend(inside)
-        elif inside:
-            if clause is not None:
-                yield clause
-            clause = Clause(inside, end)
-        soft = is_soft
-    if clause is not None:
+    for hit in hits:
+        concept = hit.concept
+        if concept in _BORDERS or (again and concept == "again"):
+            if soft and clause and not any([h.concept in _STARTS for h in piece]):
+                clause += piece
+            else:
+                if clause:
+                    yield clause
+                clause = piece
+            piece = []
+            soft = concept == "soft"
+        else:
+            piece.append(hit)
+    if soft and clause and not any([h.concept in _STARTS for h in piece]):
+        yield clause + piece
+        return
+    if clause:
         yield clause
+    if piece:
+        yield piece
 
 
-#: Borders that may stand in a list: what follows without an action of its own still belongs to the one before.
-_SOFT: Final = frozenset({",", "，", "、", "and"})
+_BORDERS: Final = frozenset({"soft", "break"})
+#: What begins a clause of its own after a comma.
 _STARTS: Final = frozenset(ACTIONS) | {"trigger", "question", "count", "negation", "affirmed"}
 
 
-def _read_clause(clause: Clause, folded: Folded, lexicon: Lexicon, path: str) -> Iterator[Sighting]:
+def _read_clause(clause: Clause, folded: Folded, lexicon: Lexicon, path: str, into: list[Sighting]) -> None:
+    concepts = {hit.concept for hit in clause}
     changing = acted = False
-    for hit in clause.hits:
-        if hit.concept not in ACTIONS:
+    for index, hit in enumerate(clause):
+        effect = ACTIONS.get(hit.concept)
+        if effect is None:
             continue
-        meaning = _meaning(hit, clause, folded.text, lexicon)
+        meaning = _meaning(index, hit, clause, concepts, folded.text, lexicon)
         if meaning == "talk":
             continue
         acted = True
         if meaning == "compose":
-            yield sighting("compute", hit, folded, path)
+            into.append(sighting("compute", hit, folded, path))
             continue
-        changing = changing or ACTIONS[hit.concept] not in _HARMLESS
-        for effect in effects_of(hit.concept, _objects_near(hit, clause, lexicon)):
-            yield sighting(effect, hit, folded, path)
-    if changing:
-        for hit in clause.hits:
-            if hit.concept in MODIFIERS:
-                yield sighting(MODIFIERS[hit.concept], hit, folded, path)
+        changing = changing or effect not in _HARMLESS
+        for each in effects_of(hit.concept, _objects_near(hit, clause, concepts, lexicon)):
+            into.append(sighting(each, hit, folded, path))
+    if changing and not concepts.isdisjoint(MODIFIERS):
+        into.extend([sighting(MODIFIERS[h.concept], h, folded, path) for h in clause if h.concept in MODIFIERS])
     if not acted:
-        yield from _read_trigger(clause, folded, path)
+        _read_trigger(clause, concepts, folded, path, into)
 
 
 _HARMLESS: Final = frozenset({"read", "compute", "network_read"})
 
 
-def _read_trigger(clause: Clause, folded: Folded, path: str) -> Iterator[Sighting]:
+def _read_trigger(clause: Clause, concepts: set[str], folded: Folded, path: str, into: list[Sighting]) -> None:
     """A clause without an action word: code that is started, or a question."""
-    concepts = {hit.concept: hit for hit in clause.hits}
-    if "trigger" in concepts and "code" in concepts and not concepts.keys() & {"negation", "lead", "question"}:
-        yield sighting("code_execution", concepts["code"], folded, path)
-        return
-    yield from _read_question(clause, folded, path)
+    if {"trigger", "code"} <= concepts and concepts.isdisjoint(("negation", "lead", "question")):
+        effect, asks = "code_execution", _CODE
+    else:
+        effect, asks = "read", _ASKS
+    found = next((hit for hit in clause if hit.concept in asks), None)
+    if found is not None:
+        into.append(sighting(effect, found, folded, path))
 
 
-def _read_question(clause: Clause, folded: Folded, path: str) -> Iterator[Sighting]:
-    for hit in clause.hits:
-        if hit.concept in ("question", "count", "lead"):
-            yield sighting("read", hit, folded, path)
-            return
+_CODE: Final = frozenset({"code"})
+_ASKS: Final = frozenset({"question", "count", "lead"})
 
 
 def sighting(effect: str, hit: Hit, folded: Folded, path: str) -> Sighting:
@@ -157,39 +152,35 @@ Meaning = Literal["act", "compose", "talk"]
 _EDITS: Final = frozenset({"write", "overwrite", "delete"})
 
 
-def _meaning(hit: Hit, clause: Clause, text: str, lexicon: Lexicon) -> Meaning:
+def _meaning(index: int, hit: Hit, clause: Clause, concepts: set[str], text: str, lexicon: Lexicon) -> Meaning:
     language = lexicon.languages[hit.term.language]
-    before = [other for other in clause.hits if other.end <= hit.start]
-    after = [other for other in clause.hits if other.start >= hit.end]
-    objects = _object_side(before, after, hit, spaced=language.spaced)
-    if _negated(before, after, hit, text):
+    before = clause[:index]
+    after = clause[index + 1 :]
+    objects = after if language.spaced else before + after
+    if not concepts.isdisjoint(_NEGATIONS) and _negated(before, after, hit, text):
         return "talk"
     if not language.spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
         return "talk"
-    if hit.term.role == "weak" and not any(other.concept in hit.term.needs for other in objects):
+    if hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects]):
         return "talk"
     if ACTIONS[hit.concept] in _HARMLESS:
         return "act"
-    if any(other.concept == "lead" for other in before):
+    if "lead" in concepts and any([other.concept == "lead" for other in before]):
         return "talk"
-    if _is_rehearsal(hit, before, after):
+    if "rehearsal" in concepts and _is_rehearsal(hit, before, after):
         return "compose"
-    if _names_a_topic(hit, clause, after, text, verb_last=language.verb_last):
+    if "topic" in concepts and _names_a_topic(hit, clause, after, text, verb_last=language.verb_last):
         return "talk"
-    if hit.term.role == "noun" and not _triggered(clause, before, after, verb_last=language.verb_last):
+    if hit.term.role == "noun" and not _triggered(concepts, before, after, verb_last=language.verb_last):
         return "talk"
-    if hit.concept in _EDITS and _only_prose(objects):
+    if hit.concept in _EDITS and "prose" in concepts and _only_prose(objects):
         return "compose"
     return "act"
 
 
+_NEGATIONS: Final = frozenset({"negation", "negation_after"})
 #: Chinese and Japanese: before an action these make it a state (未付款, 已刪除, 待審核).
 _PARTICIPLES: Final = frozenset({"未", "已", "待"})
-
-
-def _object_side(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, *, spaced: bool) -> Sequence[Hit]:
-    """Where an action word's object stands: after it in English, on either side in Chinese and Japanese."""
-    return after if spaced else [*before, *after]
 
 
 def _only_prose(objects: Sequence[Hit]) -> bool:
@@ -198,17 +189,17 @@ def _only_prose(objects: Sequence[Hit]) -> bool:
     return "prose" in concepts and concepts <= {"prose", "letter"}
 
 
-def _triggered(clause: Clause, before: Sequence[Hit], after: Sequence[Hit], *, verb_last: bool) -> bool:
-    if any(other.concept in ("question", "count") for other in clause.hits):
+def _triggered(concepts: set[str], before: Sequence[Hit], after: Sequence[Hit], *, verb_last: bool) -> bool:
+    if "trigger" not in concepts or not concepts.isdisjoint(("question", "count")):
         return False
-    return any(other.concept == "trigger" for other in (after if verb_last else before))
+    return any([other.concept == "trigger" for other in (after if verb_last else before)])
 
 
 def _names_a_topic(hit: Hit, clause: Clause, after: Sequence[Hit], text: str, *, verb_last: bool) -> bool:
     """`refund policy`, `デプロイ手順`: the word is only the name of a topic. In languages whose verb stands
     first, only words that are nouns as well; `purge logs` is a purge."""
     also_noun = hit.term.role == "noun" or any(
-        other.term.role == "noun" and other.start == hit.start for other in clause.hits
+        other.term.role == "noun" and other.start == hit.start for other in clause
     )
     return (verb_last or also_noun) and _topic_follows(hit, after, text)
 
@@ -242,15 +233,21 @@ def _topic_follows(hit: Hit, after: Sequence[Hit], text: str) -> bool:
     return any(h.concept == "topic" and not text[hit.end : h.start].strip() for h in after[:2])
 
 
-def _objects_near(hit: Hit, clause: Clause, lexicon: Lexicon) -> frozenset[str]:
-    spaced = lexicon.languages[hit.term.language].spaced
-    side = [h for h in clause.hits if (h.start >= hit.end if spaced else h.start >= hit.end or h.end <= hit.start)]
-    found = {h.concept for h in side if h.concept in OBJECTS}
-    if any(h.concept == "count" for h in clause.hits) or "schema" in found:
+def _objects_near(hit: Hit, clause: Clause, concepts: set[str], lexicon: Lexicon) -> frozenset[str]:
+    if concepts.isdisjoint(OBJECTS):
+        return _NOTHING
+    if lexicon.languages[hit.term.language].spaced:
+        found = OBJECTS.intersection([h.concept for h in clause if h.start >= hit.end])
+    else:
+        found = OBJECTS.intersection(concepts)
+    if "count" in concepts or "schema" in found:
         found -= {"personal_data", "contact", "secret"}
     if {"contact", "person"} <= found:
-        found.add("personal_data")
-    return frozenset(found)
+        found |= {"personal_data"}
+    return found
+
+
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 #: What an action word and its object make together: (actions, object, further effects).

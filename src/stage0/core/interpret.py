@@ -199,35 +199,38 @@ def _unclear(request: ActionRequest, called: ArgumentsReading, effects: Mapping[
 
 def _hidden(request: ActionRequest) -> tuple[Span, ...]:
     """Invisible characters in any text of the request. They stand as U+XXXX."""
-    fields = (
-        ("goal", request.goal),
-        ("success_criteria", request.success_criteria),
-        ("constraints", request.constraints),
-        ("tools", request.tools),
-        ("side_effects", request.side_effects),
-        ("context", request.context),
-    )
-    return tuple(
-        Span(path, start, end, f"U+{ord(text[start]):04X}")
-        for name, value in fields
-        for path, text in _not_ascii(value, name)
-        for start, end in hidden_spans(text)
-    )
+    found: list[Span] = []
+    for name in ("goal", "success_criteria", "constraints", "tools", "side_effects", "context"):
+        value = getattr(request, name)
+        if value and not _all_ascii(value):
+            for path, text in _strings(value, name):
+                found.extend(Span(path, a, b, f"U+{ord(text[a]):04X}") for a, b in hidden_spans(text))
+    return tuple(found)
 
 
-def _not_ascii(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Every string in a value that is not plain ASCII, keys included, with its path."""
+def _all_ascii(value: object) -> bool:
     kind = type(value)
+    if kind is str:
+        return value.isascii()  # type: ignore[attr-defined, no-any-return]
+    if kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if not key.isascii() or not (item.isascii() if type(item) is str else _all_ascii(item)):
+                return False
+    elif kind is list or kind is tuple:
+        for item in value:  # type: ignore[attr-defined]
+            if not (item.isascii() if type(item) is str else _all_ascii(item)):
+                return False
+    return True
+
+
+def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every string in a value, keys included, with its path."""
     if isinstance(value, str):
-        if not value.isascii():
-            yield path, value
+        yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            if type(item) is not str or not item.isascii() or not key.isascii():
-                yield from _not_ascii(key, f"{path} (key)")
-                yield from _not_ascii(item, f"{path}.{key}")
-    elif kind is list or kind is tuple:
-        items: Sequence[object] = value  # type: ignore[assignment]
-        for index, item in enumerate(items):
-            if type(item) is not str or not item.isascii():
-                yield from _not_ascii(item, f"{path}[{index}]")
+            yield f"{path} (key)", key
+            yield from _strings(item, f"{path}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _strings(item, f"{path}[{index}]")

@@ -6,7 +6,9 @@ The words are data (`policy/lexicon/`); this is their shape. A concept id is the
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Final, Literal
 
 import ahocorasick_rs
@@ -73,6 +75,8 @@ CONTEXT_WORDS: Final = frozenset(
         "compound",
         "rehearsal",
         "break",
+        "soft",
+        "again",
         "approval_word",
     }
 )
@@ -103,15 +107,12 @@ class Term(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
-    """A term found in a folded text, at folded offsets."""
+    """A term found in a folded text, at folded offsets. `concept` is the term's."""
 
+    concept: str
     term: Term
     start: int
     end: int
-
-    @property
-    def concept(self) -> str:
-        return self.term.concept
 
 
 class Language(msgspec.Struct, frozen=True, gc=False):
@@ -137,10 +138,15 @@ class Lexicon:
         self.languages = languages
         self.function_words = function_words
         self._by_text: dict[str, tuple[Term, ...]] = {}
-        for term in terms:
+        for term in (*terms, *_BORDERS):
             self._by_text[term.text] = (*self._by_text.get(term.text, ()), term)
-        self._patterns = sorted(self._by_text)
-        self._automaton = ahocorasick_rs.AhoCorasick(self._patterns)
+        patterns = sorted(self._by_text)
+        self._automaton = ahocorasick_rs.AhoCorasick(patterns)
+        #: By pattern: its terms, and whether it begins and ends with a Latin letter, which asks for a word border.
+        self._found = [
+            (tuple((term.concept, term) for term in self._by_text[text]), text[0] in _LATIN, text[-1] in _LATIN)
+            for text in patterns
+        ]
 
     def fold(self, text: str) -> Folded:
         """Fold a text for matching against this lexicon."""
@@ -157,29 +163,44 @@ class Lexicon:
 
     def hits(self, text: str) -> list[Hit]:
         """Every term of a folded text, longest first at each place, none inside another; in order."""
-        found: list[tuple[int, int, int]] = []
+        size = len(text)
+        whole = []
         for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            if _whole_word(text, start, end):
-                found.append((start, -end, index))
-        found.sort()
-        hits: list[Hit] = []
+            terms, latin_start, latin_end = self._found[index]
+            # A Latin term must not be a piece of a longer Latin word; other scripts have no such borders.
+            if latin_start and start and text[start - 1] in _LATIN:
+                continue
+            if latin_end and end < size and text[end] in _LATIN:
+                continue
+            whole.append((start, -end, terms))
+        whole.sort(key=_place)
+        hits = []
         reached = 0
-        for start, negative_end, index in found:
+        for start, negative_end, terms in whole:
             if start >= reached:
                 reached = -negative_end
-                hits.extend(Hit(term, start, reached) for term in self._by_text[self._patterns[index]])
+                for concept, term in terms:
+                    hits.append(Hit(concept, term, start, reached))
         return hits
 
 
-def _whole_word(text: str, start: int, end: int) -> bool:
-    """A Latin term must not be a piece of a longer Latin word; other scripts have no such borders."""
-    if start and _latin(text[start]) and _latin(text[start - 1]):
-        return False
-    return not (end < len(text) and _latin(text[end - 1]) and _latin(text[end]))
+_LATIN: Final = frozenset(string.ascii_letters + string.digits)
+_place: Final = itemgetter(0, 1)
 
 
-def _latin(char: str) -> bool:
-    return char.isascii() and char.isalnum()
+def _border(concept: str, *texts: str) -> tuple[Term, ...]:
+    return tuple(Term(text, concept, "word", "") for text in texts)
+
+
+#: Where a clause ends, in any language; `soft` ones may also stand in a list of objects. Inside a longer term
+#: ("terms and conditions") there is none.
+_BORDERS: Final = (
+    *_border("break", ";", "!", "?", "\n", "。", "；", "！", "？", ". ", ": ", ".\n", ":\n"),
+    *_border("break", "and then", "then", "but", "after that", "afterwards", "so", "然后", "接着", "并且"),
+    *_border("break", "そして", "それから"),
+    *_border("soft", ",", "，", "、", "and"),
+    *_border("again", "再"),
+)
 
 
 _WORD = re.compile(r"[a-z']+")

@@ -29,7 +29,7 @@ class Finding(msgspec.Struct, frozen=True):
     params: Params = {}
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, eq=False):
     """One issue code. `message`, `question` and `remedy` are templates over the finding's parameters.
 
     `when` are the kinds of control that it enforces: it is asked only where one of them is present (empty: always).

@@ -114,7 +114,7 @@ def _actions(terms: list[tuple[Term, ...]], objects: frozenset[str], *, guess: b
     reading = False
     triggered = False
     for at in terms:
-        if any(t.concept == "break" for t in at):
+        if any(t.concept in ("break", "soft") for t in at):
             reading = False
             continue
         triggered = triggered or any(t.concept == "trigger" for t in at)

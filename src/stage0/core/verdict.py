@@ -81,8 +81,8 @@ _CLARITY: Final = frozenset({"clarity", "context", "constraint"})
 def conclude(facts: Facts, findings: Sequence[Finding], task_hash: str) -> Decision:
     """Everything that follows from the findings."""
     pack = facts.pack
-    issues = tuple(_issue(finding, pack, facts) for finding in sorted(findings, key=_worst_first))
-    worst = max((RANK[issue.severity] for issue in issues), default=0)
+    issues = tuple([_issue(finding, pack, facts) for finding in sorted(findings, key=_worst_first)])
+    worst = RANK[issues[0].severity] if issues else 0
     verdict: Verdict = "DENY" if worst == RANK["HIGH"] else "DEFER" if worst == RANK["MEDIUM"] else "ALLOW"
     codes = frozenset([issue.code for issue in issues])
     word = _word(verdict, broken=INTERNAL_ERROR in codes)
@@ -130,9 +130,12 @@ def _rule(code: str, pack: Pack) -> Rule:
 
 def _issue(finding: Finding, pack: Pack, facts: Facts) -> Issue:
     source = _rule(finding.code, pack)
-    shown = {name: _shown(value) for name, value in finding.params.items()}
-    details = {name: _plain(value) for name, value in finding.params.items() if name != "severity"}
-    effects = finding.params.get("effects")
+    params = finding.params
+    if not params:
+        return _plain_issue(source, finding.severity)
+    shown = {name: _shown(value) for name, value in params.items()}
+    details = {name: _plain(value) for name, value in params.items() if name != "severity"}
+    effects = params.get("effects")
     if effects:
         details["seen"] = [_where(facts.effects[effect][0]) for effect in effects if effect in facts.effects]
     return Issue(
@@ -142,6 +145,20 @@ def _issue(finding: Finding, pack: Pack, facts: Facts) -> Issue:
         details,
         source.question.format_map(shown),
         source.remedy.format_map(shown),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _plain_issue(source: Rule, severity: Severity) -> Issue:
+    """The issue of a finding without parameters: it says the same every time."""
+    nothing: dict[str, str] = {}
+    return Issue(
+        source.code,
+        severity,
+        source.message.format_map(nothing),
+        nothing,
+        source.question.format_map(nothing),
+        source.remedy.format_map(nothing),
     )
 
 

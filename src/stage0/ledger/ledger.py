@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -50,7 +52,9 @@ class Ledger:
             capacity=capacity,
             deadline=deadline,
         )
-        self._keys: dict[str, Key] = {}
+        # Kept keys stand under a hash of their own, which is quicker than the stored one and ends with the process.
+        self._cache_key = os.urandom(32)
+        self._keys: dict[bytes, Key] = {}
         self._keys_epoch = -1
         self._janitor: asyncio.Task[None] | None = None
 
@@ -82,7 +86,7 @@ class Ledger:
             return await self.read(lambda connection: key_by_text(connection, self.keyring, text))
         if self._keys_epoch != self._writer.epoch or len(self._keys) > _KEY_CACHE:
             self._keys, self._keys_epoch = {}, self._writer.epoch
-        identity = self.keyring.hashes(text)[0]
+        identity = hashlib.blake2b(text.encode(), digest_size=16, key=self._cache_key).digest()
         key = self._keys.get(identity)
         if key is None:
             key = await self.read(lambda connection: key_by_text(connection, self.keyring, text))

@@ -169,7 +169,7 @@ def approval_rejected(facts: Facts) -> Params | None:
 
     Fix: propose a different action.
     """
-    return {} if facts.approval_needed and facts.approval.rejected else None
+    return {} if facts.approval.rejected and facts.approval_needed else None
 
 
 @rule(

@@ -23,12 +23,12 @@ _JSON: Final = (b"content-type", b"application/json")
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """A request header's value; None where it was not sent."""
-    for key, value in scope["headers"]:
-        if key == name:
-            text: str = value.decode("latin-1")
-            return text
-    return None
+    """A request header's value; None where it was not sent. Of several the last counts."""
+    headers = scope.get("stage0.headers")
+    if headers is None:
+        headers = scope["stage0.headers"] = dict(scope["headers"])
+    value: bytes | None = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 def sent_request_id(scope: Scope) -> str:
