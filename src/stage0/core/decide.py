@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from stage0.core.collect import collect
 from stage0.core.facts import Facts
 from stage0.core.fingerprint import task_hash
 from stage0.core.interpret import Interpretation, Knowledge, interpret
 from stage0.core.masking import Fingerprint, masked
 from stage0.core.pack import Pack
 from stage0.core.request import ActionRequest, State
-from stage0.core.rule import collect
 from stage0.core.verdict import Decision, conclude
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from stage0.core.context import Lane
 from stage0.core.interpret import Knowledge
-
-if TYPE_CHECKING:
-    from stage0.core.rule import Rule, Severity  # rules see facts, facts see the pack: types only
+from stage0.core.rule import Rule, Severity
 
 SeveritySetting = Literal["off", "low", "medium", "high"]
 

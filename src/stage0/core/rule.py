@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, Final, Literal
 
 import msgspec
-
-from stage0.core.facts import Facts
 
 Severity = Literal["LOW", "MEDIUM", "HIGH"]
 RANK: Final[Mapping[str, int]] = {"LOW": 1, "MEDIUM": 2, "HIGH": 3}
@@ -17,8 +15,6 @@ INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 
 #: What a rule says when it fires: the message's parameters. `severity` among them lowers this one finding.
 Params = Mapping[str, Any]
-Check = Callable[[Facts], Params | None]
-ClosingCheck = Callable[[Facts, frozenset[str]], Params | None]
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -75,51 +71,3 @@ def rules_of(modules: Iterable[ModuleType]) -> tuple[Rule, ...]:
             if isinstance(value, Rule) and found.setdefault(value.code, value) is not value:
                 raise ValueError(f"two rules have the code `{value.code}`")
     return tuple(found[code] for code in sorted(found))
-
-
-def collect(rules: Iterable[Rule], facts: Facts) -> list[Finding]:
-    """Run every rule. One that raises yields INTERNAL_ERROR and takes nothing away from the others."""
-    findings: list[Finding] = []
-    closing: list[Rule] = []
-    present = facts.controls.keys()
-    for each in rules:
-        if each.closing:
-            closing.append(each)
-            continue
-        if each.when and each.when.isdisjoint(present):
-            continue
-        try:
-            params = each.check(facts)
-        except Exception as error:  # a defect in one rule must stop the action, not the server
-            findings.append(_internal(each, error))
-            continue
-        if params is not None:
-            findings.extend(_finding(each, params, facts))
-    by_code = facts.pack.by_code
-    stopped = frozenset(
-        by_code[found.code].family for found in findings if found.severity != "LOW" and found.code in by_code
-    )
-    for each in closing:
-        try:
-            params = each.check(facts, stopped)
-        except Exception as error:
-            findings.append(_internal(each, error))
-            continue
-        if params is not None:
-            findings.extend(_finding(each, params, facts))
-    return findings
-
-
-def _finding(fired: Rule, params: Params, facts: Facts) -> Iterator[Finding]:
-    """The finding of a rule that fired, none where the pack has it off."""
-    severity = facts.pack.severity_of(fired.code, fired.severity, facts.request.pro)
-    if severity is None:
-        return
-    lowered = params.get("severity")
-    if lowered is not None and RANK[lowered] < RANK[severity]:
-        severity = lowered
-    yield Finding(fired.code, severity, params)
-
-
-def _internal(failed: Rule, error: Exception) -> Finding:
-    return Finding(INTERNAL_ERROR, "MEDIUM", {"rule": failed.code, "error": type(error).__name__})

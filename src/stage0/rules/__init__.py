@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 from stage0.core.rule import Rule, rules_of
-from stage0.rules import (
-    approval,
-    change_control,
-    clarity,
-    constraint,
-    context,
-    environment,
-    exposure,
-    guardrail,
-    loop,
-    mode,
-    rehearsal,
-    role,
-    scope,
+
+FAMILIES: Final = (
+    "approval",
+    "change_control",
+    "clarity",
+    "constraint",
+    "context",
+    "environment",
+    "exposure",
+    "guardrail",
+    "loop",
+    "mode",
+    "rehearsal",
+    "role",
+    "scope",
 )
 
-RULES: tuple[Rule, ...] = rules_of(
-    (
-        approval,
-        change_control,
-        clarity,
-        constraint,
-        context,
-        environment,
-        exposure,
-        guardrail,
-        loop,
-        mode,
-        rehearsal,
-        role,
-        scope,
-    )
-)
+RULES: Final[tuple[Rule, ...]] = rules_of(import_module(f"stage0.rules.{family}") for family in FAMILIES)
 
-__all__ = ["RULES"]
+__all__ = ["FAMILIES", "RULES"]
