@@ -7,6 +7,7 @@ from stage0.ledger.errors import (
     LedgerError,
     NotFound,
     Overloaded,
+    PlanRefused,
     Refused,
     StoreUnavailable,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "LedgerError",
     "NotFound",
     "Overloaded",
+    "PlanRefused",
     "Refused",
     "StoreUnavailable",
     "open_store",

@@ -27,7 +27,7 @@ from stage0.core.masking import Fingerprint, mask_text
 from stage0.core.pack import Pack
 from stage0.core.request import State
 from stage0.ledger import statements
-from stage0.ledger.errors import KeyRefused, LedgerError, Overloaded, StoreBusy, StoreUnavailable
+from stage0.ledger.errors import KeyRefused, LedgerError, Overloaded, PlanRefused, StoreBusy, StoreUnavailable
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key, get_keys
 from stage0.ledger.records import RECORD_VERSION, Record, encode_record
@@ -271,6 +271,8 @@ class Writer:
         status = "revoked" if key is None else key.status_at(now)
         if key is None or status != "active":
             raise KeyRefused(status)
+        if job.prepared.request.pro and not key.plan.pro:
+            raise PlanRefused(key.plan_name)
         state = State(key.caller)
         prepared = job.prepared
         decision = decide(prepared.request, pack=job.pack, state=state, now=now, reading=prepared.reading)

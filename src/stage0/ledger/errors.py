@@ -23,6 +23,13 @@ class KeyRefused(LedgerError):
         self.status = status
 
 
+class PlanRefused(LedgerError):
+    """`pro: true` on a plan that does not include it."""
+
+    def __init__(self, plan: str) -> None:
+        super().__init__(f"`pro: true` needs the Pro or Enterprise plan; this account is on {plan.capitalize()}")
+
+
 class NotFound(LedgerError):
     """No such thing in this account."""
 

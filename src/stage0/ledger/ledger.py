@@ -90,7 +90,8 @@ class Ledger:
         key = self._keys.get(identity)
         if key is None:
             key = await self.read(lambda connection: key_by_text(connection, self.keyring, text))
-            if key is not None:
+            # Only a key that works is kept: whoever is refused is looked up anew each time.
+            if key is not None and key.status == "active":
                 self._keys[identity] = key
         return key
 

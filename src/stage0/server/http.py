@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from stage0.ledger import KeyRefused, NotFound, Overloaded, Refused, StoreUnavailable
+from stage0.ledger import KeyRefused, NotFound, Overloaded, PlanRefused, Refused, StoreUnavailable
 from stage0.ledger.ids import new_id
 from stage0.server.auth import refuse_inactive
 from stage0.server.errors import ApiError, Headers, error_body, internal, invalid
@@ -105,6 +105,8 @@ def as_api_error(error: BaseException) -> ApiError | None:
         return invalid(error)
     if isinstance(error, NotFound):
         return ApiError(404, "not_found", f"{str(error).capitalize()}.")
+    if isinstance(error, PlanRefused):
+        return ApiError(402, "pro_plan_required", f"{error}.")
     if isinstance(error, KeyRefused):
         try:
             refuse_inactive(error.status)
