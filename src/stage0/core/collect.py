@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from stage0.core.facts import Facts
 from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Params, Rule
 
 
-def collect(rules: Iterable[Rule], facts: Facts) -> list[Finding]:
+def collect(rules: tuple[Rule, ...], facts: Facts) -> list[Finding]:
     """Run every rule. One that raises yields INTERNAL_ERROR and takes nothing away from the others."""
+    asked, closing = _asked(rules, facts.reading.constraints.kinds)
     findings: list[Finding] = []
-    closing: list[Rule] = []
-    present = facts.controls.keys()
-    for each in rules:
-        if each.closing:
-            closing.append(each)
-            continue
-        if each.when and each.when.isdisjoint(present):
-            continue
+    for each, check in asked:
         try:
-            params = each.check(facts)
+            params = check(facts)
+            if params is not None:
+                findings.extend(_finding(each, params, facts))
         except Exception as error:  # a defect in one rule must stop the action, not the server
             findings.append(_internal(each, error))
-            continue
-        if params is not None:
-            findings.extend(_finding(each, params, facts))
     by_code = facts.pack.by_code
     stopped = frozenset(
-        by_code[found.code].family for found in findings if found.severity != "LOW" and found.code in by_code
+        [by_code[found.code].family for found in findings if found.severity != "LOW" and found.code in by_code]
     )
-    for each in closing:
+    for each, check in closing:
         try:
-            params = each.check(facts, stopped)
+            params = check(facts, stopped)
+            if params is not None:
+                findings.extend(_finding(each, params, facts))
         except Exception as error:
             findings.append(_internal(each, error))
-            continue
-        if params is not None:
-            findings.extend(_finding(each, params, facts))
     return findings
+
+
+Checks = tuple[tuple[Rule, Callable[..., Params | None]], ...]
+
+
+@lru_cache(maxsize=1024)
+def _asked(rules: tuple[Rule, ...], kinds: frozenset[str]) -> tuple[Checks, Checks]:
+    """The rules to ask where these kinds of control are present, and those that close. No request is in it."""
+    wanted = [each for each in rules if not each.when or not each.when.isdisjoint(kinds)]
+    asked = tuple((each, each.check) for each in wanted if not each.closing)
+    return asked, tuple((each, each.check) for each in wanted if each.closing)
 
 
 def _finding(fired: Rule, params: Params, facts: Facts) -> Iterator[Finding]:

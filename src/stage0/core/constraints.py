@@ -51,14 +51,17 @@ class Control(msgspec.Struct, frozen=True):
 
 
 class ConstraintSet(msgspec.Struct, frozen=True):
-    """A request's constraints as understood. `applied` are the texts that became controls, `guardrails` the names of
-    those that guard or set a mode, `families` each family's texts, `fingerprint` what of them makes an action."""
+    """A request's constraints as understood.
+
+    `applied` are the texts that became controls, `guardrails` the names of those that guard or set a mode, `families`
+    each family's texts, `fingerprint` what of them makes an action, `kinds` the kinds of control present."""
 
     controls: tuple[Control, ...]
     applied: tuple[str, ...]
     guardrails: tuple[str, ...]
     families: Mapping[str, tuple[str, ...]]
     fingerprint: tuple[str, ...]
+    kinds: frozenset[str]
 
 
 def _set_of(controls: tuple[Control, ...]) -> ConstraintSet:
@@ -73,6 +76,7 @@ def _set_of(controls: tuple[Control, ...]) -> ConstraintSet:
         tuple(dict.fromkeys(guards)),
         families,
         tuple(sorted({_identity(control) for control in controls if control.kind != "unknown"})),
+        frozenset(control.kind for control in controls),
     )
 
 
