@@ -16,6 +16,8 @@ T = TypeVar("T")
 #: Bytes of a request body.
 BODY_LIMIT: Final = 1_000_000
 NESTING_LIMIT: Final = 32
+#: Characters of a key.
+KEY_LIMIT: Final = 256
 
 
 class Invalid(ValueError):
@@ -135,6 +137,9 @@ def parse(body: bytes) -> Any:
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
+    for key in found:
+        if len(key) > KEY_LIMIT:
+            raise Invalid(f"{key[:40]}…", f"the key has {len(key)} characters; at most {KEY_LIMIT} are allowed")
     if len(found) != len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:

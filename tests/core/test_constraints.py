@@ -130,7 +130,6 @@ def test_a_constraint_becomes_a_control(text: str, expected: tuple[str, Any, str
         "approval required: no",
         "max_iterations: 0",
         "read-only: off",
-        "required_role: none",
         "dry_run = FALSE",
         "sandbox: no",
         "approvers: 0",

@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 
-from stage0.core.toolname import ToolReading, split_words
+from stage0.core.lexicon import split_words
+from stage0.core.toolname import ToolReading
 from stage0.policy import shipped_packs
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge

@@ -29,8 +29,10 @@ def decide_locally(body: bytes, *, pack: str, now: float | None = None, test_mod
     from stage0.core.request import Caller, State
     from stage0.ledger.ids import new_id
     from stage0.policy import shipped_packs
+    from stage0.server.logs import quiet_parsers
     from stage0.wire import answer, read_check
 
+    quiet_parsers()
     at = time.time() if now is None else now
     packs = shipped_packs()
     if pack not in packs:

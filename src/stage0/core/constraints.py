@@ -110,24 +110,30 @@ class Grammar:
             for kind in kinds
             for phrase in kind.phrases
         )
-        self._read = lru_cache(maxsize=8192)(self._parse)
-        self.parse = lru_cache(maxsize=1024)(self._parse_all)
+        self._read_kept = lru_cache(maxsize=4096)(self._parse)
+        self._parse_kept = lru_cache(maxsize=1024)(self._parse_all)
+
+    def parse(self, texts: tuple[str, ...]) -> ConstraintSet:
+        """Every constraint as a control, in order. A switched-off one (`require_mfa: false`) gives none."""
+        return (self._parse_kept if sum(map(len, texts)) <= _KEPT_SET else self._parse_all)(texts)
 
     def _parse_all(self, texts: tuple[str, ...]) -> ConstraintSet:
-        """Every constraint as a control, in order. A switched-off one (`require_mfa: false`) gives none."""
         return _set_of(tuple(control for control in map(self._read, texts) if control is not None))
+
+    def _read(self, text: str) -> Control | None:
+        return (self._read_kept if len(text) <= _KEPT_TEXT else self._parse)(text)
 
     def _parse(self, text: str) -> Control | None:
         folded = " ".join(self.lexicon.fold(text).text.split())
-        match = _KEY_VALUE.match(text)
-        if match:
-            kind = self.keys.get(_key(self.lexicon.fold(match[1]).text))
+        key, value = _key_and_value(text)
+        if key:
+            kind = self.keys.get(_key(self.lexicon.fold(key).text))
             if kind is not None:
-                return _with_value(kind, text, match[2])
+                return _with_value(kind, text, value)
         kind = self.keys.get(_key(folded))
         if kind is not None:
             return _with_value(kind, text, kind.implies)
-        for pattern, phrased in self.phrases:
+        for pattern, phrased in self.phrases if len(folded) <= _PHRASE_LIMIT else ():
             found = pattern.fullmatch(folded)
             if found:
                 return self._from_phrase(phrased, text, found)
@@ -162,13 +168,31 @@ class Grammar:
         return frozenset(effects) or None
 
 
-_KEY_VALUE: Final = re.compile(r"\s*([^:=]{1,60}?)\s*[:=]\s*(.*?)\s*\Z", re.DOTALL)
+#: Longer texts than these do not repeat, and are not kept; longer phrases are no constraint (in characters).
+_KEPT_TEXT: Final = 200
+_KEPT_SET: Final = 2_000
+_PHRASE_LIMIT: Final = 300
+
+
+def _key_and_value(text: str) -> tuple[str, str]:
+    """`key: value` or `key=value`, by whichever sign stands first; an empty key where there is none."""
+    ends = [at for at in (text.find(":"), text.find("=")) if at >= 0]
+    if not ends:
+        return "", ""
+    return text[: min(ends)].strip(), text[min(ends) + 1 :].strip()
+
+
+#: A list of names that is switched off in words reads like one that allows nothing: it is asked about.
+_NOBODY: Final = frozenset({"none", "off", "disabled", "nobody", "nothing"})
 _FALSE: Final = frozenset({"false", "no", "0", "off", "none", "disabled", "0.0"})
 _TRUE: Final = frozenset({"true", "yes", "1", "on", "required", "enabled"})
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?|d|days?)?\Z")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _NUMBER: Final = re.compile(r"(?:\$|us\$|usd)?\s*(\d{1,15}(?:\.\d+)?)\s*(?:usd|dollars?)?\Z")
-_DECLINED: Final = re.compile(r"(?:not|no|never|without|un\w+|non)\b.*|optional.*|n|f|不\S*|無\S*|无\S*|不要\S*")
+_DECLINED: Final = re.compile(
+    r"(?:not|never|no longer) (?:required|needed|necessary|mandatory|applicable|enforced)|un(?:required|necessary)"
+    r"|optional|n|f|never|waived|skipped|不需要|不必|無需|无需|不要|不要です|任意|不用"
+)
 
 
 def _key(text: str) -> str:
@@ -177,6 +201,8 @@ def _key(text: str) -> str:
 
 def _with_value(kind: ControlKind, text: str, raw: str) -> Control | None:
     value = raw.strip().casefold()
+    if kind.value == "names" and value in _NOBODY:
+        return Control("invalid", kind.family, text, kind.name)
     if value in _FALSE or (kind.value == "none" and _DECLINED.fullmatch(value)):
         return None
     effects = HIGH_RISK if kind.name == "human_review" else None

@@ -14,13 +14,14 @@ import msgspec
 Lane = Literal["asserted", "verified"]
 
 _PLACEHOLDERS: Final = frozenset(
-    {"", "-", "--", "tbd", "tba", "todo", "none", "n/a", "na", "null", "nil", "unknown", "?"}
+    {"", "tbd", "tba", "todo", "none", "na", "null", "nil", "unknown", "nobody", "noone", "pending", "undefined"}
 )
 
 
 def is_reference(text: str) -> bool:
-    """Whether a text names something: `TBD`, `none`, `n/a` and `-` do not."""
-    return text.strip().casefold() not in _PLACEHOLDERS
+    """Whether a text names something: `TBD`, `none`, `n/a` and `-` do not, whatever stands around them."""
+    bare = "".join(char for char in text.casefold() if char.isalnum())
+    return bare not in _PLACEHOLDERS
 
 
 class Unreadable(Exception):
@@ -84,10 +85,9 @@ _APPROVAL_STATES: Final = ("approved", "pending", "rejected", "missing", "none")
 
 
 def _approval_status(value: object) -> str:
-    text = _text(value)
-    if text not in _APPROVAL_STATES:
+    if not isinstance(value, str) or value not in _APPROVAL_STATES:
         raise Unreadable
-    return text
+    return value
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from stage0.core.collect import collect
+from stage0.core.context import FACTS
 from stage0.core.facts import Facts
 from stage0.core.fingerprint import task_hash
 from stage0.core.interpret import Interpretation, Knowledge, interpret
@@ -15,13 +18,14 @@ from stage0.core.verdict import Decision, conclude
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A request that is ready to be decided: without its secrets, and read.
+    """A request that is ready to be decided, its reading, and the same request without its secrets, for the record.
 
-    `exact` is false where replacing secrets would have changed the reading: then the request as sent was read, and
-    a replay of what is stored could differ."""
+    `exact` is false where replacing secrets would have changed what the request says: then it is decided as it was
+    sent, and a replay of what is stored could differ."""
 
     request: ActionRequest
     reading: Interpretation
+    stored: ActionRequest
     exact: bool = True
 
 
@@ -29,20 +33,24 @@ def prepare(request: ActionRequest, known: Knowledge, fingerprint: Fingerprint |
     """Read a request and replace its secrets (`fingerprint` None: it has none). Needs no state and no clock.
 
     What is read never has anything hidden by a placeholder: a danger inside of a would-be secret still counts."""
-    if fingerprint is None:
-        return Prepared(request, interpret(request, known))
-    safe = masked(request, fingerprint)
+    safe = request if fingerprint is None else masked(request, fingerprint)
     if safe == request:
-        return Prepared(request, interpret(request, known))
+        return Prepared(request, interpret(request, known), request)
     as_sent, as_stored = interpret(request, known), interpret(safe, known)
-    if _alike(as_sent, as_stored):
-        return Prepared(safe, as_stored)
-    return Prepared(safe, as_sent, exact=False)
+    if safe.tools == request.tools and _alike(as_sent, as_stored):
+        return Prepared(safe, as_stored, safe)
+    return Prepared(request, as_sent, safe, exact=False)
+
+
+#: Facts that rules compare with other texts: a placeholder in one of them could compare differently.
+_COMPARED: Final = tuple(fact.name for fact in FACTS if fact.name not in ("tool_arguments", "approval_reason"))
 
 
 def _alike(one: Interpretation, other: Interpretation) -> bool:
+    facts_alike = all(one.context.all_of(name) == other.context.all_of(name) for name in _COMPARED)
     return (
-        one.effects.keys() == other.effects.keys()
+        facts_alike
+        and one.effects.keys() == other.effects.keys()
         and one.environments == other.environments
         and [(c.kind, c.value) for c in one.controls] == [(c.kind, c.value) for c in other.controls]
         and (one.goal.vague, one.goal.covered, one.unread) == (other.goal.vague, other.goal.covered, other.unread)

@@ -6,6 +6,7 @@ never widens what a verified one says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -14,12 +15,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from stage0.core.constraints import Control
-from stage0.core.context import Lane
+from stage0.core.context import Lane, is_reference
 from stage0.core.interpret import Interpretation
 from stage0.core.pack import Pack, Window
 from stage0.core.request import ActionRequest, RunState, State
 
 Coverage = Literal["evidenced", "declared", "none"]
+#: What parts several approvers, and the facts that name who asks.
+_SEVERAL: Final = re.compile(r"[,;&|]|\band\b|、|，|；")
+_OWN_NAMES: Final = ("requested_by", "agent_name", "agent_id")
 N = TypeVar("N", int, float)
 V = TypeVar("V")
 PRODUCTION: Final = "production"
@@ -113,6 +117,9 @@ class Facts:
         stated = self.stated_environments
         if any(name in aliases or self._folded(name) in aliases for name in stated):
             return True
+        lexicon = self.pack.knowledge.lexicon
+        if any(PRODUCTION in lexicon.environments(name) for name in stated):
+            return True
         return not stated and self.pack.environments.absent == PRODUCTION
 
     def _folded(self, name: str) -> str:
@@ -145,9 +152,8 @@ class Facts:
         bound = self.caller.roles
         if not bound:
             return asserted, "asserted"
-        if asserted:
-            return tuple(role for role in asserted if role in bound), "verified"
-        return (bound if len(bound) == 1 else ()), "verified"
+        inside = tuple(role for role in asserted if role in bound)
+        return inside or (bound if len(bound) == 1 else ()), "verified"
 
     # -- approval
 
@@ -159,11 +165,12 @@ class Facts:
         approved = values.get("approved")
         claimed = (status == "approved" or approved is True) and status in ("", "approved") and approved is not False
         unreadable = self.reading.context.invalid.keys() & {"approval_status", "approved", "approved_by", "approved_at"}
-        names = [name.strip() for text in self.reading.context.all_of("approved_by") for name in text.split(",")]
+        texts = self.reading.context.all_of("approved_by")
+        names = [" ".join(name.split()) for text in texts for name in _SEVERAL.split(text)]
         # Alike under folding is the same person: a hidden character does not make a second one.
-        people = {self._folded(name): name for name in reversed(names) if name}
+        people = {self._folded(name): name for name in reversed(names) if is_reference(name)}
         approvers = tuple(reversed(people.values()))
-        own = {self._folded(values.get(key, "")) for key in ("requested_by", "agent_name", "agent_id")} - {""}
+        own = {self._folded(" ".join(values.get(key, "").split())) for key in _OWN_NAMES} - {""}
         blank = self.request.context.get("approved_by") is not None and not approvers
         self_given = not own.isdisjoint(people)
         at = values.get("approved_at")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from stage0.core.canonical import digest
+from stage0.core.canonical import canonical, digest
 from stage0.core.interpret import Interpretation
 from stage0.core.request import ActionRequest
 
@@ -20,7 +20,7 @@ def task_hash(request: ActionRequest, reading: Interpretation, account: str) -> 
         "tools": sorted(request.tools),
         "effects": sorted(request.side_effects),
         "environment": sorted(str(name).lower() for name in context.all_of("environment")),
-        "call": calls or request.goal,
+        "call": sorted(calls, key=canonical) or request.goal,
         "controls": reading.constraints.fingerprint,
     }
     for name in _SCOPE:

@@ -40,6 +40,10 @@ def is_hidden(code: int) -> bool:
     )
 
 
+#: Code points whose folding is kept: more than any language writes with.
+_KEPT: Final = 40_000
+
+
 class FoldTable(dict[int, str | None]):
     """A `str.translate` table that works out each code point once. `scripts` maps characters of one
     writing system to their twin in another (traditional to simplified Chinese)."""
@@ -57,7 +61,8 @@ class FoldTable(dict[int, str | None]):
             plain = _LOOKALIKES.get(char) or unicodedata.normalize("NFKC", char)
             plain = "".join(_bare(_LOOKALIKES.get(c, c)) for c in plain.casefold())
             folded = "".join(self._scripts.get(c, c) for c in plain)
-        self[code] = folded
+        if len(self) < _KEPT:
+            self[code] = folded
         return folded
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from stage0.core.effects import Sighting, Span
 from stage0.core.folding import Folded
-from stage0.core.lexicon import ACTIONS, ENVIRONMENTS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words
+from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words
 
 _KANA: Final = re.compile("[\u3041-\u30fa]")
 
@@ -51,7 +51,7 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
     concepts = {hit.concept for hit in hits}
     return GoalReading(
         sightings=tuple(sightings),
-        environments=frozenset([ENVIRONMENTS[c] for c in concepts & ENVIRONMENTS.keys()]),
+        environments=frozenset([hit.term.environment for hit in hits if hit.term.environment]),
         objects=frozenset(concepts & OBJECTS),
         vague=_is_vague(text, hits, lexicon, acts=bool(sightings)),
         covered=_is_covered(goal, text, lexicon),
@@ -165,9 +165,9 @@ def _meaning(index: int, hit: Hit, clause: Clause, concepts: set[str], text: str
         return "talk"
     if ACTIONS[hit.concept] in _HARMLESS:
         return "act"
-    if "lead" in concepts and any([other.concept == "lead" for other in before]):
+    if "lead" in concepts and _led(before, hit, text):
         return "talk"
-    if "rehearsal" in concepts and _is_rehearsal(hit, before, after):
+    if "rehearsal" in concepts and _is_rehearsal(hit, before, after, text):
         return "compose"
     if "topic" in concepts and _names_a_topic(hit, clause, after, text, verb_last=language.verb_last):
         return "talk"
@@ -223,9 +223,24 @@ def _negated(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, text: str) -
     return any(h.concept == "negation_after" and h.start - hit.end <= 6 for h in after[:2])
 
 
-def _is_rehearsal(hit: Hit, before: Sequence[Hit], after: Sequence[Hit]) -> bool:
+def _led(before: Sequence[Hit], hit: Hit, text: str) -> bool:
+    """`how to delete`: only the next action word is talked about, within reach."""
+    lead = next((other for other in reversed(before) if other.concept == "lead"), None)
+    if lead is None or any(h.concept in ACTIONS and lead.end <= h.start < hit.start for h in before):
+        return False
+    gap = text[lead.end : hit.start]
+    return len(gap.split()) <= _LEAD_WORDS if gap.isascii() else len(gap) <= _LEAD_CHARACTERS
+
+
+#: How far a lead reaches.
+_LEAD_WORDS: Final = 4
+_LEAD_CHARACTERS: Final = 12
+_AFTER: Final = re.compile(r"\b(?:after|no|without|skip|skipping|instead of|not)\b[^,;]*$")
+
+
+def _is_rehearsal(hit: Hit, before: Sequence[Hit], after: Sequence[Hit], text: str) -> bool:
     near = [h for h in before[-2:] if hit.start - h.end <= 4] + [h for h in after[:1] if h.start - hit.end <= 1]
-    return any(h.concept == "rehearsal" for h in near)
+    return any(h.concept == "rehearsal" and not _AFTER.search(text[max(0, h.start - 20) : h.start]) for h in near)
 
 
 def _topic_follows(hit: Hit, after: Sequence[Hit], text: str) -> bool:
@@ -300,7 +315,7 @@ def _is_covered(sent: str, text: str, lexicon: Lexicon) -> bool:
     words = latin_words(text)
     known = sum(1 for word in words if word in lexicon.function_words["covered"])
     other = sum(1 for word in words if word in lexicon.function_words["other"])
-    return other <= known
+    return other == 0 or other * 2 <= known
 
 
 def _script_known(char: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -20,9 +20,12 @@ from stage0.core.context import ContextReading, read_context
 from stage0.core.effects import HIGH_RISK, MARKS, Sighting, Span
 from stage0.core.folding import hidden_spans
 from stage0.core.goal import GoalReading, effects_of, read_goal
-from stage0.core.lexicon import ACTIONS, ENVIRONMENTS, MODIFIERS, OBJECTS, Hit, Lexicon
-from stage0.core.request import ActionRequest
-from stage0.core.toolname import ToolReader, ToolWords
+from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
+from stage0.core.request import GOAL_LIMIT, ActionRequest
+from stage0.core.toolname import ToolReader, ToolReading, ToolWords
+
+#: Longer texts than this do not repeat, and are not kept (in characters).
+_KEPT_LENGTH: Final = 200
 
 
 class Knowledge:
@@ -44,7 +47,11 @@ class Knowledge:
         self.version = version
         self.read_tool = ToolReader(lexicon, words).read
         self._declared = declared
-        self.read_declaration = lru_cache(maxsize=8192)(self._read_declaration)
+        self._declaration_kept = lru_cache(maxsize=4096)(self._read_declaration)
+
+    def read_declaration(self, text: str, path: str) -> Declaration:
+        """What a declared side effect says."""
+        return (self._declaration_kept if len(text) <= _KEPT_LENGTH else self._read_declaration)(text, path)
 
     def _read_declaration(self, text: str, path: str) -> Declaration:
         """A declared side effect: every action word and noun in it counts; one that says nothing is unknown."""
@@ -53,14 +60,17 @@ class Knowledge:
         span = Span(path, 0, len(text), text)
         return Declaration(
             tuple(Sighting(effect, "declared", span) for effect in self._declared_effects(folded, hits)),
-            frozenset(ENVIRONMENTS[hit.concept] for hit in hits if hit.concept in ENVIRONMENTS),
+            frozenset(hit.term.environment for hit in hits if hit.term.environment),
         )
 
     def _declared_effects(self, folded: str, hits: Sequence[Hit]) -> tuple[str, ...]:
         fixed = self._declared.get(folded)
         if fixed is not None:
             return fixed
-        if any(hit.concept == "rehearsal" for hit in hits):
+        concepts = {hit.concept for hit in hits}
+        # `deploy preview`; in a sentence the word may stand for anything ("no dry run").
+        name = len(folded) <= _NAME_LENGTH and "negation" not in concepts and not _DENYING.search(folded)
+        if name and "rehearsal" in concepts:
             return ("compute",)
         objects = frozenset(hit.concept for hit in hits if hit.concept in OBJECTS)
         effects: dict[str, None] = {}
@@ -69,9 +79,14 @@ class Knowledge:
                 effects.update(dict.fromkeys(effects_of(hit.concept, objects)))
             elif hit.concept in MODIFIERS:
                 effects[MODIFIERS[hit.concept]] = None
-        if not effects and any(hit.concept == "compound" for hit in hits):
+        if not effects and name and "compound" in concepts:
             return ("compute",)
         return tuple(effects) or ("unknown",)
+
+
+#: A declared effect that is no longer than this is a name, not a sentence.
+_NAME_LENGTH: Final = 30
+_DENYING: Final = re.compile(r"\b(?:no|not|without|skip|off|except|after)\b|無|无|不|なし|ない")
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -119,7 +134,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
 
     # The most telling source first: what a finding points at is the first that says so.
     effects: dict[str, list[Sighting]] = {}
-    environments = goal.environments | called.environments
+    environments = goal.environments | called.environments | _named_in(request.context, known.lexicon)
     _note(effects, called.sightings)
     for tool in tools:
         _note(effects, tool.sightings)
@@ -129,7 +144,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         environments |= declaration.environments
     _note(effects, goal.sightings)
     _note(effects, _described(context, known))
-    unclear = _unclear(request, called, effects)
+    unclear = _unclear(request, tools, called, effects)
     if unclear:
         effects.setdefault("unknown", []).extend(unclear)
     return Interpretation(
@@ -142,6 +157,23 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         hidden=_hidden(request),
         sensitive_tools=any(tool.sensitive for tool in tools),
     )
+
+
+def _named_in(context: Mapping[str, Any], lexicon: Lexicon) -> frozenset[str]:
+    """The environments that any string or key of the context names, whatever its field is for."""
+    texts: list[str] = []
+    waiting: list[Any] = [context]
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind is dict:
+            texts += value
+            waiting += value.values()
+        elif kind is list:
+            waiting += value
+    return lexicon.environments_in(texts)
 
 
 def _note(effects: dict[str, list[Sighting]], sightings: Sequence[Sighting]) -> None:
@@ -158,10 +190,13 @@ def _described(context: ContextReading, known: Knowledge) -> list[Sighting]:
     found: list[Sighting] = []
     for description in context.all_of("tool_description"):
         path = "context.tool_description"
+        if len(description) > GOAL_LIMIT:
+            found.append(Sighting("unknown", "description", Span(path, 0, 0, "")))
+            continue
         reading = read_goal(_SENTENCE_END.split(description, maxsplit=1)[0], known.lexicon, path)
         found.extend(Sighting(seen.effect, "description", seen.span) for seen in reading.sightings)
     for hints in context.all_of("tool_annotations"):
-        if hints.get("destructiveHint") is True and hints.get("readOnlyHint") is not True:
+        if hints.get("destructiveHint") is True:
             span = Span("context.tool_annotations.destructiveHint", 0, 0, "true")
             found.append(Sighting("delete", "description", span))
     return found
@@ -176,7 +211,7 @@ def _read_calls(context: ContextReading, known: Knowledge) -> ArgumentsReading:
         return _SILENT
     sightings: list[Sighting] = []
     unread = [f"context.{context.invalid['tool_arguments']}"] if "tool_arguments" in context.invalid else []
-    spoke = False
+    spoke = given = False
     environments: frozenset[str] = frozenset()
     for arguments in context.all_of("tool_arguments"):
         reading = read_arguments(arguments, known.commands, known.lexicon, "context.tool_arguments")
@@ -184,17 +219,20 @@ def _read_calls(context: ContextReading, known: Knowledge) -> ArgumentsReading:
         unread.extend(reading.unread)
         spoke = spoke or reading.spoke
         environments |= reading.environments
-    return ArgumentsReading(tuple(sightings), spoke, tuple(unread), environments)
+        given = given or bool(arguments)
+    return ArgumentsReading(tuple(sightings), spoke, tuple(unread), environments, given)
 
 
-def _unclear(request: ActionRequest, called: ArgumentsReading, effects: Mapping[str, object]) -> list[Sighting]:
-    """What could not be understood: an argument that no parser could read, or tools where all is silent."""
-    unread = [Sighting("unknown", "arguments", Span(path, 0, 0, "")) for path in called.unread]
-    if unread or effects or not request.tools:
-        return unread
-    return [
-        Sighting("unknown", "tool", Span(f"tools[{i}]", 0, len(name), name)) for i, name in enumerate(request.tools)
-    ]
+def _unclear(
+    request: ActionRequest, tools: Sequence[ToolReading], called: ArgumentsReading, effects: Mapping[str, object]
+) -> list[Sighting]:
+    """What could not be understood: an argument that no parser could read, a passthrough whose arguments say nothing
+    that was read, or tools where all is silent."""
+    unclear = [Sighting("unknown", "arguments", Span(path, 0, 0, "")) for path in called.unread]
+    named = [Sighting("unknown", "tool", Span(f"tools[{i}]", 0, len(t), t)) for i, t in enumerate(request.tools)]
+    if called.given and not called.spoke:
+        unclear.extend(sighting for sighting, tool in zip(named, tools, strict=True) if tool.passthrough)
+    return unclear if unclear or effects else named
 
 
 def _hidden(request: ActionRequest) -> tuple[Span, ...]:
@@ -204,8 +242,14 @@ def _hidden(request: ActionRequest) -> tuple[Span, ...]:
         value = getattr(request, name)
         if value and not _all_ascii(value):
             for path, text in _strings(value, name):
-                found.extend(Span(path, a, b, f"U+{ord(text[a]):04X}") for a, b in hidden_spans(text))
+                found.extend(Span(path, a, b, f"U+{ord(text[a]):04X}") for a, b in hidden_spans(text)[:_SHOWN])
+                if len(found) > _SHOWN:
+                    return tuple(found)
     return tuple(found)
+
+
+#: How many places are shown where many are wrong.
+_SHOWN: Final = 20
 
 
 def _all_ascii(value: object) -> bool:

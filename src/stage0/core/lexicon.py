@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final, Literal
 
@@ -97,13 +98,15 @@ Role = Literal["verb", "noun", "weak", "word"]
 
 
 class Term(msgspec.Struct, frozen=True, gc=False):
-    """One word or phrase, folded. `needs` are the object concepts that a weak verb wants beside it."""
+    """One word or phrase, folded. `needs` are the object concepts that a weak verb wants beside it,
+    `environment` the one that its words name (`push to production`)."""
 
     text: str
     concept: str
     role: Role
     language: str
     needs: frozenset[str] = frozenset()
+    environment: str = ""
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
@@ -128,7 +131,7 @@ class Lexicon:
 
     def __init__(
         self,
-        terms: Iterable[Term],
+        terms: Sequence[Term],
         languages: Mapping[str, Language],
         *,
         scripts: Mapping[str, str],
@@ -138,10 +141,13 @@ class Lexicon:
         self.languages = languages
         self.function_words = function_words
         self._by_text: dict[str, tuple[Term, ...]] = {}
-        for term in (*terms, *_BORDERS):
+        named = {term.text: ENVIRONMENTS[term.concept] for term in terms if term.concept in ENVIRONMENTS}
+        for plain in (*terms, *_BORDERS):
+            term = _naming(plain, named)
             self._by_text[term.text] = (*self._by_text.get(term.text, ()), term)
         patterns = sorted(self._by_text)
         self._automaton = ahocorasick_rs.AhoCorasick(patterns)
+        self._environments_kept = lru_cache(maxsize=4096)(self._environments)
         #: By pattern: its terms, and whether it begins and ends with a Latin letter, which asks for a word border.
         self._found = [
             (tuple((term.concept, term) for term in self._by_text[text]), text[0] in _LATIN, text[-1] in _LATIN)
@@ -157,9 +163,38 @@ class Lexicon:
         return self._by_text.get(text, ())
 
     def environments(self, text: str) -> frozenset[str]:
-        """The environments that a text as sent names."""
-        folded = self.fold(text).text
-        return frozenset(ENVIRONMENTS[hit.concept] for hit in self.hits(folded) if hit.concept in ENVIRONMENTS)
+        """The environments that a text as sent names, also as a part of a name (`eu-prod1`, `ProductionUsers`)."""
+        if text.isascii() and not _ENVIRONMENT_HINTS.find_matches_as_indexes(text.lower()):
+            return _NONE
+        return (self._environments_kept if len(text) <= _KEPT else self._environments)(text)
+
+    def environments_in(self, texts: Sequence[str]) -> frozenset[str]:
+        """The environments that any of several texts names: one look over all of them, then at those that have one."""
+        found = _NONE
+        joined = "\n".join(texts)
+        if not joined.isascii():
+            return found.union(*map(self.environments, texts))
+        looked_at = -1
+        for _, start, end in _ENVIRONMENT_HINTS.find_matches_as_indexes(joined.lower()):
+            if start > looked_at:
+                looked_at = joined.find("\n", end)
+                looked_at = len(joined) if looked_at < 0 else looked_at
+                found |= self.environments(joined[joined.rfind("\n", 0, start) + 1 : looked_at])
+        return found
+
+    def _environments(self, text: str) -> frozenset[str]:
+        found = {hit.term.environment for hit in self.hits(self.fold(text).text)}
+        for word in split_words(self.skeleton(text[:_NAME_LIMIT])):
+            found.update(term.environment for term in self.word(word))
+        return frozenset(found - {""})
+
+    def skeleton(self, text: str) -> str:
+        """Folded like everything, but with its capitals kept, so that a name can be split into words."""
+        if text.isascii():
+            return text
+        return "".join(
+            folded.upper() if char.isupper() else folded for char in text for folded in (char.translate(self.table),)
+        )
 
     def hits(self, text: str) -> list[Hit]:
         """Every term of a folded text, longest first at each place, none inside another; in order."""
@@ -184,8 +219,33 @@ class Lexicon:
         return hits
 
 
+_NONE: Final[frozenset[str]] = frozenset()
+#: Longer texts than this do not repeat, and are not kept (in characters).
+_KEPT: Final = 64
+#: Characters of a text that are looked at as a name.
+_NAME_LIMIT: Final = 256
+#: A quick look: no Latin text without one of these names an environment.
+_ENVIRONMENT_HINTS: Final = ahocorasick_rs.AhoCorasick(
+    ["prod", "prd", "stag", "stg", "dev", "test", "sandbox", "qa", "uat"]
+)
+_SPLIT: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+
+def split_words(name: str) -> list[str]:
+    """The words of a dotted, snake, kebab, camelCase or `service:Action` name, lower case, in order."""
+    return [word.lower() for word in _SPLIT.findall(name)]
+
+
 _LATIN: Final = frozenset(string.ascii_letters + string.digits)
 _place: Final = itemgetter(0, 1)
+
+
+def _naming(term: Term, named: Mapping[str, str]) -> Term:
+    """A term with the environment that it names, itself or in one of its words; a compound names none."""
+    if term.concept == "compound":
+        return term
+    found = named.get(term.text) or next((named[word] for word in term.text.split() if word in named), "")
+    return msgspec.structs.replace(term, environment=found) if found else term
 
 
 def _border(concept: str, *texts: str) -> tuple[Term, ...]:

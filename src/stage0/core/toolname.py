@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from stage0.core.effects import Sighting, Span
 from stage0.core.goal import effects_of
-from stage0.core.lexicon import ACTIONS, ENVIRONMENTS, MODIFIERS, OBJECTS, Lexicon, Term
+from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, split_words
 
-_SPLIT: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _JOINERS: Final = frozenset({"and", "or", "then"})
 _HARMLESS: Final = frozenset({"read", "show", "compute", "fetch"})
-
-ToolClass = Literal["passthrough", "sensitive", "channel"]
+#: After a read verb these still act (`check_purge_all`), unless they name a thing (`list_delete_requests`).
+_DANGEROUS: Final = frozenset({"delete", "pay", "deploy", "migrate", "grant", "disrupt", "execute"})
+_THINGS: Final = frozenset(
+    [
+        "request",
+        "requests",
+        "log",
+        "logs",
+        "event",
+        "events",
+        "job",
+        "jobs",
+        "operation",
+        "operations",
+        "rule",
+        "rules",
+        "marker",
+        "markers",
+        "flag",
+        "flags",
+        "time",
+        "date",
+        "candidates",
+        "queue",
+        "lock",
+        "protection",
+        "action",
+        "actions",
+    ]
+)
+_DENYING: Final = frozenset({"no", "without", "skip", "off", "disable", "disabled", "ignore", "not"})
+#: A longer name than this is not understood (in characters).
+_NAME_LIMIT: Final = 256
+_KEPT: Final = 4096
 
 
 class ToolReading(msgspec.Struct, frozen=True):
@@ -36,36 +66,50 @@ class ToolWords(msgspec.Struct, frozen=True):
     short_forms: dict[str, str]
 
 
-def split_words(name: str) -> list[str]:
-    """The words of a dotted, snake, kebab, camelCase or `service:Action` name, lower case, in order."""
-    return [word.lower() for word in _SPLIT.findall(name)]
-
-
 class ToolReader:
     """Reads tool names against a lexicon; names repeat, so readings are kept (the verdict never is)."""
 
     def __init__(self, lexicon: Lexicon, words: ToolWords) -> None:
         self._lexicon = lexicon
         self._words = words
-        self.read = lru_cache(maxsize=8192)(self._read)
+        self._read_kept = lru_cache(maxsize=_KEPT)(self._read)
+
+    def read(self, name: str, path: str) -> ToolReading:
+        """What a name says. One that is too long to be a name says nothing that could be understood."""
+        if len(name) > _NAME_LIMIT:
+            span = Span(path, 0, len(name), name[:_NAME_LIMIT])
+            return ToolReading((Sighting("unknown", "tool", span),), frozenset(), passthrough=False, sensitive=False)
+        return self._read_kept(name, path)
 
     def _read(self, name: str, path: str) -> ToolReading:
-        folded = self._lexicon.fold(name)
-        words = split_words(name) if name.isascii() else split_words(folded.text)
-        words = [self._words.short_forms.get(word, word) for word in words]
-        if folded.text.isascii():
-            terms = self._phrases(words)
-        else:
-            terms = [(hit.term,) for hit in self._lexicon.hits(folded.text)]
+        words = [
+            self._words.short_forms.get(part, part)
+            for word in split_words(self._lexicon.skeleton(name))
+            for part in self._unglued(word)
+        ]
+        terms = self._phrases(words)
         span = Span(path, 0, len(name), name)
         named = set(words)
         passthrough = not named.isdisjoint(self._words.passthrough)
+        effects = self._effects(words, terms, passthrough=passthrough)
         return ToolReading(
-            sightings=tuple(Sighting(effect, "tool", span) for effect in self._effects(terms, passthrough=passthrough)),
-            environments=frozenset(ENVIRONMENTS[t.concept] for at in terms for t in at if t.concept in ENVIRONMENTS),
-            passthrough=passthrough,
+            sightings=tuple(Sighting(effect, "tool", span) for effect in effects),
+            environments=self._lexicon.environments(name),
+            passthrough=passthrough and not effects,
             sensitive=bool(named & self._words.sensitive),
         )
+
+    def _unglued(self, word: str) -> list[str]:
+        """`deleteusers` is two words, an action and its object; any other word is itself."""
+        if not word.isascii():
+            return [hit.term.text for hit in self._lexicon.hits(word)] or [word]
+        if len(word) < 7 or self._lexicon.word(word) or word in self._words.passthrough:
+            return [word]
+        for at in range(3, len(word) - 2):
+            verbs, objects = self._lexicon.word(word[:at]), self._lexicon.word(word[at:])
+            if any(t.concept in ACTIONS for t in verbs) and any(t.concept in OBJECTS for t in objects):
+                return [word[:at], word[at:]]
+        return [word]
 
     def _phrases(self, words: list[str]) -> list[tuple[Term, ...]]:
         """The terms at each word; words that make one term together (`api key`) count as that term."""
@@ -85,19 +129,21 @@ class ToolReader:
         return self._lexicon.word(" ".join(words))
 
     def _joiner(self, word: str) -> tuple[Term, ...]:
+        if word in _THINGS:
+            return (Term(word, "topic", "word", "en"),)
         return (Term(word, "break", "word", "en"),) if word in _JOINERS else ()
 
-    def _effects(self, terms: list[tuple[Term, ...]], *, passthrough: bool) -> list[str]:
+    def _effects(self, words: list[str], terms: list[tuple[Term, ...]], *, passthrough: bool) -> list[str]:
         objects = frozenset(t.concept for at in terms for t in at if t.concept in OBJECTS)
-        counting = any(t.concept in ("count", "rehearsal") for at in terms for t in at)
+        rehearsed = _rehearsed(words, terms)
         effects: dict[str, None] = {}
         for action in _actions(terms, objects, guess=not passthrough):
-            if counting and action not in _HARMLESS:
+            if rehearsed and action not in _HARMLESS:
                 effects["compute"] = None
                 continue
-            near = objects - {"personal_data", "secret"} if counting or "schema" in objects else objects
+            near = objects - {"personal_data", "secret"} if rehearsed or "schema" in objects else objects
             effects.update(dict.fromkeys(effects_of(action, near)))
-        if counting and not effects:
+        if rehearsed and not effects:
             effects["compute"] = None
         if any(effect not in ("read", "compute", "network_read") for effect in effects):
             for at in terms:
@@ -107,27 +153,43 @@ class ToolReader:
         return list(effects)
 
 
+def _rehearsed(words: list[str], terms: list[tuple[Term, ...]]) -> bool:
+    """Whether the whole name is a count or a rehearsal: `count_deleted_users`, `delete_users_dry_run`."""
+    concepts = [{t.concept for t in at} for at in terms]
+    if not concepts or not _DENYING.isdisjoint(words) or any("break" in at or "soft" in at for at in concepts):
+        return False
+    return "count" in concepts[0] or "rehearsal" in concepts[0] or "rehearsal" in concepts[-1]
+
+
 def _actions(terms: list[tuple[Term, ...]], objects: frozenset[str], *, guess: bool) -> list[str]:
     """The action words that count. After a leading read verb the rest names what is read
-    (`list_delete_requests`), unless a joiner starts anew (`get_or_create`)."""
+    (`list_delete_requests`), unless a joiner starts anew (`get_or_create`) or nothing follows (`read_write`)."""
     actions: list[str] = []
     reading = False
-    triggered = False
-    for at in terms:
+    for index, at in enumerate(terms):
         if any(t.concept in ("break", "soft") for t in at):
             reading = False
             continue
-        triggered = triggered or any(t.concept == "trigger" for t in at)
         found = [t for t in at if t.concept in ACTIONS and _counts(t, objects)]
-        if not found or reading:
+        if reading:
+            found = [t for t in found if _still_acts(t, at, terms[index + 1 :])]
+        if not found:
             continue
         verbs = [t for t in found if t.role != "noun"] or found
         actions.extend(t.concept for t in verbs)
-        reading = not actions[:-1] and all(t.concept in _HARMLESS for t in verbs)
+        reading = reading or (not actions[:-1] and all(t.concept in _HARMLESS for t in verbs))
     # In a name nothing is a figure of speech: `drop_foo` drops, whatever a foo is.
     if guess and not actions:
         return [t.concept for at in terms for t in at if t.role == "weak"][:1]
     return actions
+
+
+def _still_acts(term: Term, at: tuple[Term, ...], after: list[tuple[Term, ...]]) -> bool:
+    if term.concept in _HARMLESS or (term.concept != "delete" and any(t.role == "noun" for t in at)):
+        return False
+    if not after:
+        return True
+    return term.concept in _DANGEROUS and not any(t.concept == "topic" for t in after[0])
 
 
 def _counts(term: Term, objects: frozenset[str]) -> bool:

@@ -281,11 +281,11 @@ class Writer:
         omits = key.plan.omits
         body = encode(answer(decision, request_id, test_mode=key.caller.test_mode, omits=omits)) if omits else whole
         if not prepared.exact:
-            # What was read was the request as sent: its findings may quote a secret, which the record must not.
+            # It was decided as it was sent: its findings may quote a secret, which the record must not.
             whole = mask_text(whole.decode(), self._fingerprint).encode()
         record = Record(
             RECORD_VERSION,
-            prepared.request,
+            prepared.stored,
             state,
             now,
             job.pack.id,
@@ -293,11 +293,13 @@ class Writer:
             self._engine_version,
             job.pack.knowledge.version,
             msgspec.Raw(whole),
-            job.sent_request_id,
+            mask_text(job.sent_request_id, self._fingerprint),
             job.input,
             prepared.exact,
         )
         run_id = prepared.reading.context.values.get("run_id")
+        if not prepared.exact and run_id is not None:
+            run_id = mask_text(run_id, self._fingerprint)
         row = (
             key.account,
             request_id,

@@ -82,8 +82,11 @@ def goal_language_not_covered(facts: Facts) -> Params | None:
     """
     if facts.reading.goal.covered:
         return None
-    proven = [s.effect for seen in facts.effects.values() for s in seen if s.source in ("tool", "arguments")]
-    return None if proven and HARMLESS.issuperset(proven) else {}
+    seen = [s for places in facts.effects.values() for s in places if s.source in ("tool", "arguments")]
+    tools = {s.span.path for s in seen if s.source == "tool"}
+    # Arguments that were read prove it; tool names do where every one of them says so.
+    proven = any(s.source == "arguments" for s in seen) or (tools and len(tools) == len(facts.request.tools))
+    return None if proven and HARMLESS.issuperset(s.effect for s in seen) else {}
 
 
 @rule(

@@ -15,14 +15,20 @@ def _outside(given: Iterable[str], allowed: Iterable[str]) -> tuple[str, ...]:
 
 
 def _within(target: str, scope: str) -> bool:
-    """Whether a target is a scope or lies below it: `repo/a` is in `repo` and in `repo/*`, `repository` is not."""
-    stem = scope.removesuffix("*").rstrip("/:.")
-    if scope.endswith("*") and not stem:
+    """Whether a target is a scope or lies below it: `repo/a` is in `repo` and in `repo/*`, `repository` is not.
+
+    Only `/` parts by itself: where `.` or `:` do, the scope says so (`db.*`), since they also stand in host names."""
+    stem = scope.removesuffix("*")
+    if scope == "*":
         return True
-    if not target.startswith(stem) or ".." in re.split(r"[/\\]", target):
-        return False
-    rest = target[len(stem) :]
-    return not rest or rest[0] in "/:."
+    if not any(map(str.isalnum, stem)):
+        return target == scope
+    if "%" in target or ".." in re.split(r"[/\\]", target):
+        return target == scope
+    if scope.endswith("*"):
+        return target.startswith(stem) and stem[-1] in "/.:"
+    stem = stem.rstrip("/")
+    return target == stem or target.startswith(f"{stem}/")
 
 
 def _scopes(facts: Facts) -> list[tuple[str, ...]]:
@@ -132,8 +138,7 @@ def tool_not_allowed(facts: Facts) -> Params | None:
 
     Fix: use an allowed tool. Names are compared exactly.
     """
-    current = facts.values.get("current_tool")
-    tools = [*facts.request.tools, *([current] if current else [])]
+    tools = [*facts.request.tools, *(tool for tool in facts.reading.context.all_of("current_tool") if tool)]
     for allowed in facts.named("allowed_tools"):
         outside = _outside(dict.fromkeys(tools), allowed)
         if outside:
@@ -171,5 +176,5 @@ def scope_context_missing(facts: Facts) -> Params | None:
 
     Fix: send the named context fields.
     """
-    missing = tuple(fact for kind, fact in _NEEDS if facts.control(kind) is not None and fact not in facts.values)
+    missing = tuple(fact for kind, fact in _NEEDS if facts.control(kind) is not None and not facts.values.get(fact))
     return {"missing": missing} if missing else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,9 @@ from stage0.server.auth import authenticate, require_scope
 from stage0.server.errors import ApiError
 from stage0.server.http import Receive, Scope, Send, header, read_body, send_error, send_json, sent_request_id
 from stage0.wire import Invalid, encode, parse, read_check, read_outcome
+
+#: Bytes of a body from which it is read beside the event loop.
+_LARGE: Final = 16_384
 
 
 class Checks:
@@ -52,7 +56,11 @@ class Checks:
             pack = self._pack(key, request)
         # An escape could spell a secret that a look at the bytes does not see.
         fingerprint = ledger.keyring.fingerprint if b"\\u" in body or may_hold_secrets(body.decode()) else None
-        prepared = prepare(request, pack.knowledge, fingerprint)
+        if len(body) > _LARGE:
+            # Reading takes time in proportion to the length: others need not wait for a large one.
+            prepared = await asyncio.to_thread(prepare, request, pack.knowledge, fingerprint)
+        else:
+            prepared = prepare(request, pack.knowledge, fingerprint)
         raw = mask(parse(body), ledger.keyring.fingerprint) if request.debug_store_input else None
         return await ledger.check(key, prepared, pack, sent_request_id=sent_request_id(scope), raw=raw)
 
@@ -165,6 +173,6 @@ def _moment(query: dict[str, str], name: str) -> float | None:
 
 
 def _limit(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text[:9]) <= PAGE_LIMIT:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= PAGE_LIMIT:
         raise Invalid("limit", f"must be a whole number from 1 to {PAGE_LIMIT}")
     return int(text)

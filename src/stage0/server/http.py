@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+#: Seconds in which a body has to arrive.
+BODY_SECONDS: Final = 20
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -44,16 +47,24 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         given = f"`{kind}`" if kind else "none"
         raise ApiError(415, "unsupported_media_type", f"The content type must be `application/json`, not {given}.")
     announced = header(scope, b"content-length")
-    if announced is not None and announced.isdigit() and int(announced) > BODY_LIMIT:
+    if announced is not None and announced.isascii() and announced.isdigit() and int(announced) > BODY_LIMIT:
         raise _too_large()
     message = await receive()
     body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > BODY_LIMIT:
-            raise _too_large()
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body", False):
+    if message.get("more_body", False):
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await _rest(body, receive)
+        except TimeoutError:
+            raise ApiError(408, "request_timeout", f"The body did not arrive within {BODY_SECONDS} seconds.") from None
+    if len(body) > BODY_LIMIT:
+        raise _too_large()
+    return body
+
+
+async def _rest(body: bytes, receive: Receive) -> bytes:
+    parts, size, more = [body], len(body), True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ApiError(422, "validation_failed", "The body ended early.")
@@ -61,6 +72,7 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         size += len(parts[-1])
         if size > BODY_LIMIT:
             raise _too_large()
+        more = message.get("more_body", False)
     return b"".join(parts)
 
 

@@ -23,8 +23,14 @@ class _Stderr:
             sys.stderr.flush()
 
 
+def quiet_parsers() -> None:
+    """The SQL parser would log the statements that it warns about; requests are never logged."""
+    logging.getLogger("sqlglot").disabled = True
+
+
 def configure_logs(level: str) -> None:
     """Set up logging for a server process."""
+    quiet_parsers()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

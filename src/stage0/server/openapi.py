@@ -14,6 +14,7 @@ _ERRORS: Final = {
     402: "`pro: true` below Pro, or the quota is spent.",
     403: "A disabled key, or a key used outside its scope.",
     404: "Not found; also for everything that belongs to another account.",
+    408: "The body did not arrive in time.",
     409: "Another policy version is active, or the idempotency key was used with another body.",
     413: "The body is larger than 1 MB.",
     415: "The content type is not `application/json`.",
@@ -83,7 +84,7 @@ def _check() -> dict[str, Any]:
             {"name": "X-Request-Id", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
         ],
         "requestBody": {"required": True, "content": _json(_ref("ActionRequest"))},
-        "responses": _answers(_ref("Answer"), 401, 402, 403, 409, 413, 415, 422, 500, 503),
+        "responses": _answers(_ref("Answer"), 401, 402, 403, 408, 409, 413, 415, 422, 500, 503),
     }
 
 
@@ -121,7 +122,7 @@ def _outcome() -> dict[str, Any]:
         "security": _KEY,
         "parameters": _request_id(),
         "requestBody": {"required": True, "content": _json(_ref("Outcome"))},
-        "responses": _answers({"type": "object"}, 401, 403, 404, 413, 415, 422, 503),
+        "responses": _answers({"type": "object"}, 401, 403, 404, 408, 413, 415, 422, 503),
     }
 
 

@@ -15,6 +15,8 @@ from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, S
 
 _LANGUAGE: Final = tree_sitter.Language(tree_sitter_bash.language())
 _NESTING: Final = 8
+#: Levels of syntax (substitutions, groups) that are followed.
+_LEVELS: Final = 120
 _NOWHERE: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "&1", "&2"})
 
 
@@ -71,16 +73,37 @@ def _in_characters(seen: Iterable[Seen], text: str) -> Iterator[Seen]:
 def _line(root: tree_sitter.Node, commands: Commands, depth: int) -> Iterator[Seen]:
     if depth > _NESTING:
         raise _Unread
-    stack = [root]
+    stack = [(root, 0)]
     while stack:
-        node = stack.pop()
-        stack.extend(reversed(node.children))
+        node, level = stack.pop()
+        if level > _LEVELS:
+            raise _Unread
+        stack.extend((child, level + 1) for child in reversed(node.children))
         if node.type == "command":
-            for effect in _command(_words(node), commands, depth):
-                yield Seen(effect, node.start_byte, node.end_byte)
+            found = [*_assignments(node), *_command(_words(node), commands, depth)]
         elif node.type == "file_redirect":
-            for effect in _redirect(node):
-                yield Seen(effect, node.start_byte, node.end_byte)
+            found = list(_redirect(node))
+        elif node.type == "variable_assignment":
+            found = ["compute"]
+        else:
+            continue
+        for effect in found:
+            yield Seen(effect, node.start_byte, node.end_byte)
+
+
+#: Variables that make another program run: an assignment of one is not understood.
+_RUNNING: Final = re.compile(
+    r"(?:PATH|ENV|IFS|SHELL|EDITOR|VISUAL|BROWSER|PROMPT_COMMAND|BASH_\w+|LD_\w+|DYLD_\w+|GIT_\w+|\w*PAGER|PYTHON\w+"
+    r"|NODE_OPTIONS|PERL5\w+|RUBY\w+|LESS\w+|\w+_COMMAND|\w+_OPTS)\Z"
+)
+
+
+def _assignments(node: tree_sitter.Node) -> Iterator[str]:
+    for child in node.children:
+        if child.type == "variable_assignment":
+            name = (child.text or b"").partition(b"=")[0].decode("utf-8", "replace").rstrip("+")
+            if _RUNNING.match(name):
+                yield "unknown"
 
 
 def _words(node: tree_sitter.Node) -> list[str]:
@@ -93,19 +116,54 @@ def _plain(node: tree_sitter.Node) -> str:
         return text[1:-1]
     if node.type == "string":
         return text[1:-1].replace('\\"', '"')
+    if node.type in ("concatenation", "command_name") and len(node.children) > 1:
+        return "".join(map(_plain, node.children))
+    if node.type == "command_name" and node.children:
+        return _plain(node.children[0])
     return text.replace("\\", "") if node.type in ("word", "command_name") else text
 
 
 def _redirect(node: tree_sitter.Node) -> Iterator[str]:
-    operator = next((child.type for child in node.children if ">" in child.type), "")
+    operator = next((child.type for child in node.children if ">" in child.type or "<" in child.type), "")
     target = _plain(node.children[-1])
-    if operator and target not in _NOWHERE and not operator.startswith(">&"):
-        yield "write" if operator == ">>" else "overwrite"
+    if holds_secrets(target):
+        yield "secret_access"
+    if ">" not in operator or target in _NOWHERE or (operator == ">&" and (target.isdigit() or target == "-")):
+        return
+    yield "write" if operator == ">>" else "overwrite"
+
+
+#: Options that make a program run another one, or write where it only seems to read.
+_SIDE_DOORS: Final = (
+    "ProxyCommand",
+    "LocalCommand",
+    "core.pager",
+    "core.sshCommand",
+    "core.editor",
+    "core.hooksPath",
+    "alias.",
+    "--upload-pack",
+    "--receive-pack",
+    "--compress-program",
+    "--use-compress-program",
+    "--to-command",
+    "--checkpoint-action",
+    "--rsh",
+    "--pager",
+    "system(",
+    "| getline",
+)
+
+
+def _side_door(words: list[str]) -> bool:
+    return any(door in word for word in words for door in _SIDE_DOORS)
 
 
 def _command(words: list[str], commands: Commands, depth: int) -> Iterator[str]:
     if not words:
         return
+    if depth > _NESTING:
+        raise _Unread
     name = words[0].strip("'\"").rsplit("/", 1)[-1].lower()
     command = commands.get(name)
     if command is None:
@@ -118,7 +176,11 @@ def _command(words: list[str], commands: Commands, depth: int) -> Iterator[str]:
         yield from _wrapped(command, rest, commands, depth)
     else:
         yield from _effects(command, rest)
-    if any(holds_secrets(word) for word in rest):
+    if _side_door(rest):
+        yield "unknown"
+    if any(word.startswith("--output=") for word in rest):
+        yield "overwrite"
+    if any(holds_secrets(word.lstrip("@")) for word in rest):
         yield "secret_access"
 
 
@@ -159,7 +221,7 @@ def _wrapped(command: Command, rest: list[str], commands: Commands, depth: int) 
     if len(wrapped) == 1 and " " in wrapped[0]:
         yield from _nested(wrapped[0], msgspec.structs.replace(command, nested=True), commands, depth)
     elif wrapped:
-        yield from _command(wrapped, commands, depth)
+        yield from _command(wrapped, commands, depth + 1)
     elif command.effects:
         yield from command.effects
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,6 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, whole
+from stage0.core.lexicon import split_words
 
 _EFFECTS: Final[tuple[tuple[type[exp.Expr], tuple[str, ...]], ...]] = (
     (exp.Insert, ("write",)),
@@ -40,14 +42,58 @@ _ACTING_FUNCTIONS: Final = {
     "sys_exec": "code_execution",
     "load_extension": "code_execution",
     "setval": "overwrite",
+    "dblink": "unknown",
+    "query_to_xml": "unknown",
+    "sys_eval": "code_execution",
+    "load_file": "secret_access",
+    "pg_drop_replication_slot": "service_impact",
+    "pg_read_binary_file": "secret_access",
+    "lo_import": "secret_access",
+    "pg_reload_conf": "config_change",
+    "pg_switch_wal": "service_impact",
     "set_config": "config_change",
 }
 
 
+_PROGRAM: Final = re.compile(r"\b(?:from|to)\s+program\b", re.IGNORECASE)
+_SECRET_COLUMN: Final = re.compile(
+    r"(?:^|_)(?:password|passwd|passphrase|secret|secrets|api_?key|private_?key|access_?token|refresh_?token"
+    r"|rolpassword|authentication_string)(?:_hash)?$",
+    re.IGNORECASE,
+)
+#: A function that nobody here knows and that is named like this may do anything.
+_ACTING_WORDS: Final = frozenset(
+    [
+        "drop",
+        "delete",
+        "purge",
+        "remove",
+        "kill",
+        "terminate",
+        "exec",
+        "execute",
+        "eval",
+        "run",
+        "write",
+        "create",
+        "set",
+        "update",
+        "insert",
+        "truncate",
+        "reset",
+        "cancel",
+        "send",
+        "copy",
+        "grant",
+        "revoke",
+    ]
+)
+
+
 def read_sql(text: str, dialect: str | None = None) -> ArgumentReading:
     """The effects of every statement in a text. Unread where it does not parse or is too long."""
-    if len(text) > TEXT_LIMIT:
-        return UNREAD
+    if len(text) > TEXT_LIMIT or "/*!" in text or _PROGRAM.search(text):
+        return UNREAD  # MySQL runs what stands in /*! */, and COPY ... PROGRAM runs anything
     try:
         statements = [statement for statement in sqlglot.parse(text, dialect=dialect) if statement is not None]
         effects = dict.fromkeys(effect for statement in statements for effect in _statement_effects(statement))
@@ -72,9 +118,15 @@ def _statement_effects(statement: exp.Expr) -> Iterator[str]:
                 yield from effects
         if isinstance(node, (exp.Update, exp.Delete)) and node.args.get("where") is None:
             yield "bulk"
+        if isinstance(node, exp.Insert) and (node.args.get("conflict") or node.args.get("overwrite")):
+            yield "overwrite"
+        if isinstance(node, exp.Column) and _SECRET_COLUMN.search(node.name):
+            yield "secret_access"
         if isinstance(node, exp.Func):
-            acting = _ACTING_FUNCTIONS.get(node.name.lower() if isinstance(node, exp.Anonymous) else node.key)
-            if acting:
-                yield acting
+            name = node.name.lower() if isinstance(node, exp.Anonymous) else node.key
+            if name in _ACTING_FUNCTIONS:
+                yield _ACTING_FUNCTIONS[name]
+            elif isinstance(node, exp.Anonymous) and not _ACTING_WORDS.isdisjoint(split_words(name)):
+                yield "unknown"
     if not understood:
         yield "unknown"

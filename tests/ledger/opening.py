@@ -1,0 +1,81 @@
+"""A real ledger on a file of its own, for tests beside the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from stage0.core.decide import prepare
+from stage0.ledger import Ledger
+from stage0.ledger.accounts import create_account
+from stage0.ledger.keyring import Keyring
+from stage0.ledger.keys import Key, Status, create_key, set_key_status
+from stage0.ledger.migrate import migrate
+from stage0.ledger.schema import decisions
+from stage0.ledger.sqlite import SqliteStore
+from stage0.policy import shipped_packs
+from tests.deciding import request_of
+
+ROOT = "root-key-of-the-ledger-tests-000001"
+
+
+def migrated(path: Path) -> SqliteStore:
+    """A store on a new file with this version's tables."""
+    store = SqliteStore(path)
+    store.create()
+    migrate(store.writer)
+    return store
+
+
+def add_key(store: SqliteStore, **more: Any) -> tuple[Key, str]:
+    """A key of a new account on the plan Enterprise."""
+    now = time.time()
+    with store.writer.begin() as connection:
+        account = create_account(
+            connection, name=f"account-{time.monotonic_ns()}", plan="enterprise", actor="t", now=now
+        )
+        return create_key(connection, Keyring([ROOT]), account=account.id, actor="t", now=now, **more)
+
+
+def put(store: SqliteStore, key: Key, status: Status) -> None:
+    """Change a key's status, as another process would."""
+    with store.writer.begin() as connection:
+        set_key_status(connection, key.id, status, actor="t", now=time.time())
+
+
+@asynccontextmanager
+async def opened(
+    path: Path, *, capacity: int = 1000, deadline: float = 10, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Ledger]:
+    """An open ledger on a migrated file."""
+    ledger = Ledger(
+        SqliteStore(path),
+        Keyring([ROOT]),
+        shipped_packs(),
+        clock=clock,
+        engine_version="test",
+        capacity=capacity,
+        deadline=deadline,
+    )
+    await ledger.open()
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+def check(ledger: Ledger, key: Key, **fields: Any) -> Any:
+    """Submit a check. Gives the future of its id and answer."""
+    pack = ledger.packs["stage0-default"]
+    return ledger.check(key, prepare(request_of(**fields), pack.knowledge, None), pack)
+
+
+def recorded(store: SqliteStore) -> set[str]:
+    """The ids of all decisions, read on a connection of its own."""
+    with store.reader.connect() as connection:
+        return set(connection.execute(sa.select(decisions.c.id)).scalars())

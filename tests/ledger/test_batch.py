@@ -1,0 +1,257 @@
+"""Group commit: a batch is recorded as one, a failing job fails alone, and nothing queued is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from stage0.ledger import KeyRefused, NotFound, Overloaded
+from stage0.ledger.batch import BATCH_LIMIT
+from stage0.ledger.events import raise_epoch, record_event
+from stage0.ledger.keys import Key
+from stage0.ledger.schema import accounts, events
+from stage0.ledger.sqlite import SqliteStore
+from tests.ledger.opening import add_key, check, migrated, opened, put, recorded
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    made = migrated(tmp_path / "ledger.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def key(store: SqliteStore) -> Key:
+    return add_key(store)[0]
+
+
+def _fail(connection: sa.Connection) -> None:
+    raise NotFound("there is no such thing")
+
+
+def _event(connection: sa.Connection, action: str) -> str:
+    record_event(connection, account="acc_x", actor="t", action=action, target="x", now=time.time())
+    return action
+
+
+def _actions(store: SqliteStore) -> list[str]:
+    with store.reader.connect() as connection:
+        return list(connection.execute(sa.select(events.c.action).where(events.c.account_id == "acc_x")).scalars())
+
+
+def test_every_check_of_a_batch_is_recorded_under_the_id_of_its_answer(store: SqliteStore, key: Key) -> None:
+    async def run() -> list[tuple[str, bytes]]:
+        async with opened(store.path) as ledger:
+            found: list[tuple[str, bytes]] = await asyncio.gather(
+                *[
+                    check(ledger, key, goal=f"List the tickets of user {number}")
+                    for number in range(BATCH_LIMIT * 2 + 9)
+                ]
+            )
+            return found
+
+    answers = asyncio.run(run())
+    assert len({request_id for request_id, _ in answers}) == len(answers) == BATCH_LIMIT * 2 + 9
+    assert recorded(store) == {request_id for request_id, _ in answers}
+    assert all(json.loads(body)["request_id"] == request_id for request_id, body in answers)
+
+
+def test_a_record_is_there_when_its_answer_is(store: SqliteStore, key: Key) -> None:
+    async def run() -> None:
+        async with opened(store.path) as ledger:
+            for number in range(20):
+                request_id, _ = await check(ledger, key, goal=f"List ticket {number}")
+                assert request_id in recorded(store)
+
+    asyncio.run(run())
+
+
+def test_a_job_that_fails_takes_nothing_from_the_others_of_its_batch(store: SqliteStore, key: Key) -> None:
+    gone, _ = add_key(store)
+    put(store, gone, "revoked")
+
+    async def run() -> tuple[Any, ...]:
+        async with opened(store.path) as ledger:
+            return await asyncio.gather(
+                check(ledger, key),
+                ledger.write(_fail),
+                check(ledger, gone),
+                ledger.write(lambda connection: _event(connection, "kept")),
+                ledger.write(lambda connection: {"some": 1}["none"]),
+                check(ledger, key),
+                return_exceptions=True,
+            )
+
+    first, failed, refused, kept, broken, last = asyncio.run(run())
+    assert isinstance(failed, NotFound)
+    assert isinstance(refused, KeyRefused)
+    assert refused.status == "revoked"
+    assert isinstance(broken, KeyError)
+    assert kept == "kept"
+    assert recorded(store) == {first[0], last[0]}
+    assert _actions(store) == ["kept"]
+
+
+def test_a_write_is_all_or_nothing(store: SqliteStore, key: Key) -> None:
+    def half(connection: sa.Connection) -> None:
+        _event(connection, "half")
+        raise_epoch(connection)
+        raise NotFound("and then it fails")
+
+    def clashes(connection: sa.Connection) -> None:
+        _event(connection, "clash")
+        row = connection.execute(sa.select(accounts)).first()
+        assert row is not None
+        connection.execute(accounts.insert().values(**row._mapping))
+
+    async def run() -> tuple[Any, ...]:
+        async with opened(store.path) as ledger:
+            return await asyncio.gather(
+                ledger.write(half),
+                ledger.write(clashes),
+                ledger.write(lambda connection: _event(connection, "whole")),
+                check(ledger, key),
+                return_exceptions=True,
+            )
+
+    with store.reader.connect() as connection:
+        before = connection.exec_driver_sql("SELECT epoch FROM config").scalar_one()
+    failed, clashed, whole, checked = asyncio.run(run())
+    assert isinstance(failed, NotFound)
+    assert isinstance(clashed, sa.exc.IntegrityError)
+    assert whole == "whole"
+    assert _actions(store) == ["whole"]
+    assert recorded(store) == {checked[0]}
+    with store.reader.connect() as connection:
+        assert connection.exec_driver_sql("SELECT epoch FROM config").scalar_one() == before
+
+
+def test_a_key_that_another_process_changed_counts_from_the_very_next_batch(store: SqliteStore, key: Key) -> None:
+    async def run() -> list[str]:
+        async with opened(store.path) as ledger:
+            seen = []
+            for status in (None, "disabled", "active", "revoked"):
+                if status is not None:
+                    put(store, key, status)
+                try:
+                    await check(ledger, key)
+                    seen.append("answered")
+                except KeyRefused as refused:
+                    seen.append(refused.status)
+            return seen
+
+    assert asyncio.run(run()) == ["answered", "disabled", "answered", "revoked"]
+
+
+def test_a_full_queue_refuses_and_records_nothing_of_what_it_refused(store: SqliteStore, key: Key) -> None:
+    async def run() -> tuple[list[Any], int]:
+        async with opened(store.path, capacity=5) as ledger:
+            waiting, refused = [], 0
+            for _ in range(9):
+                try:
+                    waiting.append(check(ledger, key))
+                except Overloaded as error:
+                    assert "5 checks are waiting already" in str(error)  # noqa: PT017
+                    refused += 1
+            return await asyncio.gather(*waiting), refused
+
+    answered, refused = asyncio.run(run())
+    assert (len(answered), refused) == (5, 4)
+    assert recorded(store) == {request_id for request_id, _ in answered}
+
+
+def test_there_is_room_again_once_the_queue_has_drained(store: SqliteStore, key: Key) -> None:
+    async def run() -> int:
+        async with opened(store.path, capacity=3) as ledger:
+            for _ in range(4):
+                await asyncio.gather(*[check(ledger, key) for _ in range(3)])
+        return len(recorded(store))
+
+    assert asyncio.run(run()) == 12
+
+
+def test_closing_finishes_what_is_queued_and_takes_no_more(store: SqliteStore, key: Key) -> None:
+    async def run() -> list[tuple[str, bytes]]:
+        async with opened(store.path) as ledger:
+            waiting = [check(ledger, key, goal=f"List ticket {number}") for number in range(BATCH_LIMIT + 50)]
+            await ledger.close()
+            assert all(future.done() for future in waiting)
+            with pytest.raises(Overloaded):
+                check(ledger, key)
+            return [future.result() for future in waiting]
+
+    answers = asyncio.run(run())
+    assert recorded(store) == {request_id for request_id, _ in answers}
+    assert len(answers) == BATCH_LIMIT + 50
+
+
+def test_a_caller_that_gives_up_leaves_the_others_their_answers(store: SqliteStore, key: Key) -> None:
+    async def run() -> None:
+        async with opened(store.path) as ledger:
+            gone, stays = check(ledger, key), check(ledger, key)
+            gone.cancel()
+            request_id, _ = await stays
+            assert request_id in recorded(store)
+
+    asyncio.run(run())
+
+
+def test_a_check_whose_deadline_has_passed_is_refused_and_not_recorded(store: SqliteStore, key: Key) -> None:
+    async def run() -> None:
+        async with opened(store.path, deadline=-1) as ledger:
+            with pytest.raises(Overloaded):
+                await check(ledger, key)
+
+    asyncio.run(run())
+    assert recorded(store) == set()
+
+
+def test_while_another_process_writes_checks_wait_and_reads_and_the_loop_go_on(store: SqliteStore, key: Key) -> None:
+    async def run() -> str:
+        async with opened(store.path) as ledger:
+            await check(ledger, key)
+            holding, release = threading.Event(), threading.Event()
+
+            def hold() -> None:
+                with store.writer.begin():
+                    holding.set()
+                    release.wait(30)
+
+            holder = asyncio.create_task(asyncio.to_thread(hold))
+            await asyncio.to_thread(holding.wait)
+            waiting = check(ledger, key)
+            assert await ledger.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one()) == 1
+            assert not waiting.done()
+            release.set()
+            await holder
+            request_id: str = (await waiting)[0]
+            return request_id
+
+    assert asyncio.run(run()) in recorded(store)
+
+
+def test_checks_and_writes_of_many_batches_leave_exactly_one_record_each(store: SqliteStore, key: Key) -> None:
+    async def run() -> tuple[int, int]:
+        async with opened(store.path) as ledger:
+
+            async def client(number: int) -> int:
+                for turn in range(10):
+                    await check(ledger, key, goal=f"List ticket {number}-{turn}")
+                    if turn % 3 == 0:
+                        await ledger.write(lambda connection: _event(connection, "turn"))
+                return 10
+
+            return sum(await asyncio.gather(*[client(number) for number in range(16)])), 16 * 4
+
+    checks, writes = asyncio.run(run())
+    assert len(recorded(store)) == checks
+    assert len(_actions(store)) == writes

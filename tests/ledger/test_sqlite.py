@@ -1,0 +1,224 @@
+"""The embedded store: durable settings are asserted, one process holds the file, and an unsafe SQLite is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from stage0.ledger import Refused, StoreUnavailable, open_store
+from stage0.ledger.errors import StoreBusy
+from stage0.ledger.sqlite import SqliteStore, sqlite_module
+from tests.ledger.opening import migrated
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    made = migrated(tmp_path / "a %?#b.db")
+    yield made
+    made.close()
+
+
+def _pragma(store: SqliteStore, name: str, *, reader: bool) -> Any:
+    with (store.reader if reader else store.writer).connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+
+# -- durability
+
+
+@pytest.mark.parametrize("reader", [False, True])
+def test_every_connection_is_wal_with_full_synchronous_and_foreign_keys(reader: bool, store: SqliteStore) -> None:
+    assert _pragma(store, "journal_mode", reader=reader) == "wal"
+    assert _pragma(store, "synchronous", reader=reader) == 2
+    assert _pragma(store, "foreign_keys", reader=reader) == 1
+    assert _pragma(store, "wal_autocheckpoint", reader=reader) == 0
+
+
+def test_the_connection_of_a_batch_is_durable_too(store: SqliteStore) -> None:
+    transaction = store.begin()
+    assert transaction.read_one("PRAGMA synchronous") == 2
+    assert transaction.read_one("PRAGMA journal_mode") == "wal"
+    transaction.rollback()
+
+
+def test_where_sqlite_cannot_run_its_log_the_store_is_refused() -> None:
+    with pytest.raises(Refused, match=r"journal_mode `memory`.*before it is durable"):
+        SqliteStore(Path(":memory:")).writer.connect()
+
+
+def test_a_reading_connection_cannot_write(store: SqliteStore) -> None:
+    with store.reader.connect() as connection, pytest.raises(OperationalError, match="readonly"):
+        connection.exec_driver_sql("UPDATE config SET epoch = 9")
+
+
+def test_a_rolled_back_transaction_leaves_nothing_and_a_committed_one_stays(store: SqliteStore) -> None:
+    def epoch() -> Any:
+        with store.reader.connect() as connection:
+            return connection.exec_driver_sql("SELECT epoch FROM config").scalar_one()
+
+    transaction = store.begin()
+    transaction.write("UPDATE config SET epoch = ?", [5])
+    transaction.rollback()
+    assert epoch() == 1
+    transaction = store.begin()
+    transaction.write("UPDATE config SET epoch = ?", [6])
+    transaction.commit()
+    assert epoch() == 6
+
+
+def test_a_database_that_another_one_writes_is_busy_at_once_and_free_afterwards(store: SqliteStore) -> None:
+    other = SqliteStore(store.path)
+    held = other.begin()
+    with pytest.raises(StoreBusy):
+        store.begin()
+    held.rollback()
+    store.begin().rollback()
+    other.close()
+
+
+# -- the file
+
+
+def test_a_file_that_is_not_there_is_not_made_by_opening_it(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "none.db")
+    with pytest.raises(StoreUnavailable, match="gone"):
+        store.begin()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replaced_file_is_noticed_before_anything_is_written_into_the_old_one(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    store.begin().rollback()
+    other = migrated(tmp_path / "other.db")
+    other.close()
+    other.path.replace(store.path)
+    with pytest.raises(StoreUnavailable, match="replaced"):
+        store.begin()
+
+
+def test_only_one_holder_at_a_time_and_the_next_one_once_it_has_closed(store: SqliteStore) -> None:
+    store.claim()
+    store.claim()
+    other = SqliteStore(store.path)
+    with pytest.raises(Refused, match="another server is running"):
+        other.claim()
+    store.close()
+    other.claim()
+    other.close()
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from stage0.ledger import Refused
+from stage0.ledger.sqlite import SqliteStore
+try:
+    SqliteStore(Path(sys.argv[1])).claim()
+except Refused as refused:
+    print(refused)
+else:
+    print("claimed", flush=True)
+    sys.stdin.read()
+"""
+
+
+def _claiming(path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CLAIM, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_another_process_cannot_hold_the_file_until_the_first_is_gone_even_by_kill(store: SqliteStore) -> None:
+    with _claiming(store.path) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "claimed\n"
+        with _claiming(store.path) as second:
+            said, _ = second.communicate()
+        assert "another server is running" in said
+        assert str(store.path) in said
+        first.kill()
+        first.wait()
+    store.claim()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://alice:secret-word@db/stage0", "db/stage0"),
+        ("mysql://alice:secret-word@db", "mysql://"),
+        ("sqlite://", "sqlite://"),
+        ("sqlite:///", "sqlite:///"),
+        ("", "``"),
+        ("/var/lib/stage0.db", "/var/lib/stage0.db"),
+    ],
+)
+def test_an_address_that_is_not_understood_is_refused_without_its_password(url: str, shown: str) -> None:
+    with pytest.raises(Refused, match="STAGE0_DATABASE_URL") as refused:
+        open_store(url)
+    assert shown in str(refused.value)
+    assert "secret-word" not in str(refused.value)
+
+
+def test_an_absolute_and_a_relative_address_lead_to_their_files() -> None:
+    assert open_store("sqlite:////var/lib/s.db").path == Path("/var/lib/s.db")
+    assert open_store("sqlite:///data/s.db").path == Path("data/s.db")
+
+
+# -- which SQLite
+
+
+def _release(version: str) -> ModuleType:
+    """A module that says it is this release of SQLite."""
+    module = ModuleType("sqlite")
+    module.sqlite_version = version  # type: ignore[attr-defined]
+    module.sqlite_version_info = tuple(int(part) for part in version.split("."))  # type: ignore[attr-defined]
+    return module
+
+
+def _with(monkeypatch: pytest.MonkeyPatch, *, bundled: str | None, own: str) -> ModuleType | None:
+    """pysqlite3 of one release (None: not installed) and an interpreter with another. Gives the former."""
+    monkeypatch.setattr("stage0.ledger.sqlite.sqlite3", _release(own))
+    if bundled is None:
+        monkeypatch.setitem(sys.modules, "pysqlite3", None)
+        monkeypatch.setitem(sys.modules, "pysqlite3.dbapi2", None)
+        return None
+    package, module = ModuleType("pysqlite3"), _release(bundled)
+    package.dbapi2 = module  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pysqlite3", package)
+    monkeypatch.setitem(sys.modules, "pysqlite3.dbapi2", module)
+    return module
+
+
+def test_the_sqlite_in_use_has_the_fix_of_the_write_ahead_log() -> None:
+    assert sqlite_module().sqlite_version_info >= (3, 51, 3)
+
+
+def test_pysqlite3_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled = _with(monkeypatch, bundled="3.51.3", own="3.60.0")
+    assert sqlite_module() is bundled
+
+
+@pytest.mark.parametrize("bundled", [None, "3.51.2"])
+def test_the_interpreters_own_is_used_where_it_alone_is_new_enough(
+    bundled: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with(monkeypatch, bundled=bundled, own="3.51.3")
+    assert sqlite_module().sqlite_version == "3.51.3"
+
+
+@pytest.mark.parametrize(("bundled", "shown"), [(None, "3.45.1"), ("3.51.2", "3.51.2, 3.45.1")])
+def test_where_none_is_new_enough_the_message_says_what_was_found_and_what_to_do(
+    bundled: str | None, shown: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _with(monkeypatch, bundled=bundled, own="3.45.1")
+    with pytest.raises(Refused, match=rf"SQLite {shown} .*3\.51\.3.*stage0\[server\]"):
+        SqliteStore(tmp_path / "refused.db")
+    assert list(tmp_path.iterdir()) == []

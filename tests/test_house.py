@@ -1,0 +1,181 @@
+"""The house rules: what an import loads, who may import whom, what a wheel holds, and that nothing is half done."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parent.parent
+SOURCE: Final = ROOT / "src"
+BIN: Final = Path(sys.executable).parent
+
+# -- importing
+
+
+def _loaded(statement: str) -> set[str]:
+    """The modules that a statement loads in a new interpreter."""
+    code = f"import sys; before = set(sys.modules); {statement}; print(*sorted(set(sys.modules) - before))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    return set(ran.stdout.split())
+
+
+def test_importing_the_package_loads_no_module_but_itself_and_the_standard_librarys() -> None:
+    loaded = _loaded("import stage0")
+    assert {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names} == {"stage0"}
+
+
+def test_the_client_loads_its_two_libraries_and_nothing_of_the_engine_or_the_server() -> None:
+    loaded = _loaded("from stage0 import AsyncClient, Client, Stage0Error")
+    assert {name for name in loaded if name.startswith("stage0")} == {
+        "stage0",
+        "stage0.client",
+        "stage0.client.client",
+    }
+    heavy = {"sqlalchemy", "alembic", "click", "starlette", "uvicorn", "sqlglot", "structlog", "tree_sitter", "opencc"}
+    assert not heavy & {name.partition(".")[0] for name in loaded}
+
+
+def test_the_help_of_the_command_line_loads_neither_database_nor_web_server() -> None:
+    loaded = _loaded("from stage0.cli.main import cli")
+    assert not {"sqlalchemy", "alembic", "starlette", "uvicorn", "sqlglot"} & {
+        name.partition(".")[0] for name in loaded
+    }
+
+
+def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
+    import stage0
+
+    assert all(getattr(stage0, name) for name in stage0.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = stage0.nothing
+
+
+# -- who may import whom
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the sources with the project's rules."""
+    shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def _lint_imports(copy: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
+    return subprocess.run(
+        [str(BIN / "lint-imports"), "--no-logo", "--no-cache"],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
+def test_the_sources_keep_the_import_rules(copy: Path) -> None:
+    checked = _lint_imports(copy)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "rule"),
+    [
+        ("core/decide.py", "import sqlalchemy", "core and rules reach nothing outside themselves"),
+        ("core/decide.py", "import time", "core and rules reach nothing outside themselves"),
+        ("rules/role.py", "import os", "core and rules reach nothing outside themselves"),
+        ("core/facts.py", "from stage0.policy import shipped_packs", "each layer imports only those below it"),
+        ("server/checks.py", "import sqlalchemy", "the ledger alone imports the database libraries"),
+        ("client/client.py", "from stage0.ledger import Ledger", "the client and the integrations import nothing"),
+        ("ledger/ids.py", "from stage0.server.errors import ApiError", "each layer imports only those below it"),
+    ],
+)
+def test_an_import_that_is_not_allowed_fails_the_check_and_is_named(
+    module: str, planted: str, rule: str, copy: Path
+) -> None:
+    path = copy / "src" / "stage0" / module
+    source = path.read_text(encoding="utf-8")
+    marker = "from __future__ import annotations\n"
+    assert marker in source
+    path.write_text(source.replace(marker, f"{marker}\n{planted}\n", 1), encoding="utf-8")
+    checked = _lint_imports(copy)
+    assert checked.returncode != 0
+    flat = " ".join(checked.stdout.split())
+    assert re.search(rf"{re.escape(rule)}.*? BROKEN", flat), checked.stdout
+    assert f"stage0.{module.removesuffix('.py').replace('/', '.')}" in flat
+
+
+# -- the wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    """The wheel that is built from the tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [str(BIN / "uv"), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)]
+    environment = {**os.environ, "UV_SYSTEM_CERTS": "1", "UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
+    # The build backend is in uv's cache since this environment was made; where it is not, uv fetches it.
+    if subprocess.run([*command, "--offline"], env=environment, capture_output=True, check=False).returncode:
+        subprocess.run(command, env=environment, check=True)
+    [built] = folder.glob("stage0-*.whl")
+    with zipfile.ZipFile(built) as opened:
+        yield opened
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
+    here = {
+        path.relative_to(SOURCE).as_posix()
+        for path in (SOURCE / "stage0").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    held = {name for name in wheel.namelist() if name.startswith("stage0/")}
+    assert held == here
+    assert "stage0/py.typed" in held
+    assert {"stage0/policy/packs/default.yaml", "stage0/policy/packs/strict.yaml", "stage0/policy/plans.yaml"} <= held
+    assert {f"stage0/policy/lexicon/{language}.yaml" for language in ("en", "ja", "zh")} <= held
+    assert any(name.startswith("stage0/ledger/migrations/versions/0001") for name in held)
+
+
+def test_the_wheel_needs_the_client_alone_and_leaves_the_server_to_its_extra(wheel: zipfile.ZipFile) -> None:
+    [metadata] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    text = wheel.read(metadata).decode()
+    needed = re.findall(r"^Requires-Dist: ([\w.-]+)(.*)$", text, re.MULTILINE)
+    assert {name for name, more in needed if "extra ==" not in more} == {"httpx2", "msgspec"}
+    assert "License-Expression: Apache-2.0" in text
+    assert "Requires-Python: >=3.11" in text
+
+
+# -- nothing half done
+
+MODULES: Final = sorted((SOURCE / "stage0").rglob("*.py"))
+each_module = pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(SOURCE)) for path in MODULES])
+
+
+@each_module
+def test_no_stub_is_left(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.findall(r"\b(?:TODO|FIXME|XXX|HACK|NotImplementedError|NotImplemented)\b", text)
+
+
+@each_module
+def test_every_module_and_every_public_name_says_what_it_is(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    missing = [
+        node.name
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert not missing
