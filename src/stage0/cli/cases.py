@@ -39,14 +39,11 @@ Answering = Callable[[bytes], dict[str, Any]]
 
 def read_cases(path: Path) -> list[Case]:
     """The cases of a JSON or YAML file. Ends the command where it is not a list of cases."""
+    from stage0.policy.yaml import read as read_yaml
+
     text = path.read_text(encoding="utf-8")
     try:
-        if path.suffix in (".yaml", ".yml"):
-            from ruamel.yaml import YAML
-
-            plain = YAML(typ="safe", pure=True).load(text)
-        else:
-            plain = json.loads(text)
+        plain = read_yaml(path) if path.suffix in (".yaml", ".yml") else json.loads(text)
         return msgspec.convert(plain, list[Case])
     except (ValueError, msgspec.ValidationError) as error:
         raise click.ClickException(f"{path}: {error}") from None

@@ -51,10 +51,10 @@ def _keep_root_key() -> None:
 
 def _prepare(chosen: Settings) -> str | None:
     """Tables, an account and a key. Gives the key's text where it is known: made now, or set by STAGE0_DEV_KEY."""
-    from stage0.ledger import open_store
+    from stage0.ledger import Refused, open_store
     from stage0.ledger.accounts import create_account, list_accounts
     from stage0.ledger.keyring import Keyring
-    from stage0.ledger.keys import create_key, key_by_text, list_keys
+    from stage0.ledger.keys import create_key, key_by_text, list_keys, well_formed
     from stage0.ledger.migrate import migrate as run_migrations
 
     store = open_store(chosen.database_url)
@@ -70,8 +70,14 @@ def _prepare(chosen: Settings) -> str | None:
             account = accounts.get(_DEV_ACCOUNT) or create_account(
                 connection, name=_DEV_ACCOUNT, plan="enterprise", actor=actor(), now=now
             )
-            if wanted and key_by_text(connection, keyring, wanted):
+            existing = key_by_text(connection, keyring, wanted) if wanted else None
+            if existing is not None:
+                status = existing.status_at(now)
+                if status != "active":
+                    raise Refused(f"STAGE0_DEV_KEY: this key is {status}; choose another")
                 return wanted
+            if wanted and not well_formed(wanted):
+                raise Refused("STAGE0_DEV_KEY: a key of your own needs 20 to 200 printable ASCII characters")
             if not wanted and list_keys(connection, account.id):
                 return None
             _, text = create_key(
@@ -95,10 +101,10 @@ def _greet(chosen: Settings, text: str | None) -> None:
     click.echo(f"Stage0 on {url}, data in {data_folder()}/ (development: one account, plan Enterprise)")
     if text is None:
         click.echo("key    the one printed on the first start (another: stage0 keys create --account dev)")
-        text = "$STAGE0_API_KEY"
+        key = '"x-api-key: $STAGE0_API_KEY"'
     else:
         click.echo(f"key    {text}")
-    key = f'"x-api-key: {text}"' if text.startswith("$") else shlex.quote(f"x-api-key: {text}")
+        key = shlex.quote(f"x-api-key: {text}")
     body = '{"goal":"Delete all stale branches","tools":["delete_branch"],"side_effects":["data deletion"]}'
     click.echo(f"try    curl -s {url}/check -H {key} -H 'content-type: application/json' -d '{body}'")
 

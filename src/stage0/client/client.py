@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx2
 import msgspec
@@ -25,6 +27,17 @@ class Stage0Error(Exception):
         self.request_id = request_id
 
 
+def _encode(value: Any) -> bytes:
+    """Strict JSON. What has no JSON form, `NaN` included, raises ValueError or TypeError before anything is sent."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _outcome(request_id: str, status: str, detail: str, cost_usd: float | None) -> tuple[str, bytes]:
+    """Path and body of a report."""
+    body = _encode({"status": status, "detail": detail, "cost_usd": cost_usd})
+    return f"/checks/{quote(request_id, safe='')}/outcome", body
+
+
 def _payload(
     goal: str,
     tools: Sequence[str],
@@ -34,7 +47,7 @@ def _payload(
     context: Mapping[str, Any] | None,
     pro: bool,
 ) -> bytes:
-    return msgspec.json.encode(
+    return _encode(
         {
             "goal": goal,
             "tools": list(tools),
@@ -51,7 +64,7 @@ def _answer(response: httpx2.Response) -> dict[str, Any]:
     """The answer of a response that holds a whole decision. Raises Stage0Error for everything else."""
     try:
         body = msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise Stage0Error(f"HTTP {response.status_code} without a JSON object", status=response.status_code)
@@ -97,7 +110,10 @@ class Client:
     of connecting, sending and waiting for the answer."""
 
     def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout: float = 10.0) -> None:
-        self._http = httpx2.Client(**_connection(url, api_key, timeout))
+        try:
+            self._http = httpx2.Client(**_connection(url, api_key, timeout))
+        except (httpx2.InvalidURL, ValueError, OverflowError) as error:
+            raise Stage0Error(f"`{url}` is no address: {error}") from error
 
     def __enter__(self) -> Client:
         return self
@@ -127,19 +143,18 @@ class Client:
 
     def send(self, body: bytes) -> dict[str, Any]:
         """Propose an action that is JSON already."""
-        try:
-            return _decision(self._http.post("/check", content=body))
-        except httpx2.HTTPError as error:
-            raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error
+        return _decision(self._post("/check", body))
 
     def report(
         self, request_id: str, status: str, *, detail: str = "", cost_usd: float | None = None
     ) -> dict[str, Any]:
         """Say what was done: `executed`, `failed`, `rolled_back` or `stopped`."""
-        outcome = {"status": status, "detail": detail, "cost_usd": cost_usd}
+        return _answer(self._post(*_outcome(request_id, status, detail, cost_usd)))
+
+    def _post(self, path: str, body: bytes) -> httpx2.Response:
         try:
-            return _answer(self._http.post(f"/checks/{request_id}/outcome", content=msgspec.json.encode(outcome)))
-        except httpx2.HTTPError as error:
+            return self._http.post(path, content=body)
+        except Exception as error:  # whatever went wrong, there is no decision
             raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error
 
 
@@ -147,7 +162,10 @@ class AsyncClient:
     """An async client, like `Client`."""
 
     def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout: float = 10.0) -> None:
-        self._http = httpx2.AsyncClient(**_connection(url, api_key, timeout))
+        try:
+            self._http = httpx2.AsyncClient(**_connection(url, api_key, timeout))
+        except (httpx2.InvalidURL, ValueError, OverflowError) as error:
+            raise Stage0Error(f"`{url}` is no address: {error}") from error
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -177,18 +195,16 @@ class AsyncClient:
 
     async def send(self, body: bytes) -> dict[str, Any]:
         """Propose an action that is JSON already."""
-        try:
-            return _decision(await self._http.post("/check", content=body))
-        except httpx2.HTTPError as error:
-            raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error
+        return _decision(await self._post("/check", body))
 
     async def report(
         self, request_id: str, status: str, *, detail: str = "", cost_usd: float | None = None
     ) -> dict[str, Any]:
         """Say what was done: `executed`, `failed`, `rolled_back` or `stopped`."""
-        outcome = {"status": status, "detail": detail, "cost_usd": cost_usd}
+        return _answer(await self._post(*_outcome(request_id, status, detail, cost_usd)))
+
+    async def _post(self, path: str, body: bytes) -> httpx2.Response:
         try:
-            response = await self._http.post(f"/checks/{request_id}/outcome", content=msgspec.json.encode(outcome))
-            return _answer(response)
-        except httpx2.HTTPError as error:
+            return await self._http.post(path, content=body)
+        except Exception as error:  # whatever went wrong, there is no decision
             raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error

@@ -63,7 +63,7 @@ class Decision(msgspec.Struct, frozen=True):
     effects: tuple[str, ...]
 
 
-_INTERNAL: Final = Rule(
+INTERNAL: Final = Rule(
     INTERNAL_ERROR,
     "runtime",
     "MEDIUM",
@@ -125,7 +125,7 @@ def _word(verdict: Verdict, *, broken: bool) -> DecisionWord:
 
 
 def _rule(code: str, pack: Pack) -> Rule:
-    return _INTERNAL if code == INTERNAL_ERROR else pack.rule(code)
+    return INTERNAL if code == INTERNAL_ERROR else pack.rule(code)
 
 
 def _issue(finding: Finding, pack: Pack, facts: Facts) -> Issue:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 import structlog
 
 from stage0.core.decide import Prepared, decide
-from stage0.core.masking import Fingerprint, mask_text
+from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
 from stage0.core.request import State
 from stage0.ledger import statements
@@ -282,7 +282,7 @@ class Writer:
         body = encode(answer(decision, request_id, test_mode=key.caller.test_mode, omits=omits)) if omits else whole
         if not prepared.exact:
             # It was decided as it was sent: its findings may quote a secret, which the record must not.
-            whole = mask_text(whole.decode(), self._fingerprint).encode()
+            whole = encode(mask(msgspec.json.decode(whole), self._fingerprint))
         record = Record(
             RECORD_VERSION,
             prepared.stored,

@@ -78,7 +78,7 @@ def well_formed(text: str) -> bool:
     """Whether a text can be a key of ours. Keys that an operator chose have no checksum to be wrong."""
     if text.startswith(("s0_live_", "s0_test_")) and len(text) == len("s0_live_") + _RANDOM + _CHECKSUM:
         return checksum(text[:-_CHECKSUM]) == text[-_CHECKSUM:]
-    return 20 <= len(text) <= 200 and text.isascii() and text.isprintable()
+    return 20 <= len(text) <= 200 and text.isascii() and text.isprintable() and text == text.strip()
 
 
 def create_key(
@@ -205,8 +205,9 @@ def rotate_key(
 ) -> tuple[Key, str]:
     """A new key like an old one, which is revoked at once or runs out after `grace_seconds`."""
     old = get_key(connection, identifier)
-    if old.status != "active":
-        raise Refused(f"key `{identifier}` is {old.status}; only an active key can be rotated")
+    status = old.status_at(now)
+    if status != "active":
+        raise Refused(f"key `{identifier}` is {status}; only an active key can be rotated")
     new, text = create_key(
         connection,
         keyring,
@@ -221,9 +222,9 @@ def rotate_key(
         mode=old.mode,
     )
     if grace_seconds > 0:
-        connection.execute(
-            api_keys.update().where(api_keys.c.id == identifier).values(expires_at=int((now + grace_seconds) * 1e6))
-        )
+        ends = int((now + grace_seconds) * 1e6)
+        ends = ends if old.expires_at is None else min(ends, old.expires_at)
+        connection.execute(api_keys.update().where(api_keys.c.id == identifier).values(expires_at=ends))
     else:
         connection.execute(api_keys.update().where(api_keys.c.id == identifier).values(status="revoked"))
     record_event(

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from stage0.core.context import read_context
 from stage0.core.request import ActionRequest, State
 from stage0.ledger.errors import NotFound
 from stage0.ledger.events import record_event
@@ -127,9 +128,9 @@ def get_record(connection: sa.Connection, account: str, request_id: str, *, key_
     done = connection.execute(
         sa.select(outcomes)
         .where(outcomes.c.account_id == account, outcomes.c.request_id == request_id)
-        .order_by(outcomes.c.id)
+        .order_by(outcomes.c.at, outcomes.c.id)
     ).all()
-    values = record.request.context
+    facts = read_context(record.request.context).values
     return {
         **_summary(row),
         "request": msgspec.to_builtins(record.request),
@@ -148,12 +149,12 @@ def get_record(connection: sa.Connection, account: str, request_id: str, *, key_
         "trace": {
             "request_id": row.id,
             "policy_version": row.policy,
-            "environment": values.get("environment") or values.get("target_environment"),
-            "actor_role": values.get("actor_role") or values.get("user_role") or values.get("requester_role"),
-            "approved_by": values.get("approved_by"),
-            "approved_at": values.get("approved_at"),
-            "iteration": values.get("current_iteration"),
-            "elapsed_seconds": values.get("elapsed_seconds"),
+            "environment": facts.get("environment"),
+            "actor_role": facts.get("actor_role"),
+            "approved_by": facts.get("approved_by"),
+            "approved_at": record.request.context.get("approved_at"),
+            "iteration": facts.get("current_iteration"),
+            "elapsed_seconds": facts.get("elapsed_seconds"),
             "final_runtime_action": _final_action(row.verdict, done),
         },
         "outcomes": [_outcome(each) for each in done],

@@ -55,7 +55,7 @@ class Checks:
             key = await authenticate(ledger, text)
             pack = self._pack(key, request)
         # An escape could spell a secret that a look at the bytes does not see.
-        fingerprint = ledger.keyring.fingerprint if b"\\u" in body or may_hold_secrets(body.decode()) else None
+        fingerprint = ledger.keyring.fingerprint if b"\\" in body or may_hold_secrets(body.decode()) else None
         if len(body) > _LARGE:
             # Reading takes time in proportion to the length: others need not wait for a large one.
             prepared = await asyncio.to_thread(prepare, request, pack.knowledge, fingerprint)
@@ -84,8 +84,10 @@ class Checks:
         """`GET /checks`."""
         key = await self._reader(scope)
         wanted = _filter(scope)
-        own = "" if _reads_all(key) else key.id
-        wanted = msgspec.structs.replace(wanted, key_id=own or wanted.key_id)
+        if not _reads_all(key):
+            if wanted.key_id not in ("", key.id):
+                raise ApiError(403, "scope_missing", "This key reads only its own records; others need `read`.")
+            wanted = msgspec.structs.replace(wanted, key_id=key.id)
         rows = await self._ledger.read(lambda connection: list_records(connection, key.account, wanted))
         more = len(rows) > wanted.limit
         rows = rows[: wanted.limit]

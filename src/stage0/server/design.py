@@ -9,6 +9,7 @@ from stage0.core.context import FACTS
 from stage0.core.effects import EFFECTS, HIGH_RISK
 from stage0.core.pack import Pack
 from stage0.core.rule import Rule
+from stage0.core.verdict import INTERNAL
 
 
 def describe_rule(rule: Rule) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def design(pack: Pack, version: str) -> Mapping[str, Any]:
         "verdicts": ["ALLOW", "DENY", "DEFER"],
         "severities": {"HIGH": "DENY", "MEDIUM": "DEFER", "LOW": "ALLOW"},
         "effects": [{"effect": effect, "high_risk": effect in HIGH_RISK} for effect in EFFECTS],
-        "issue_codes": [describe_rule(rule) for rule in pack.rules],
+        "issue_codes": [describe_rule(rule) for rule in (*pack.rules, INTERNAL)],
         "constraints": [
             {
                 "name": kind.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 #: Seconds in which a body has to arrive.
 BODY_SECONDS: Final = 20
+#: Bytes and seconds for which the rest of a body that is too large is taken before it is refused.
+DRAIN_LIMIT: Final = 32_000_000
+DRAIN_SECONDS: Final = 5
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -37,7 +41,7 @@ def header(scope: Scope, name: bytes) -> str | None:
 def sent_request_id(scope: Scope) -> str:
     """The caller's own `X-Request-Id`, where it is one (up to 200 visible ASCII characters)."""
     text = (header(scope, b"x-request-id") or "").strip()
-    return text if len(text) <= 200 and text.isascii() and text.isprintable() else ""
+    return text if len(text) <= 200 and text.isascii() and text.isprintable() and " " not in text else ""
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
@@ -48,6 +52,7 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         raise ApiError(415, "unsupported_media_type", f"The content type must be `application/json`, not {given}.")
     announced = header(scope, b"content-length")
     if announced is not None and announced.isascii() and announced.isdigit() and int(announced) > BODY_LIMIT:
+        await _drain(receive)
         raise _too_large()
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -71,9 +76,24 @@ async def _rest(body: bytes, receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > BODY_LIMIT:
+            if message.get("more_body", False):
+                await _drain(receive)
             raise _too_large()
         more = message.get("more_body", False)
     return b"".join(parts)
+
+
+async def _drain(receive: Receive) -> None:
+    """Take and forget what is still being sent, within bounds: a client that cannot finish sending sees a broken
+    connection instead of the answer."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while size < DRAIN_LIMIT:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
 
 def _too_large() -> ApiError:
