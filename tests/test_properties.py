@@ -345,37 +345,34 @@ def test_taking_evidence_away_never_gives_an_allow(name: str, case: Situation, d
 
 _COUNTED: Final = RunState(allows=1)
 _BOUND: Final = Caller("acc_test", roles=("admin",))
+#: Where leaving a fact out gives an ALLOW all the same, since another sentence of the design says so.
 _LEFT_OUT: Final[Mapping[str, tuple[Situation, str]]] = {
-    "environment, staging-only": (
+    "an environment is not needed under staging-only": (
         Situation({"constraints": ["staging-only"], "context": {"environment": "production"}}),
         "environment",
     ),
-    "counter, run state": (
+    "the server's own count makes up for a counter": (
         Situation({"constraints": ["max_iterations:5"], "context": {"current_iteration": 6}}, run=_COUNTED),
         "current_iteration",
     ),
-    "role, bound role": (
+    "the key's own role makes up for a claimed one": (
         Situation({"constraints": ["role:admin"], "context": {"actor_role": "intern"}}, caller=_BOUND),
         "actor_role",
     ),
-    "clock": (
+    "an asserted time may only close a window": (
         Situation({"constraints": ["business-hours only"], "context": {"current_time": at(12 * HOUR)}}),
         "current_time",
     ),
-    "zone": (
+    "an asserted zone may only close a window": (
         Situation({"constraints": ["business-hours only"], "context": {"timezone": "Asia/Tokyo"}}),
         "timezone",
     ),
-    "tools so far": (Situation({"context": {"recent_tools": ["a", "a", "a"]}}), "recent_tools"),
-    "tool": (
-        Situation({"constraints": ["allowed_tools:list_tickets"], "context": {"current_tool": "rm"}}),
-        "current_tool",
-    ),
-    "targets, scope in context": (
+    "no tools so far are no loop": (Situation({"context": {"recent_tools": ["a", "a", "a"]}}), "recent_tools"),
+    "a scope in the context asks for no targets": (
         Situation({"context": {"resource_scope": "repo/a", "target_resources": ["repo/b"]}}),
         "target_resources",
     ),
-    "approver, self": (
+    "the default pack accepts an approval that names nobody": (
         Situation(
             {
                 "constraints": ["approval required"],
@@ -384,28 +381,59 @@ _LEFT_OUT: Final[Mapping[str, tuple[Situation, str]]] = {
         ),
         "approved_by",
     ),
-    "approval that is not needed, strict": (
-        Situation(
-            {
-                "goal": "Restart the payment service",
-                "success_criteria": ["it is up"],
-                "context": {"approved": True, "confirmed": True, "environment": "staging"},
-            },
-            "stage0-strict",
-        ),
-        "approved",
+}
+
+
+@pytest.mark.parametrize("name", _LEFT_OUT)
+def test_what_else_may_be_left_out_follows_from_another_sentence_of_the_design(name: str) -> None:
+    case, fact = _LEFT_OUT[name]
+    case = case.sending(goal=case.fields.get("goal", "List the open tickets"))
+    assert case.decide().verdict != "ALLOW"
+    assert case.leaving_out(fact).decide().verdict == "ALLOW"
+
+
+_STAYS: Final[Mapping[str, tuple[Situation, str]]] = {
+    "a tool under allowed_tools": (
+        Situation({"constraints": ["allowed_tools:list_tickets"], "context": {"current_tool": "rm"}}),
+        "current_tool",
+    ),
+    "a role that is required": (
+        Situation({"constraints": ["role:admin"], "context": {"actor_role": "intern"}}),
+        "actor_role",
+    ),
+    "a counter under a limit": (
+        Situation({"constraints": ["max_iterations:5"], "context": {"current_iteration": 6}}),
+        "current_iteration",
+    ),
+    "an environment under allowed_environment": (
+        Situation({"constraints": ["allowed_environment:staging"], "context": {"environment": "production"}}),
+        "environment",
+    ),
+    "targets under resource_scope": (
+        Situation({"constraints": ["resource_scope:repo/a"], "context": {"target_resources": ["repo/b"]}}),
+        "target_resources",
     ),
 }
 
 
-@pytest.mark.xfail(strict=True, reason="the design names two exceptions, and these are further ones")
-@pytest.mark.parametrize("name", _LEFT_OUT)
-def test_taking_adverse_evidence_away_never_gives_an_allow_but_in_two_cases(name: str) -> None:
-    case, fact = _LEFT_OUT[name]
-    case = case.sending(goal=case.fields.get("goal", "List the open tickets"))
-    before, after = case.decide(), case.leaving_out(fact).decide()
-    assert before.verdict != "ALLOW"
-    assert after.verdict != "ALLOW", f"{told(before)} became {told(after)}"
+@pytest.mark.parametrize("name", _STAYS)
+def test_taking_adverse_evidence_away_may_turn_a_deny_into_a_defer_and_no_more(name: str) -> None:
+    case, fact = _STAYS[name]
+    case = case.sending(goal="List the open tickets")
+    assert case.decide().verdict == "DENY"
+    assert case.leaving_out(fact).decide().verdict == "DEFER"
+
+
+def test_an_approval_that_is_not_needed_is_nothing_against_an_action_under_the_strict_pack() -> None:
+    case = Situation(
+        {
+            "goal": "Restart the payment service",
+            "success_criteria": ["it is up"],
+            "context": {"approved": True, "confirmed": True, "environment": "staging"},
+        },
+        "stage0-strict",
+    )
+    assert case.decide().verdict == case.leaving_out("approved").decide().verdict == "ALLOW"
 
 
 def test_the_two_exceptions_are_as_stated() -> None:
@@ -696,8 +724,9 @@ def test_a_role_outside_those_bound_to_the_key_counts_as_absent(case: Situation,
     case = case.leaving_out("actor_role").saying({"actor_role": role}).where(caller=caller)
     case = case.adding("constraints", f"required_role:{role}")
     decision, without = case.decide(), case.leaving_out("actor_role").decide()
-    assert (decision.verdict, codes(decision)) == (without.verdict, codes(without))
+    assert "ROLE_CONTEXT_MISSING" in codes(decision)
     assert decision.verdict != "ALLOW"
+    not_raised(without, decision)
 
 
 @given(situations(), st.sampled_from(_ROLES), st.sampled_from(_ROLES), st.sampled_from(_ROLES))

@@ -155,6 +155,12 @@ class Facts:
         inside = tuple(role for role in asserted if role in bound)
         return inside or (bound if len(bound) == 1 else ()), "verified"
 
+    @lazy
+    def role_outside(self) -> bool:
+        """Whether the caller claims a role that its key is not bound to: that may narrow, never widen."""
+        bound = self.caller.roles
+        return bool(bound) and any(role not in bound for role in self.reading.context.all_of("actor_role"))
+
     # -- approval
 
     @lazy

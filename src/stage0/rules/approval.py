@@ -227,7 +227,7 @@ def approval_not_verified(facts: Facts) -> Params | None:
     """
     if facts.pack.lanes.approval == "asserted":
         return None
-    return {} if facts.approval.claimed and _matters(facts) else None
+    return {} if facts.approval.claimed and facts.approval_needed else None
 
 
 @rule(

@@ -52,6 +52,6 @@ def role_context_missing(facts: Facts) -> Params | None:
     if not required:
         return None
     roles, lane = facts.roles
-    if roles and (lane == "verified" or facts.pack.lanes.role == "asserted"):
+    if roles and not facts.role_outside and (lane == "verified" or facts.pack.lanes.role == "asserted"):
         return None
     return {"required": tuple(dict.fromkeys(name for names in required for name in names))}

@@ -159,12 +159,7 @@ _NEEDS = (
     "SCOPE_CONTEXT_MISSING",
     family="scope",
     severity="MEDIUM",
-    when=(
-        "resource_scope",
-        "allowed_mcp_servers",
-        "allowed_channels",
-        "tenant_isolation",
-    ),
+    when=("resource_scope", "allowed_mcp_servers", "allowed_channels", "allowed_tools", "tenant_isolation"),
     message="A scope is set, and {missing} was not given.",
     question="What exactly would the action reach?",
     remedy="Send {missing} in the context.",
@@ -177,4 +172,6 @@ def scope_context_missing(facts: Facts) -> Params | None:
     Fix: send the named context fields.
     """
     missing = tuple(fact for kind, fact in _NEEDS if facts.control(kind) is not None and not facts.values.get(fact))
+    if facts.control("allowed_tools") is not None and not facts.request.tools and "current_tool" not in facts.values:
+        missing = (*missing, "current_tool")
     return {"missing": missing} if missing else None
