@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -20,8 +21,16 @@ _PLACEHOLDERS: Final = frozenset(
 
 def is_reference(text: str) -> bool:
     """Whether a text names something: `TBD`, `none`, `n/a` and `-` do not, whatever stands around them."""
-    bare = "".join(char for char in text.casefold() if char.isalnum())
-    return bare not in _PLACEHOLDERS
+    return (_is_reference_kept if len(text) <= _KEPT else _is_reference)(text)
+
+
+def _is_reference(text: str) -> bool:
+    return "".join(filter(str.isalnum, text.casefold())) not in _PLACEHOLDERS
+
+
+#: Longer texts than this do not repeat, and are not kept (in characters).
+_KEPT: Final = 64
+_is_reference_kept: Final = lru_cache(maxsize=4096)(_is_reference)
 
 
 class Unreadable(Exception):

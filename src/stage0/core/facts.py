@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +18,7 @@ import msgspec
 from stage0.core.constraints import Control
 from stage0.core.context import Lane, is_reference
 from stage0.core.interpret import Interpretation
+from stage0.core.lexicon import Lexicon
 from stage0.core.pack import Pack, Window
 from stage0.core.request import ActionRequest, RunState, State
 
@@ -171,12 +173,13 @@ class Facts:
         approved = values.get("approved")
         claimed = (status == "approved" or approved is True) and status in ("", "approved") and approved is not False
         unreadable = self.reading.context.invalid.keys() & {"approval_status", "approved", "approved_by", "approved_at"}
-        texts = self.reading.context.all_of("approved_by")
-        names = [" ".join(name.split()) for text in texts for name in _SEVERAL.split(text)]
-        # Alike under folding is the same person: a hidden character does not make a second one.
-        people = {self._folded(name): name for name in reversed(names) if is_reference(name)}
-        approvers = tuple(reversed(people.values()))
-        own = {self._folded(" ".join(values.get(key, "").split())) for key in _OWN_NAMES} - {""}
+        lexicon = self.pack.knowledge.lexicon
+        people: dict[str, str] = {}
+        for text in self.reading.context.all_of("approved_by"):
+            for folded, name in people_in(text, lexicon):
+                people.setdefault(folded, name)
+        approvers = tuple(people.values())
+        own = {folded for key in _OWN_NAMES if key in values for folded, _ in people_in(values[key], lexicon)}
         blank = self.request.context.get("approved_by") is not None and not approvers
         self_given = not own.isdisjoint(people)
         at = values.get("approved_at")
@@ -326,6 +329,22 @@ class Facts:
             return True
         at = self.values.get("current_time", self.now)
         return _inside(window, at, self.values.get("timezone", self.caller.timezone))
+
+
+def people_in(text: str, lexicon: Lexicon) -> tuple[tuple[str, str], ...]:
+    """The people that a text names, each with the folded form by which two are told apart: a hidden character or
+    another width does not make a second person."""
+    return (_people_kept if len(text) <= _KEPT else _people)(text, lexicon)
+
+
+def _people(text: str, lexicon: Lexicon) -> tuple[tuple[str, str], ...]:
+    names = [" ".join(name.split()) for name in _SEVERAL.split(text)]
+    return tuple((lexicon.fold(name).text.strip(), name) for name in names if is_reference(name))
+
+
+#: Longer texts than this do not repeat, and are not kept (in characters).
+_KEPT: Final = 64
+_people_kept: Final = lru_cache(maxsize=4096)(_people)
 
 
 def _stricter(control: Control, other: Control) -> bool:
