@@ -20,7 +20,7 @@ _FIXED: Final = (3, 51, 3)
 _BUSY_MS: Final = 2_000
 _CHECKPOINT_SECONDS: Final = 0.25
 #: Bytes of WAL past which the checkpointer waits for readers and starts the file anew.
-_WAL_LIMIT: Final = 256 * 1024 * 1024
+_WAL_LIMIT: Final = 64 * 1024 * 1024
 
 
 def sqlite_module() -> ModuleType:
@@ -143,6 +143,8 @@ class SqliteStore:
     def create(self) -> None:
         """Make the file where there is none."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Records are confidential; the log and its index take their permissions from this file.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._connect(read_only=False, create=True).close()
 
     def claim(self) -> None:
@@ -224,8 +226,10 @@ class SqliteStore:
                     connection = None
                 if connection is None:
                     connection, opened = self._connect(read_only=False), inode
-                large = self._wal_size() > _WAL_LIMIT
-                connection.execute(f"PRAGMA wal_checkpoint({'RESTART' if large else 'PASSIVE'})").fetchall()
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                if self._wal_size() > _WAL_LIMIT:
+                    # Nearly everything has just been copied, so that this holds the writer up for a moment only.
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except (self._module.Error, OSError):
                 # Whatever is wrong with the file, the writer finds out and says so.
                 if connection is not None:
