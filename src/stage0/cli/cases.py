@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,7 +92,8 @@ def cases() -> None:
 def run(files: tuple[Path, ...], url: str | None, key: str | None, local: bool, pack: str) -> None:
     """Run case FILES and print a table; exit code 1 where an answer is not as expected.
 
-    Without --key, a test-mode key is made in the local data folder for the time of the run.
+    Without --key, a test-mode key is made in the local database for the time of the run; where there is none,
+    STAGE0_API_KEY is used.
     """
     if local:
         _report(files, lambda body: decide_locally(body, pack=pack))
@@ -105,10 +107,12 @@ def run(files: tuple[Path, ...], url: str | None, key: str | None, local: bool, 
 @contextmanager
 def _test_key(given: str | None) -> Iterator[str]:
     """The key given, or a test-mode key of the development account that is revoked afterwards."""
+    from stage0.cli.local import actor, has_database, transaction
+
+    given = given or ("" if has_database() else os.environ.get("STAGE0_API_KEY"))
     if given:
         yield given
         return
-    from stage0.cli.local import actor, transaction
     from stage0.ledger.accounts import find_account
     from stage0.ledger.keys import create_key, set_key_status
 
@@ -151,6 +155,8 @@ def _report(files: tuple[Path, ...], answering: Answering) -> None:
             shown = f"{codes}\n[red]{problem}[/]" if problem else codes
             table.add_row(mark, case.name, str(answer.get("verdict", "-")), str(answer.get("risk_score", "-")), shown)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
     console.print(table)
     console.print(f"{total - failed} of {total} as expected")
     if failed:

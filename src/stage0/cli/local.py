@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -58,6 +58,14 @@ def ledger_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
 
 
+def has_database() -> bool:
+    """Whether the configured database is here."""
+    from stage0.ledger import open_store
+
+    with ledger_errors():
+        return open_store(settings().database_url).path.exists()
+
+
 @contextmanager
 def transaction() -> Iterator[tuple[Connection, Keyring, float]]:
     """One transaction on the configured database, with the keyring and the time."""
@@ -86,6 +94,3 @@ def actor() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
         return "cli:unknown"
-
-
-Work = Callable[[], None]
