@@ -107,6 +107,8 @@ EFFECTS: Final[dict[str, set[str]]] = {
     "grant_role": {"access_change"},
     "export_orders": {"export"},
     "web_search": {"network_read"},
+    "mail.message.get": {"read"},
+    "users.badgeGrant.list": {"read"},
     "http_get": {"read"},
 }
 

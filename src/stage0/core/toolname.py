@@ -82,12 +82,18 @@ class ToolReader:
         return self._read_kept(name, path)
 
     def _read(self, name: str, path: str) -> ToolReading:
-        words = [
-            self._words.short_forms.get(part, part)
-            for word in split_words(self._lexicon.skeleton(name))
-            for part in self._unglued(word)
-        ]
+        skeleton = self._lexicon.skeleton(name)
+        words = self._words_of(skeleton)
         terms = self._phrases(words)
+        owner, dot, operation = skeleton.rpartition(".")
+        if dot:
+            # `mail.message.get`: what stands before the last dot owns the operation, and is what is read.
+            last = self._phrases(self._words_of(operation))
+            if last and any(t.concept in _HARMLESS and t.role != "noun" for t in last[0]):
+                objects = [
+                    tuple(t for t in at if t.concept not in ACTIONS) for at in self._phrases(self._words_of(owner))
+                ]
+                terms = [*objects, *last]
         span = Span(path, 0, len(name), name)
         named = set(words)
         passthrough = not named.isdisjoint(self._words.passthrough)
@@ -98,6 +104,9 @@ class ToolReader:
             passthrough=passthrough and not effects,
             sensitive=bool(named & self._words.sensitive),
         )
+
+    def _words_of(self, text: str) -> list[str]:
+        return [self._words.short_forms.get(part, part) for word in split_words(text) for part in self._unglued(word)]
 
     def _unglued(self, word: str) -> list[str]:
         """`deleteusers` is two words, an action and its object; any other word is itself."""
