@@ -236,7 +236,7 @@ def _unclear(
 
 
 def _hidden(request: ActionRequest) -> tuple[Span, ...]:
-    """Invisible characters in any text of the request. They stand as U+XXXX."""
+    """Invisible characters in any text of the request. They stand as their code points."""
     found: list[Span] = []
     for name in ("goal", "success_criteria", "constraints", "tools", "side_effects", "context"):
         value = getattr(request, name)
