@@ -28,7 +28,6 @@ class GoalReading(msgspec.Struct, frozen=True):
     objects: frozenset[str]
     vague: bool
     covered: bool
-    approval_words: bool
 
 
 Clause = list[Hit]
@@ -55,7 +54,6 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
         objects=frozenset(concepts & OBJECTS),
         vague=_is_vague(text, hits, lexicon, acts=bool(sightings)),
         covered=_is_covered(goal, text, lexicon),
-        approval_words="approval_word" in concepts,
     )
 
 

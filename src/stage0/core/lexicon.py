@@ -78,7 +78,6 @@ CONTEXT_WORDS: Final = frozenset(
         "break",
         "soft",
         "again",
-        "approval_word",
     }
 )
 
