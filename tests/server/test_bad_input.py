@@ -147,8 +147,9 @@ def test_a_content_type_with_a_charset_is_fine(server: Server) -> None:
     assert server.post("/check", GOOD, headers={"content-type": "Application/JSON; charset=utf-8"}).status == 200
 
 
-def test_no_body_at_all_is_422(server: Server) -> None:
-    answer = server.request("POST", "/check", None, {"x-api-key": KEY, **JSON})
+@pytest.mark.parametrize("headers", [JSON, {}], ids=["said to be JSON", "not said to be anything"])
+def test_no_body_at_all_is_422(headers: dict[str, str], server: Server) -> None:
+    answer = server.request("POST", "/check", None, {"x-api-key": KEY, **headers})
     assert (answer.status, answer.body["error"]) == (422, "validation_failed")
 
 

@@ -47,10 +47,12 @@ def sent_request_id(scope: Scope) -> str:
 async def read_body(scope: Scope, receive: Receive) -> bytes:
     """The whole body. Raises ApiError 413 as soon as it is known to be too large, 415 where it is not JSON."""
     kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+    announced = header(scope, b"content-length")
+    if not kind and announced in (None, "0") and header(scope, b"transfer-encoding") is None:
+        return b""  # nothing was sent, and that is what the answer should say
     if kind != "application/json":
         given = f"`{kind}`" if kind else "none"
         raise ApiError(415, "unsupported_media_type", f"The content type must be `application/json`, not {given}.")
-    announced = header(scope, b"content-length")
     if announced is not None and announced.isascii() and announced.isdigit() and int(announced) > BODY_LIMIT:
         await _drain(receive)
         raise _too_large()
