@@ -16,7 +16,7 @@ from stage0.ledger.keyring import Keyring
 from stage0.policy import shipped_packs
 from stage0.server.checks import Checks
 from stage0.server.design import design
-from stage0.server.errors import ApiError
+from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, send_error, send_json, sent_request_id
 from stage0.server.openapi import openapi
 from stage0.server.settings import Settings
@@ -100,7 +100,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if self._method and scope["method"] not in (self._method, "HEAD" if self._method == "GET" else ""):
-                raise ApiError(405, "method_not_allowed", f"Use {self._method}.")
+                raise method_not_allowed(self._method)
             await self._handler(scope, receive, send)
         except Exception as error:  # every failure has the one shape
             await send_error(send, error, scope, self._clock())

@@ -272,5 +272,5 @@ def test_a_condition_that_is_not_understood_always_asks_and_never_guards() -> No
 
 def test_a_conditional_approval_applies_only_where_its_effect_is_present() -> None:
     text = "require human approval for destructive actions"
-    assert facts_of(text, side_effects=["delete"]).approval_asked
-    assert not facts_of(text, side_effects=["write"]).approval_asked
+    assert facts_of(text, side_effects=["delete"]).approval_control is not None
+    assert facts_of(text, side_effects=["write"]).approval_control is None

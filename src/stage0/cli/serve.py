@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from stage0.cli.local import actor, data_folder, dev_environment, ledger_errors, settings
+from stage0.cli.local import actor, data_folder, ledger_errors, settings
 
 if TYPE_CHECKING:
     from stage0.server.settings import Settings
@@ -109,7 +109,25 @@ def _greet(chosen: Settings, text: str | None) -> None:
     click.echo(f"try    curl -s {url}/check -H {key} -H 'content-type: application/json' -d '{body}'")
 
 
-@click.command(help="Start the server on the configured database.")
+def _settings_help() -> str:
+    from stage0.server.settings import SETTINGS
+
+    lines = ["Settings come from the environment:", "", "\b"]
+    for setting in SETTINGS.values():
+        default = f" (default {setting.default})" if setting.default else ""
+        lines.append(f"{setting.variable:22} {setting.help}{default}")
+    return "\n".join(lines)
+
+
+class _Listed(click.Command):
+    """A command whose help ends with the settings."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.epilog = _settings_help()
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(cls=_Listed, help="Start the server on the configured database.")
 @click.option("--host", default=None, help="Address to listen on.")
 @click.option("--port", default=None, type=int, help="Port to listen on.")
 @click.option("--workers", default=None, type=int, help="Server processes; SQLite serves one.")
@@ -132,27 +150,6 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         finally:
             store.close()
     _run(chosen)
-
-
-def _settings_help() -> str:
-    from stage0.server.settings import SETTINGS
-
-    lines = ["Settings come from the environment:", "", "\b"]
-    for setting in SETTINGS.values():
-        default = f" (default {setting.default})" if setting.default else ""
-        lines.append(f"{setting.variable:22} {setting.help}{default}")
-    return "\n".join(lines)
-
-
-class _Listed(click.Command):
-    """A command whose help ends with the settings."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        self.epilog = _settings_help()
-        super().format_epilog(ctx, formatter)
-
-
-serve.__class__ = _Listed
 
 
 @click.command()
@@ -209,6 +206,3 @@ def _run(chosen: Settings) -> None:
     server.run()
     if not server.started:
         raise SystemExit(1)
-
-
-__all__ = ["dev", "dev_environment", "migrate", "serve"]

@@ -95,17 +95,21 @@ class Facts:
     @lazy
     def stated_environments(self) -> tuple[str, ...]:
         """The environments that context or the API key name, trimmed and lower case."""
-        asserted = [str(name).lower() for name in self.reading.context.all_of("environment")]
-        bound = [name.strip().lower() for name in self.caller.environments]
-        if len(bound) > 1 and asserted and all(name in bound for name in asserted):
-            bound = []  # bound to several: the caller may say which of them is meant, and nothing else
+        asserted, bound = self._environments
+        if len(bound) > 1 and self.environment_named:
+            return tuple(dict.fromkeys(asserted))  # the caller may say which of several is meant, and nothing else
         return tuple(dict.fromkeys([*bound, *asserted]))
+
+    @lazy
+    def _environments(self) -> tuple[list[str], list[str]]:
+        """What context says and what the key is bound to, trimmed and lower case."""
+        asserted = [str(name).lower() for name in self.reading.context.all_of("environment")]
+        return asserted, [name.strip().lower() for name in self.caller.environments]
 
     @lazy
     def environment_named(self) -> bool:
         """Whether it is known which environment is meant: said by the caller within the key's, or by the key alone."""
-        asserted = [str(name).lower() for name in self.reading.context.all_of("environment")]
-        bound = [name.strip().lower() for name in self.caller.environments]
+        asserted, bound = self._environments
         if not bound:
             return bool(asserted)
         return len(bound) == 1 or (bool(asserted) and all(name in bound for name in asserted))
@@ -198,11 +202,6 @@ class Facts:
         )
 
     @lazy
-    def approval_asked(self) -> bool:
-        """Whether a constraint asks for approval of this action."""
-        return self.approval_control is not None
-
-    @lazy
     def approval_control(self) -> Control | None:
         """The constraint that asks for approval of this action."""
         kinds = ("approval", "human_review", "approvers", "approval_timeout")
@@ -229,7 +228,7 @@ class Facts:
     @lazy
     def approval_needed(self) -> bool:
         """Whether anything asks for or requires approval."""
-        return self.approval_asked or bool(self.approval_required)
+        return self.approval_control is not None or bool(self.approval_required)
 
     @lazy
     def approval_max_age(self) -> float | None:

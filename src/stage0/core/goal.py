@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from stage0.core.effects import Sighting, Span
+from stage0.core.effects import HARMLESS, Sighting, Span
 from stage0.core.folding import Folded
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words
 
@@ -25,7 +25,6 @@ class GoalReading(msgspec.Struct, frozen=True):
 
     sightings: tuple[Sighting, ...]
     environments: frozenset[str]
-    objects: frozenset[str]
     vague: bool
     covered: bool
 
@@ -47,11 +46,9 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
     sightings: list[Sighting] = []
     for clause in _clauses(hits, again=again):
         _read_clause(clause, folded, lexicon, path, sightings)
-    concepts = {hit.concept for hit in hits}
     return GoalReading(
         sightings=tuple(sightings),
         environments=frozenset([hit.term.environment for hit in hits if hit.term.environment]),
-        objects=frozenset(concepts & OBJECTS),
         vague=_is_vague(text, hits, lexicon, acts=bool(sightings)),
         covered=_is_covered(goal, text, lexicon),
     )
@@ -73,7 +70,7 @@ def _clauses(hits: Sequence[Hit], *, again: bool) -> Iterator[Clause]:
     for hit in hits:
         concept = hit.concept
         if concept in _BORDERS or (again and concept == "again"):
-            if soft and clause and not any([h.concept in _STARTS for h in piece]):
+            if soft and clause and _goes_on(piece):
                 clause += piece
             else:
                 if clause:
@@ -83,13 +80,17 @@ def _clauses(hits: Sequence[Hit], *, again: bool) -> Iterator[Clause]:
             soft = concept == "soft"
         else:
             piece.append(hit)
-    if soft and clause and not any([h.concept in _STARTS for h in piece]):
+    if soft and clause and _goes_on(piece):
         yield clause + piece
         return
     if clause:
         yield clause
     if piece:
         yield piece
+
+
+def _goes_on(piece: Clause) -> bool:
+    return not any([hit.concept in _STARTS for hit in piece])
 
 
 _BORDERS: Final = frozenset({"soft", "break"})
@@ -111,16 +112,13 @@ def _read_clause(clause: Clause, folded: Folded, lexicon: Lexicon, path: str, in
         if meaning == "compose":
             into.append(sighting("compute", hit, folded, path))
             continue
-        changing = changing or effect not in _HARMLESS
+        changing = changing or effect not in HARMLESS
         for each in effects_of(hit.concept, _objects_near(hit, clause, concepts, lexicon)):
             into.append(sighting(each, hit, folded, path))
     if changing and not concepts.isdisjoint(MODIFIERS):
         into.extend([sighting(MODIFIERS[h.concept], h, folded, path) for h in clause if h.concept in MODIFIERS])
     if not acted:
         _read_trigger(clause, concepts, folded, path, into)
-
-
-_HARMLESS: Final = frozenset({"read", "compute", "network_read"})
 
 
 def _read_trigger(clause: Clause, concepts: set[str], folded: Folded, path: str, into: list[Sighting]) -> None:
@@ -161,7 +159,7 @@ def _meaning(index: int, hit: Hit, clause: Clause, concepts: set[str], text: str
         return "talk"
     if hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects]):
         return "talk"
-    if ACTIONS[hit.concept] in _HARMLESS:
+    if ACTIONS[hit.concept] in HARMLESS:
         return "act"
     if "lead" in concepts and _led(before, hit, text):
         return "talk"
@@ -215,10 +213,14 @@ def _negated(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, text: str) -
         between = any(h.concept in ACTIONS and nearest.end <= h.start and h.end <= hit.start for h in before)
         if _EITHER.search(text, nearest.end, hit.start):
             return True
-        gap = text[nearest.end : hit.start]
-        if not between and (len(gap.split()) <= _REACH_WORDS if gap.isascii() else len(gap) <= _REACH_CHARACTERS):
+        if not between and _reaches(text[nearest.end : hit.start], _REACH_WORDS, _REACH_CHARACTERS):
             return True
     return any(h.concept == "negation_after" and h.start - hit.end <= 6 for h in after[:2])
+
+
+def _reaches(gap: str, words: int, characters: int) -> bool:
+    """Whether a gap is short: in words where words are spaced, else in characters."""
+    return len(gap.split()) <= words if gap.isascii() else len(gap) <= characters
 
 
 def _led(before: Sequence[Hit], hit: Hit, text: str) -> bool:
@@ -226,8 +228,7 @@ def _led(before: Sequence[Hit], hit: Hit, text: str) -> bool:
     lead = next((other for other in reversed(before) if other.concept == "lead"), None)
     if lead is None or any(h.concept in ACTIONS and lead.end <= h.start < hit.start for h in before):
         return False
-    gap = text[lead.end : hit.start]
-    return len(gap.split()) <= _LEAD_WORDS if gap.isascii() else len(gap) <= _LEAD_CHARACTERS
+    return _reaches(text[lead.end : hit.start], _LEAD_WORDS, _LEAD_CHARACTERS)
 
 
 #: How far a lead reaches.

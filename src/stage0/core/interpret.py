@@ -229,10 +229,16 @@ def _unclear(
     """What could not be understood: an argument that no parser could read, a passthrough whose arguments say nothing
     that was read, or tools where all is silent."""
     unclear = [Sighting("unknown", "arguments", Span(path, 0, 0, "")) for path in called.unread]
-    named = [Sighting("unknown", "tool", Span(f"tools[{i}]", 0, len(t), t)) for i, t in enumerate(request.tools)]
     if called.given and not called.spoke:
-        unclear.extend(sighting for sighting, tool in zip(named, tools, strict=True) if tool.passthrough)
-    return unclear if unclear or effects else named
+        unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if tool.passthrough)
+    if unclear or effects:
+        return unclear
+    return [_unknown_tool(request, i) for i in range(len(tools))]
+
+
+def _unknown_tool(request: ActionRequest, index: int) -> Sighting:
+    name = request.tools[index]
+    return Sighting("unknown", "tool", Span(f"tools[{index}]", 0, len(name), name))
 
 
 def _hidden(request: ActionRequest) -> tuple[Span, ...]:

@@ -7,12 +7,12 @@ from typing import Final
 
 import msgspec
 
-from stage0.core.effects import Sighting, Span
+from stage0.core.effects import HARMLESS, Sighting, Span
 from stage0.core.goal import effects_of
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, split_words
 
 _JOINERS: Final = frozenset({"and", "or", "then"})
-_HARMLESS: Final = frozenset({"read", "show", "compute", "fetch"})
+_HARMLESS: Final = frozenset(concept for concept, effect in ACTIONS.items() if effect in HARMLESS)
 #: After a read verb these still act (`check_purge_all`), unless they name a thing (`list_delete_requests`).
 _DANGEROUS: Final = frozenset({"delete", "pay", "deploy", "migrate", "grant", "disrupt", "execute"})
 _THINGS: Final = frozenset(
@@ -154,7 +154,7 @@ class ToolReader:
             effects.update(dict.fromkeys(effects_of(action, near)))
         if rehearsed and not effects:
             effects["compute"] = None
-        if any(effect not in ("read", "compute", "network_read") for effect in effects):
+        if not HARMLESS.issuperset(effects):
             for at in terms:
                 for term in at:
                     if term.concept in MODIFIERS:

@@ -16,7 +16,7 @@ from stage0.ledger import Ledger, PlanRefused
 from stage0.ledger.keys import Key
 from stage0.ledger.records import PAGE_LIMIT, Filter, add_outcome, get_record, list_records
 from stage0.server.auth import authenticate, require_scope
-from stage0.server.errors import ApiError
+from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, header, read_body, send_error, send_json, sent_request_id
 from stage0.wire import Invalid, encode, parse, read_check, read_outcome
 
@@ -41,7 +41,7 @@ class Checks:
 
     async def _check(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
         if scope["method"] != "POST":
-            raise ApiError(405, "method_not_allowed", "Use POST.")
+            raise method_not_allowed("POST")
         ledger = self._ledger
         text = header(scope, b"x-api-key")
         key = await authenticate(ledger, text, fresh=False)

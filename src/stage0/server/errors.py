@@ -12,12 +12,15 @@ Headers = list[tuple[bytes, bytes]]
 class ApiError(Exception):
     """An error answer: HTTP status, its code, a sentence, and further fields of the body."""
 
-    def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None, **more: Any) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, retry_after: int | None = None, allow: str = "", **more: Any
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.allow = allow
         self.more = more
 
 
@@ -29,6 +32,11 @@ def error_body(error: ApiError, request_id: str) -> bytes:
         detail["retry_after_seconds"] = body["retry_after_seconds"] = error.retry_after
     body.update(error.more)
     return encode(body)
+
+
+def method_not_allowed(allowed: str) -> ApiError:
+    """405, naming the method that the endpoint takes."""
+    return ApiError(405, "method_not_allowed", f"Use {allowed}.", allow=allowed)
 
 
 def invalid(error: Invalid) -> ApiError:

@@ -123,8 +123,8 @@ async def send_error(send: Send, error: BaseException, scope: Scope, now: float)
     headers: Headers = []
     if known.retry_after is not None:
         headers.append((b"retry-after", str(known.retry_after).encode()))
-    if known.status == 405:
-        headers.append((b"allow", known.message.removeprefix("Use ").rstrip(".").encode()))
+    if known.allow:
+        headers.append((b"allow", known.allow.encode()))
     if known.status == 413:
         headers.append((b"connection", b"close"))
     shown = sent_request_id(scope) or request_id
