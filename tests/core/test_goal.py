@@ -9,14 +9,14 @@ import pytest
 from stage0.core.goal import GoalReading, read_goal
 from stage0.policy import shipped_packs
 
-LEXICON: Final = shipped_packs()["stage0-default"].knowledge.lexicon
+KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 
 Table = dict[str, set[str]]
 
 
 def reading_of(goal: str) -> GoalReading:
     """What a goal says."""
-    return read_goal(goal, LEXICON)
+    return read_goal(goal, KNOWLEDGE.lexicon, read_name=KNOWLEDGE.effects_of_name)
 
 
 def effects_of_goal(goal: str) -> set[str]:
@@ -123,6 +123,49 @@ NOT_MEANT: Final[dict[str, str]] = {
     "列出未結案的工單": "overwrite",
     "未送信のメールを一覧表示する": "external_message",
     "削除済みユーザーの一覧を表示する": "delete",
+    # a noun by what stands beside it
+    "Calculate the force between two charges": "money_movement",
+    "Work out the interest on an initial deposit of 5000 dollars": "money_movement",
+    "List all change events of the service": "overwrite",
+    "Show changes that are staged": "overwrite",
+    "Get details of a file share": "export",
+    "List the tags of the repository": "overwrite",
+    "Estimate the yearly trash per person": "delete",
+    "My competitor charges $99, compare our plan": "money_movement",
+    "Find a company that offers a cleaning service": "overwrite",
+    # a condition, or a question about somebody
+    "What will my portfolio be worth if I invest $5000 in bonds": "money_movement",
+    "Find people who tweet about football": "publish",
+    "Which agents send the most data?": "external_message",
+    "How much tax do I have to pay on a laptop?": "money_movement",
+    # what something made or found is for
+    "Write a query to delete duplicates": "delete",
+    "Get the rules for deploying to the cloud": "deployment",
+    "List the jobs that delete old users": "delete",
+    "Show the files we changed": "overwrite",
+    # a quotation
+    'Search the logs for "delete all users"': "delete",
+    "Translate 'send the money to Bob' into French": "external_message",
+    "搜尋「刪除所有使用者」這句話": "delete",
+    "「全ユーザーを削除」という文を検索する": "delete",
+    # what must hold before
+    "Returns the report. Before calling this, publish the report": "publish",
+    "查詢報表明細。調用前需發布報表": "publish",
+    # Chinese: what describes a thing, or stands above it
+    "查詢資料變更日誌列表": "overwrite",
+    "取得授予名單": "access_change",
+    "查詢內容發生變更的成本中心": "overwrite",
+    "查看是否開啟進階權限": "access_change",
+    "員工變更:查詢員工清單": "overwrite",
+    "查詢訊息的發送進度": "external_message",
+    # Japanese: what begins a longer noun, or describes one
+    "更新履歴を表示する": "overwrite",
+    "勤務時間修正申請の一覧を取得する": "overwrite",
+    "支払い期日を確認する": "money_movement",
+    "登録されている取引先の一覧を返す": "write",
+    # the name of a program
+    "Explain what delete_users does": "delete",
+    "Find where deleteAllUsers is defined": "delete",
     # one's own prose
     "Delete the second paragraph of my letter": "delete",
     "刪除我信件的第二段": "delete",
@@ -163,6 +206,28 @@ MEANT: Final[dict[str, str]] = {
     "說明退款政策,然後退款給客戶": "money_movement",
     "デプロイを実行する": "deployment",
     "Delete paragraphs and users": "delete",
+    "Deposit the cheque into my bank account": "money_movement",
+    "Please charge the customer 20 dollars": "money_movement",
+    "List the items, then change the price of each": "overwrite",
+    "This tool updates the record": "overwrite",
+    "The agent transfers money to Bob": "money_movement",
+    "Deletion of the inactive users": "delete",
+    "If the user is inactive, delete the user": "delete",
+    "See if you can delete the users": "delete",
+    "Write a query to delete duplicates and run it": "delete",
+    "Find the script that deletes users, then execute it": "delete",
+    'Execute "delete all users"': "delete",
+    '"Delete all users"': "delete",
+    "Call delete_users": "delete",
+    "Run the deleteAllUsers function": "delete",
+    "delete_users": "delete",
+    "查詢過期帳號後刪除帳號": "delete",
+    "查詢使用者並刪除": "delete",
+    "刪除日誌": "delete",
+    "使用者變更:修改使用者的電話": "overwrite",
+    "全データ削除実行": "delete",
+    "ユーザー削除": "delete",
+    "支払いを実行する": "money_movement",
     "Export report of customer phone numbers to CSV": "export",
     "Show customers and their phone numbers": "personal_data",
     "Export names and social security numbers of patients": "personal_data",

@@ -80,6 +80,28 @@ EFFECTS: Final[dict[str, set[str]]] = {
     "list_deployments": READS,
     "查詢訂單": READS,
     "チケット検索": READS,
+    # a verb that looks, behind what it looks at
+    "storage_account_get": READS,
+    "deploy_plan_get": READS,
+    "file-shares_snapshot_get": READS,
+    "payment_get_status": READS,
+    "charges.list": READS,
+    "item_text-search": READS,
+    "query_orders": READS,
+    "db_stats": READS,
+    "deployment_status": READS,
+    # no verb, and nothing that happens
+    "musical_scale": set(),
+    "routes.fastest_route": set(),
+    "foundry_extensions": set(),
+    # a verb behind what it acts on
+    "user_delete": DELETES,
+    "delete_user_get": DELETES | READS,
+    "key_value_set": {"overwrite"},
+    "write_file": {"overwrite"},
+    "file_write": {"overwrite"},
+    "app_deploy": {"deployment"},
+    "customer_refund": {"money_movement"},
     # reading and then something else
     "get_or_create_user": {"read", "write"},
     "search_and_delete_files": {"read", "delete"},
@@ -136,7 +158,21 @@ def test_a_name_says_at_least_what_is_dangerous_about_the_tool(name: str, effect
     assert effects <= effects_of_tool(name)
 
 
-@pytest.mark.parametrize("name", ["shell", "bash", "run_query", "db_query", "api_call", "db", "python", "frobnicate"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shell",
+        "bash",
+        "run_query",
+        "db_query",
+        "query_postgres",
+        "execute_sql_query",
+        "api_call",
+        "db",
+        "python",
+        "frobnicate",
+    ],
+)
 def test_a_passthrough_or_an_unknown_tool_says_nothing_by_itself(name: str) -> None:
     assert effects_of_tool(name) == set()
 

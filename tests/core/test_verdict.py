@@ -14,7 +14,12 @@ from stage0.core.verdict import Decision
 from tests.deciding import codes, decided
 
 READ: Final[dict[str, Any]] = {"success_criteria": ["Tickets are listed"]}
-DELETE: Final[dict[str, Any]] = {**READ, "side_effects": ["delete"], "context": {"environment": "staging"}}
+DELETE: Final[dict[str, Any]] = {
+    **READ,
+    "goal": "Delete the old tickets",
+    "side_effects": ["delete"],
+    "context": {"environment": "staging"},
+}
 UNROLE: Final[dict[str, Any]] = {**READ, "constraints": ["required_role: admin"]}
 
 SAMPLE: Final[dict[str, Any]] = {

@@ -1,38 +1,44 @@
 """Reading a goal: which actions its sentences ask for, in English, Chinese and Japanese.
 
-A verb counts together with its object, its negation and what the sentence is about. The reading is
-fail-safe: a verb counts unless something in its own clause says that it is not meant.
+A verb counts together with its object, its negation, its place in the sentence and what the sentence is about. The
+reading is fail-safe: a verb counts unless something near it says that it is not meant.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from stage0.core.effects import HARMLESS, Sighting, Span
 from stage0.core.folding import Folded
-from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words
+from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Language, Lexicon, latin_words
+from stage0.core.syntax import quoted_spans
 
 _KANA: Final = re.compile("[\u3041-\u30fa]")
 
 
 class GoalReading(msgspec.Struct, frozen=True):
-    """What a goal says: sightings of effects, environments named, and how well it was understood."""
+    """What a goal says: sightings of effects, environments named, and how well it was understood. `actions` are the
+    concepts of the action words that count, `objects` the words for things."""
 
     sightings: tuple[Sighting, ...]
     environments: frozenset[str]
     vague: bool
     covered: bool
+    actions: frozenset[str]
+    objects: frozenset[str]
 
 
 Clause = list[Hit]
+#: Reads a name that the goal says to call: the effects of a tool of that name.
+ReadName = Callable[[str], Sequence[str]]
 
 
-def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
+def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadName | None = None) -> GoalReading:
     """Read a goal as sent. Linear in its length."""
     folded = lexicon.fold(goal)
     text = folded.text
@@ -43,14 +49,19 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal") -> GoalReading:
         # Japanese has 再 inside words (再起動); only elsewhere does it begin a clause.
         again = not kana
         hits = _one_language(hits, "zh" if kana else "ja")
-    sightings: list[Sighting] = []
+    names, hits = _names(folded, hits, lexicon)
+    reader = _Reader(folded, hits, lexicon, path)
     for clause in _clauses(hits, again=again):
-        _read_clause(clause, folded, lexicon, path, sightings)
+        reader.read(clause)
+    if read_name is not None:
+        reader.called(names, read_name)
     return GoalReading(
-        sightings=tuple(sightings),
+        sightings=tuple(reader.sightings),
         environments=frozenset([hit.term.environment for hit in hits if hit.term.environment]),
-        vague=_is_vague(text, hits, lexicon, acts=bool(sightings)),
+        vague=_is_vague(text, hits, lexicon, acts=bool(reader.sightings)),
         covered=_is_covered(goal, text, lexicon),
+        actions=frozenset(reader.actions),
+        objects=frozenset([hit.term.text for hit in hits if hit.concept in OBJECTS]),
     )
 
 
@@ -60,6 +71,29 @@ def _one_language(hits: list[Hit], other: str) -> list[Hit]:
     return [
         h for h in hits if h.term.language != other or (h.start, h.end, h.concept, h.term.role == "noun") not in kept
     ]
+
+
+#: Names of programs in prose: `delete_users`, `deleteAllUsers`.
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+|[a-z][a-z0-9]*(?:[A-Z][a-z0-9]+)+")
+_HUMP: Final = re.compile(r"[a-z][A-Z]|_")
+
+
+def _names(folded: Folded, hits: list[Hit], lexicon: Lexicon) -> tuple[list[tuple[int, int]], list[Hit]]:
+    """Names that stand in the text, and the hits outside of them: a name is a thing unless it is called."""
+    if folded.offsets is not None or not _HUMP.search(folded.original) or len(folded.original) != len(folded.text):
+        return [], hits
+    names = [found.span() for found in _NAME.finditer(folded.original)]
+    if not names:
+        return names, hits
+    outside: list[Hit] = []
+    waiting = iter(names)
+    start, end = next(waiting)
+    for hit in hits:
+        while end <= hit.start:
+            start, end = next(waiting, (len(folded.text), len(folded.text) + 1))
+        if hit.end <= start:
+            outside.append(hit)
+    return names, outside
 
 
 def _clauses(hits: Sequence[Hit], *, again: bool) -> Iterator[Clause]:
@@ -97,43 +131,226 @@ _BORDERS: Final = frozenset({"soft", "break"})
 #: What begins a clause of its own after a comma.
 _STARTS: Final = frozenset(ACTIONS) | {"trigger", "question", "count", "negation", "affirmed"}
 
-
-def _read_clause(clause: Clause, folded: Folded, lexicon: Lexicon, path: str, into: list[Sighting]) -> None:
-    concepts = {hit.concept for hit in clause}
-    changing = acted = False
-    for index, hit in enumerate(clause):
-        effect = ACTIONS.get(hit.concept)
-        if effect is None:
-            continue
-        meaning = _meaning(index, hit, clause, concepts, folded.text, lexicon)
-        if meaning == "talk":
-            continue
-        acted = True
-        if meaning == "compose":
-            into.append(sighting("compute", hit, folded, path))
-            continue
-        changing = changing or effect not in HARMLESS
-        for each in effects_of(hit.concept, _objects_near(hit, clause, concepts, lexicon)):
-            into.append(sighting(each, hit, folded, path))
-    if changing and not concepts.isdisjoint(MODIFIERS):
-        into.extend([sighting(MODIFIERS[h.concept], h, folded, path) for h in clause if h.concept in MODIFIERS])
-    if not acted:
-        _read_trigger(clause, concepts, folded, path, into)
-
-
-def _read_trigger(clause: Clause, concepts: set[str], folded: Folded, path: str, into: list[Sighting]) -> None:
-    """A clause without an action word: code that is started, or a question."""
-    if {"trigger", "code"} <= concepts and concepts.isdisjoint(("negation", "lead", "question")):
-        effect, asks = "code_execution", _CODE
-    else:
-        effect, asks = "read", _ASKS
-    found = next((hit for hit in clause if hit.concept in asks), None)
-    if found is not None:
-        into.append(sighting(effect, found, folded, path))
-
-
+#: How an action word is meant: done, done to one's own draft or as a rehearsal, or only talked about.
+Meaning = Literal["act", "compose", "talk"]
+#: Actions that on one's own prose are only writing.
+_EDITS: Final = frozenset({"write", "overwrite", "delete"})
+_NEGATIONS: Final = frozenset({"negation", "negation_after"})
+#: Chinese and Japanese: before an action these make it a state (未付款, 已刪除, 待審核).
+_PARTICIPLES: Final = frozenset({"未", "已", "待"})
 _CODE: Final = frozenset({"code"})
 _ASKS: Final = frozenset({"question", "count", "lead"})
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+class _Reader:
+    """One goal while it is read, clause by clause."""
+
+    def __init__(self, folded: Folded, hits: Sequence[Hit], lexicon: Lexicon, path: str) -> None:
+        self.folded = folded
+        self.text = folded.text
+        self.lexicon = lexicon
+        self.path = path
+        self.sightings: list[Sighting] = []
+        self.actions: set[str] = set()
+        #: Up to here everything that is only talked about is to be carried out after all ("... and run it").
+        self.carried = max([hit.start for hit in hits if hit.concept == "carry_out"], default=-1)
+        self.quoted = quoted_spans(self.text) if self.carried < 0 else ()
+        #: Whether an action outside of quotation marks looks at what stands in them.
+        self.quotes_only = bool(self.quoted) and self._only_looks(hits)
+        #: Where the last sentence that only looks at something did so.
+        self.looked = -1
+
+    def _only_looks(self, hits: Sequence[Hit]) -> bool:
+        outside = [hit for hit in hits if not self._in_quotes(hit)]
+        looks = any([ACTIONS.get(hit.concept) in HARMLESS and hit.term.role == "verb" for hit in outside])
+        return looks and not any([hit.concept == "trigger" for hit in outside])
+
+    def _in_quotes(self, hit: Hit) -> bool:
+        return any([start < hit.start and hit.end < end for start, end in self.quoted])
+
+    def read(self, clause: Clause) -> None:
+        """Note what a clause asks for."""
+        concepts = {hit.concept for hit in clause}
+        changing = acted = False
+        looked = -1
+        for index, hit in enumerate(clause):
+            effect = ACTIONS.get(hit.concept)
+            if effect is None:
+                continue
+            meaning = self._meaning(index, hit, clause, concepts, looked)
+            if meaning == "talk":
+                continue
+            acted = True
+            self.actions.add(hit.concept)
+            if meaning == "compose":
+                self._see("compute", hit)
+                continue
+            if effect in HARMLESS:
+                looked = looked if looked >= 0 else hit.end
+            else:
+                changing = True
+            for each in effects_of(hit.concept, self._objects_near(hit, clause, concepts)):
+                self._see(each, hit)
+        if changing and not concepts.isdisjoint(MODIFIERS):
+            for hit in clause:
+                if hit.concept in MODIFIERS:
+                    self._see(MODIFIERS[hit.concept], hit)
+        if not acted:
+            self._read_trigger(clause, concepts)
+        if looked >= 0 and not changing:
+            self.looked = looked
+
+    def called(self, names: Sequence[tuple[int, int]], read_name: ReadName) -> None:
+        """Note what the names would do that the goal says to call."""
+        syntax = self.lexicon.languages["en"].syntax
+        for start, end in names:
+            if syntax.called(self.text, start):
+                self.actions.add("call")
+                for effect in read_name(self.folded.original[start:end]):
+                    span = Span(self.path, start, end, self.folded.original[start:end])
+                    self.sightings.append(Sighting(effect, "goal", span))
+
+    def _see(self, effect: str, hit: Hit) -> None:
+        self.sightings.append(sighting(effect, hit, self.folded, self.path))
+
+    def _read_trigger(self, clause: Clause, concepts: set[str]) -> None:
+        """A clause without an action word: code that is started, or a question."""
+        if {"trigger", "code"} <= concepts and concepts.isdisjoint(("negation", "lead", "question")):
+            effect, asks = "code_execution", _CODE
+        else:
+            effect, asks = "read", _ASKS
+        found = next((hit for hit in clause if hit.concept in asks), None)
+        if found is not None:
+            self._see(effect, found)
+
+    def _meaning(self, index: int, hit: Hit, clause: Clause, concepts: set[str], looked: int) -> Meaning:
+        language = self.lexicon.languages[hit.term.language]
+        before = clause[:index]
+        after = clause[index + 1 :]
+        objects = after if language.spaced else before + after
+        text = self.text
+        if not concepts.isdisjoint(_NEGATIONS) and _negated(before, after, hit, text):
+            return "talk"
+        if not language.spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
+            return "talk"
+        if hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects]):
+            return "talk"
+        if ACTIONS[hit.concept] in HARMLESS:
+            return "act"
+        if hit.start > self.carried and self._talked_about(index, hit, clause, concepts, looked):
+            return "talk"
+        if "rehearsal" in concepts and _is_rehearsal(hit, before, after, text):
+            return "compose"
+        if self._is_noun(hit, clause, language) and not self._triggered(hit, concepts, before, after, language):
+            return "talk"
+        if hit.concept in _EDITS and "prose" in concepts and _only_prose(objects):
+            return "compose"
+        return "act"
+
+    def _talked_about(self, index: int, hit: Hit, clause: Clause, concepts: set[str], looked: int) -> bool:
+        """Whether an action is a topic, a quotation, a condition, or only what something is for."""
+        language = self.lexicon.languages[hit.term.language]
+        text, syntax = self.text, language.syntax
+        before, after = clause[:index], clause[index + 1 :]
+        if "lead" in concepts and _led(before, hit, text):
+            return True
+        if 0 <= self.looked < hit.start and syntax.precondition(text[self.looked : hit.start]):
+            return True
+        if self.quotes_only and self._in_quotes(hit):
+            return True
+        if "topic" in concepts and self._names_a_topic(hit, clause, after, language):
+            return True
+        if language.spaced:
+            if syntax.only_supposed(text, max(0, clause[0].start - _LEAD_IN), hit.start):
+                return True
+            return looked >= 0 and syntax.purpose(text, hit.start)
+        if language.verb_last:
+            return syntax.is_attribute(text, hit.end)
+        return self._describes(hit, before, after, looked, language)
+
+    def _describes(
+        self, hit: Hit, before: Sequence[Hit], after: Sequence[Hit], looked: int, language: Language
+    ) -> bool:
+        """Chinese: whether an action word only describes a thing: 變更的欄位, 查詢變更日誌, 是否開啟."""
+        text, syntax = self.text, language.syntax
+        if syntax.is_attribute(text, hit.end) or syntax.asks_whether(text, hit.start):
+            return True
+        if _thing_after(hit, after, text):
+            if looked >= 0 and not syntax.joined(text[looked : hit.start]):
+                return True
+            if 0 <= self.looked < hit.start and syntax.includes(text[self.looked : hit.start]):
+                return True
+        if 0 <= self.looked < hit.start and syntax.permits(text, hit.start):
+            return True
+        return self._is_title(hit, after)
+
+    def _is_title(self, hit: Hit, after: Sequence[Hit]) -> bool:
+        """`員工變更：`, `勳章授予名單-`: a noun with something before it, above what is really asked for."""
+        text = self.text
+        if not _IDEOGRAPH.match(text[hit.start - 1 : hit.start]):
+            return False
+        end = _thing_after(hit, after, text) or hit.end
+        if text[end : end + 1] not in _TITLE_ENDS:
+            return False
+        return any([other.concept in ACTIONS for other in self.lexicon.hits(text[end + 1 : end + _TITLE_REACH])])
+
+    def _names_a_topic(self, hit: Hit, clause: Clause, after: Sequence[Hit], language: Language) -> bool:
+        """`refund policy`, `デプロイ手順`: the word names a topic. Where the verb stands first, only a word
+        that is a noun as well: `purge logs` purges, and at the head of a clause `export report` exports."""
+        if not _topic_follows(hit, after, self.text):
+            return False
+        if language.verb_last or hit.term.role == "noun":
+            return True
+        return _also_noun(hit, clause) and (hit.concept in EVENTS or self._is_noun(hit, clause, language))
+
+    def _is_noun(self, hit: Hit, clause: Clause, language: Language) -> bool:
+        """Whether an action word is the name of a thing or an event here."""
+        if hit.term.role == "noun":
+            return True
+        if language.verb_last:
+            return language.syntax.names_a_thing(self.text, hit.start, hit.end)
+        return language.spaced and _also_noun(hit, clause) and language.syntax.is_noun(self.text, hit.start, hit.end)
+
+    def _triggered(
+        self, hit: Hit, concepts: set[str], before: Sequence[Hit], after: Sequence[Hit], language: Language
+    ) -> bool:
+        """Whether something says that the event which a noun names is to happen: `process the refund`."""
+        if language.spaced and not self.text[: hit.start].strip() and _HEADS.match(self.text, hit.end):
+            return True  # `Deletion of the inactive users`
+        if "trigger" not in concepts or not concepts.isdisjoint(("question", "count")):
+            return False
+        if not language.spaced:
+            said = after if language.verb_last else before
+            return any([other.concept == "trigger" and other.term.language == language.id for other in said])
+        trigger = next((other for other in reversed(before) if other.concept == "trigger"), None)
+        if trigger is None or language.syntax.sets_apart(self.text[trigger.end : hit.start]):
+            return False
+        return not (hit.concept in _EDITS and any([o.concept in OBJECTS and o.start - hit.end <= 1 for o in after[:2]]))
+
+    def _objects_near(self, hit: Hit, clause: Clause, concepts: set[str]) -> frozenset[str]:
+        if concepts.isdisjoint(OBJECTS):
+            return _NOTHING
+        if self.lexicon.languages[hit.term.language].spaced:
+            found = OBJECTS.intersection([h.concept for h in clause if h.start >= hit.end])
+        else:
+            found = OBJECTS.intersection(concepts)
+        if "count" in concepts or "schema" in found:
+            found -= {"personal_data", "contact", "secret"}
+        if {"contact", "person"} <= found:
+            found |= {"personal_data"}
+        return found
+
+
+#: Actions that policies, histories and plans are written about.
+EVENTS: Final = frozenset({"pay", "deploy", "migrate", "disrupt", "rotate", "execute"})
+#: Characters before a clause's first known word that may hold `if we`.
+_LEAD_IN: Final = 48
+_TITLE_ENDS: Final = frozenset({":", "-", "："})
+#: How far a title looks for what it stands above, in characters.
+_TITLE_REACH: Final = 200
+_IDEOGRAPH: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_HEADS: Final = re.compile(r"\s+(?:of|for|to)\b")
 
 
 def sighting(effect: str, hit: Hit, folded: Folded, path: str) -> Sighting:
@@ -142,62 +359,34 @@ def sighting(effect: str, hit: Hit, folded: Folded, path: str) -> Sighting:
     return Sighting(effect, "goal", Span(path, start, end, folded.original[start:end]))
 
 
-#: How an action word is meant: done, done to one's own draft or as a rehearsal, or only talked about.
-Meaning = Literal["act", "compose", "talk"]
-#: Actions that on one's own prose are only writing.
-_EDITS: Final = frozenset({"write", "overwrite", "delete"})
+def _also_noun(hit: Hit, clause: Clause) -> bool:
+    return any([other.term.role == "noun" and other.start == hit.start for other in clause])
 
 
-def _meaning(index: int, hit: Hit, clause: Clause, concepts: set[str], text: str, lexicon: Lexicon) -> Meaning:
-    language = lexicon.languages[hit.term.language]
-    before = clause[:index]
-    after = clause[index + 1 :]
-    objects = after if language.spaced else before + after
-    if not concepts.isdisjoint(_NEGATIONS) and _negated(before, after, hit, text):
-        return "talk"
-    if not language.spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
-        return "talk"
-    if hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects]):
-        return "talk"
-    if ACTIONS[hit.concept] in HARMLESS:
-        return "act"
-    if "lead" in concepts and _led(before, hit, text):
-        return "talk"
-    if "rehearsal" in concepts and _is_rehearsal(hit, before, after, text):
-        return "compose"
-    if "topic" in concepts and _names_a_topic(hit, clause, after, text, verb_last=language.verb_last):
-        return "talk"
-    if hit.term.role == "noun" and not _triggered(concepts, before, after, verb_last=language.verb_last):
-        return "talk"
-    if hit.concept in _EDITS and "prose" in concepts and _only_prose(objects):
-        return "compose"
-    return "act"
+def _thing_after(hit: Hit, after: Sequence[Hit], text: str) -> int:
+    """Where a chain of nouns ends that follows an action word and names what is kept of it: 變更日誌, 授予名單.
+    0 where there is none."""
+    end, last = hit.end, ""
+    for other in after:
+        if other.start < end:
+            continue
+        if text[end : other.start] not in _LINKS or other.concept not in _CHAINED:
+            break
+        end, last = other.end, other.concept
+    return end if last in _KEPT_OF_ACTIONS else 0
 
 
-_NEGATIONS: Final = frozenset({"negation", "negation_after"})
-#: Chinese and Japanese: before an action these make it a state (未付款, 已刪除, 待審核).
-_PARTICIPLES: Final = frozenset({"未", "已", "待"})
+_LINKS: Final = frozenset({"", "的", " ", "总", "和", "及", "与", "或"})
+_KEPT_OF_ACTIONS: Final = frozenset({"topic", "trace", "count"})
+_CHAINED: Final = (
+    OBJECTS | _KEPT_OF_ACTIONS | frozenset(action for action, effect in ACTIONS.items() if effect in HARMLESS)
+)
 
 
 def _only_prose(objects: Sequence[Hit]) -> bool:
     """Whether what is changed is one's own text and nothing else: `the second paragraph of my letter`."""
     concepts = {other.concept for other in objects if other.concept in OBJECTS}
     return "prose" in concepts and concepts <= {"prose", "letter"}
-
-
-def _triggered(concepts: set[str], before: Sequence[Hit], after: Sequence[Hit], *, verb_last: bool) -> bool:
-    if "trigger" not in concepts or not concepts.isdisjoint(("question", "count")):
-        return False
-    return any([other.concept == "trigger" for other in (after if verb_last else before)])
-
-
-def _names_a_topic(hit: Hit, clause: Clause, after: Sequence[Hit], text: str, *, verb_last: bool) -> bool:
-    """`refund policy`, `デプロイ手順`: the word is only the name of a topic. In languages whose verb stands
-    first, only words that are nouns as well; `purge logs` is a purge."""
-    also_noun = hit.term.role == "noun" or any(
-        other.term.role == "noun" and other.start == hit.start for other in clause
-    )
-    return (verb_last or also_noun) and _topic_follows(hit, after, text)
 
 
 #: How far a negation reaches.
@@ -247,23 +436,6 @@ def _topic_follows(hit: Hit, after: Sequence[Hit], text: str) -> bool:
     return any(h.concept == "topic" and not text[hit.end : h.start].strip() for h in after[:2])
 
 
-def _objects_near(hit: Hit, clause: Clause, concepts: set[str], lexicon: Lexicon) -> frozenset[str]:
-    if concepts.isdisjoint(OBJECTS):
-        return _NOTHING
-    if lexicon.languages[hit.term.language].spaced:
-        found = OBJECTS.intersection([h.concept for h in clause if h.start >= hit.end])
-    else:
-        found = OBJECTS.intersection(concepts)
-    if "count" in concepts or "schema" in found:
-        found -= {"personal_data", "contact", "secret"}
-    if {"contact", "person"} <= found:
-        found |= {"personal_data"}
-    return found
-
-
-_NOTHING: Final[frozenset[str]] = frozenset()
-
-
 #: What an action word and its object make together: (actions, object, further effects).
 _TOGETHER: Final = (
     (frozenset({"read", "show", "fetch", "export", "message", "publish"}), "secret", ("secret_access",)),
@@ -288,9 +460,9 @@ def effects_of(action: str, objects: frozenset[str]) -> tuple[str, ...]:
 
 def _is_vague(text: str, hits: Sequence[Hit], lexicon: Lexicon, *, acts: bool) -> bool:
     """A goal that names no outcome: vague words and nothing else, or too short to say anything."""
-    vague = [hit for hit in hits if hit.concept == "vague"]
+    vague = [hit for hit in hits if hit.concept in ("vague", "carry_out")]
     if not vague:
-        return not acts and len(text.strip()) <= 4
+        return not acts and len(text.strip()) <= 4 and not any([hit.concept == "topic" for hit in hits])
     if acts and any(hit.concept in OBJECTS for hit in hits):
         return False
     rest = text

@@ -45,6 +45,7 @@ class Knowledge:
         self.grammar = grammar
         self.commands = commands
         self.version = version
+        self.engines = words.engines
         self.read_tool = ToolReader(lexicon, words).read
         self._declared = declared
         self._declaration_kept = lru_cache(maxsize=4096)(self._read_declaration)
@@ -52,6 +53,10 @@ class Knowledge:
     def read_declaration(self, text: str, path: str) -> Declaration:
         """What a declared side effect says."""
         return (self._declaration_kept if len(text) <= _KEPT_LENGTH else self._read_declaration)(text, path)
+
+    def effects_of_name(self, name: str) -> tuple[str, ...]:
+        """What a tool of that name would do, for names that a goal says to call."""
+        return tuple(seen.effect for seen in self.read_tool(name, "goal").sightings)
 
     def _read_declaration(self, text: str, path: str) -> Declaration:
         """A declared side effect: every action word and noun in it counts; one that says nothing is unknown."""
@@ -130,7 +135,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     called = _read_calls(context, known)
     tools = [known.read_tool(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
     declared = [known.read_declaration(text, f"side_effects[{i}]") for i, text in enumerate(request.side_effects)]
-    goal = read_goal(request.goal, known.lexicon)
+    goal = read_goal(request.goal, known.lexicon, read_name=known.effects_of_name)
 
     # The most telling source first: what a finding points at is the first that says so.
     effects: dict[str, list[Sighting]] = {}
@@ -144,7 +149,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         environments |= declaration.environments
     _note(effects, goal.sightings)
     _note(effects, _described(context, known))
-    unclear = _unclear(request, tools, called, effects)
+    unclear = _unclear(request, tools, called, effects, says_nothing=_says_nothing(goal, declared, known.engines))
     if unclear:
         effects.setdefault("unknown", []).extend(unclear)
     return Interpretation(
@@ -223,13 +228,31 @@ def _read_calls(context: ContextReading, known: Knowledge) -> ArgumentsReading:
     return ArgumentsReading(tuple(sightings), spoke, tuple(unread), environments, given)
 
 
+def _says_nothing(goal: GoalReading, declared: Sequence[Declaration], engines: frozenset[str]) -> bool:
+    """Whether goal and declarations only say that something is queried or run: `Query the database`."""
+    if declared or not goal.actions:
+        return False
+    if goal.actions == _QUERIES:
+        return goal.objects <= engines
+    return goal.actions <= _ASKS_ANYTHING
+
+
+_QUERIES: Final = frozenset({"query"})
+_ASKS_ANYTHING: Final = frozenset({"query", "run"})
+
+
 def _unclear(
-    request: ActionRequest, tools: Sequence[ToolReading], called: ArgumentsReading, effects: Mapping[str, object]
+    request: ActionRequest,
+    tools: Sequence[ToolReading],
+    called: ArgumentsReading,
+    effects: Mapping[str, object],
+    *,
+    says_nothing: bool,
 ) -> list[Sighting]:
     """What could not be understood: an argument that no parser could read, a passthrough whose arguments say nothing
-    that was read, or tools where all is silent."""
+    that was read (or that was given none, where the goal says no more), or tools where all is silent."""
     unclear = [Sighting("unknown", "arguments", Span(path, 0, 0, "")) for path in called.unread]
-    if called.given and not called.spoke:
+    if (called.given and not called.spoke) or (says_nothing and not called.spoke):
         unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if tool.passthrough)
     if unclear or effects:
         return unclear

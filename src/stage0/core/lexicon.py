@@ -16,16 +16,19 @@ import ahocorasick_rs
 import msgspec
 
 from stage0.core.folding import Folded, FoldTable, fold
+from stage0.core.syntax import Syntax
 
-#: Concepts that are actions, and the effect of each.
+#: Concepts that are actions, and the effect of each. `query` and `run` say that something is asked or run, not what.
 ACTIONS: Final[Mapping[str, str]] = {
     "read": "read",
     "show": "read",
+    "query": "read",
     "compute": "compute",
     "fetch": "network_read",
     "write": "write",
     "overwrite": "overwrite",
     "execute": "code_execution",
+    "run": "code_execution",
     "delete": "delete",
     "pay": "money_movement",
     "deploy": "deployment",
@@ -46,6 +49,7 @@ MODIFIERS: Final[Mapping[str, str]] = {"bulk": "bulk", "irreversible": "irrevers
 OBJECTS: Final = frozenset(
     {
         "resource",
+        "trace",
         "money",
         "letter",
         "access",
@@ -70,6 +74,7 @@ CONTEXT_WORDS: Final = frozenset(
         "lead",
         "topic",
         "trigger",
+        "carry_out",
         "count",
         "question",
         "vague",
@@ -118,11 +123,12 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Language(msgspec.Struct, frozen=True, gc=False):
-    """How a language is laid out: scripts it is written in, and whether the verb follows its object."""
+    """How a language is laid out: whether its words are spaced, whether the verb follows its object, its grammar."""
 
     id: str
     verb_last: bool
     spaced: bool
+    syntax: Syntax
 
 
 class Lexicon:

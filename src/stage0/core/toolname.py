@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from stage0.core.effects import HARMLESS, Sighting, Span
-from stage0.core.goal import effects_of
+from stage0.core.goal import EVENTS, effects_of
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, split_words
 
 _JOINERS: Final = frozenset({"and", "or", "then"})
 _HARMLESS: Final = frozenset(concept for concept, effect in ACTIONS.items() if effect in HARMLESS)
 #: After a read verb these still act (`check_purge_all`), unless they name a thing (`list_delete_requests`).
 _DANGEROUS: Final = frozenset({"delete", "pay", "deploy", "migrate", "grant", "disrupt", "execute"})
-_THINGS: Final = frozenset(
-    [
-        "request",
-        "requests",
-        "log",
-        "logs",
-        "event",
-        "events",
-        "job",
-        "jobs",
-        "operation",
-        "operations",
-        "rule",
-        "rules",
-        "marker",
-        "markers",
-        "flag",
-        "flags",
-        "time",
-        "date",
-        "candidates",
-        "queue",
-        "lock",
-        "protection",
-        "action",
-        "actions",
-    ]
-)
+#: Named by a noun alone these are still done (`customer_refund`); milder ones need a verb (`extension_info`).
+_MILD: Final = frozenset({"write", "overwrite"})
+_QUIET: Final = _MILD | {"export", "message", "publish"}
 _DENYING: Final = frozenset({"no", "without", "skip", "off", "disable", "disabled", "ignore", "not"})
 #: A longer name than this is not understood (in characters).
 _NAME_LIMIT: Final = 256
 _KEPT: Final = 4096
+Terms = tuple[Term, ...]
 
 
 class ToolReading(msgspec.Struct, frozen=True):
@@ -59,9 +36,18 @@ class ToolReading(msgspec.Struct, frozen=True):
 
 
 class ToolWords(msgspec.Struct, frozen=True):
-    """Words that stand for a kind of tool, from the pack: a shell, a database, an admin console."""
+    """Words of tool names, from the pack.
+
+    `passthrough`: such a tool does what it is given. `engines`: what a query goes to that can change things as well.
+    `verbs`: words that act in a name, whatever they are in prose, each with its concept. `things`: after an action word
+    these make it a name (`delete_requests`). `records`: a name that ends in one and has no verb looks something up.
+    `sensitive`: a shell, a database, an admin console. `short_forms`: abbreviations and what they stand for."""
 
     passthrough: frozenset[str]
+    engines: frozenset[str]
+    verbs: dict[str, str]
+    things: frozenset[str]
+    records: frozenset[str]
     sensitive: frozenset[str]
     short_forms: dict[str, str]
 
@@ -82,28 +68,23 @@ class ToolReader:
         return self._read_kept(name, path)
 
     def _read(self, name: str, path: str) -> ToolReading:
-        skeleton = self._lexicon.skeleton(name)
-        words = self._words_of(skeleton)
-        terms = self._phrases(words)
-        owner, dot, operation = skeleton.rpartition(".")
-        if dot:
-            # `mail.message.get`: what stands before the last dot owns the operation, and is what is read.
-            last = self._phrases(self._words_of(operation))
-            if last and any(t.concept in _HARMLESS and t.role != "noun" for t in last[0]):
-                objects = [
-                    tuple(t for t in at if t.concept not in ACTIONS) for at in self._phrases(self._words_of(owner))
-                ]
-                terms = [*objects, *last]
+        words = self._words_of(self._lexicon.skeleton(name))
+        passthrough = self._passes_through(words)
+        effects = self._effects(words, self._phrases(words), passthrough=passthrough)
         span = Span(path, 0, len(name), name)
-        named = set(words)
-        passthrough = not named.isdisjoint(self._words.passthrough)
-        effects = self._effects(words, terms, passthrough=passthrough)
         return ToolReading(
             sightings=tuple(Sighting(effect, "tool", span) for effect in effects),
             environments=self._lexicon.environments(name),
             passthrough=passthrough and not effects,
-            sensitive=bool(named & self._words.sensitive),
+            sensitive=not self._words.sensitive.isdisjoint(words),
         )
+
+    def _passes_through(self, words: list[str]) -> bool:
+        """Whether a tool does whatever it is given. `query_orders` asks what it is named after; `query` and
+        `query_postgres` ask anything."""
+        if not self._words.passthrough.isdisjoint(words):
+            return True
+        return "query" in words and all(word in self._words.engines for word in words if word not in _QUERYING)
 
     def _words_of(self, text: str) -> list[str]:
         return [self._words.short_forms.get(part, part) for word in split_words(text) for part in self._unglued(word)]
@@ -120,9 +101,9 @@ class ToolReader:
                 return [word[:at], word[at:]]
         return [word]
 
-    def _phrases(self, words: list[str]) -> list[tuple[Term, ...]]:
+    def _phrases(self, words: list[str]) -> list[Terms]:
         """The terms at each word; words that make one term together (`api key`) count as that term."""
-        out: list[tuple[Term, ...]] = []
+        out: list[Terms] = []
         index = 0
         while index < len(words):
             length = next((n for n in (3, 2) if self._phrase(words[index : index + n], n)), 1)
@@ -135,17 +116,23 @@ class ToolReader:
         """The terms of some words. A word that makes a tool a passthrough says nothing of what the tool is given."""
         if len(words) < length or not self._words.passthrough.isdisjoint(words):
             return ()
-        return self._lexicon.word(" ".join(words))
+        text = " ".join(words)
+        if text in _ASKING:
+            return _QUERY
+        concept = self._words.verbs.get(text)
+        return (Term(text, concept, "verb", "en"),) if concept else self._lexicon.word(text)
 
     def _joiner(self, word: str) -> tuple[Term, ...]:
-        if word in _THINGS:
-            return (Term(word, "topic", "word", "en"),)
+        if word in self._words.things:
+            return (Term(word, "topic", "word", ""),)
         return (Term(word, "break", "word", "en"),) if word in _JOINERS else ()
 
-    def _effects(self, words: list[str], terms: list[tuple[Term, ...]], *, passthrough: bool) -> list[str]:
+    def _effects(self, words: list[str], terms: list[Terms], *, passthrough: bool) -> list[str]:
         objects = frozenset(t.concept for at in terms for t in at if t.concept in OBJECTS)
         rehearsed = _rehearsed(words, terms)
         effects: dict[str, None] = {}
+        if passthrough:
+            terms = [tuple(t for t in at if t.concept not in _SAYS_NOTHING) for at in terms]
         for action in _actions(terms, objects, guess=not passthrough):
             if rehearsed and action not in _HARMLESS:
                 effects["compute"] = None
@@ -154,6 +141,8 @@ class ToolReader:
             effects.update(dict.fromkeys(effects_of(action, near)))
         if rehearsed and not effects:
             effects["compute"] = None
+        if not effects and words and words[-1] in self._words.records:
+            effects["read"] = None
         if not HARMLESS.issuperset(effects):
             for at in terms:
                 for term in at:
@@ -162,7 +151,14 @@ class ToolReader:
         return list(effects)
 
 
-def _rehearsed(words: list[str], terms: list[tuple[Term, ...]]) -> bool:
+_ASKING: Final = frozenset({"query", "queries"})
+_QUERY: Final[Terms] = (Term("query", "query", "verb", "en"),)
+_SAYS_NOTHING: Final = frozenset({"query", "run"})
+#: Words of a query tool's name that do not say what is asked.
+_QUERYING: Final = frozenset({"query", "queries", "run", "execute", "exec", "do", "raw", "custom", "the", "a", "mcp"})
+
+
+def _rehearsed(words: list[str], terms: list[Terms]) -> bool:
     """Whether the whole name is a count or a rehearsal: `count_deleted_users`, `delete_users_dry_run`."""
     concepts = [{t.concept for t in at} for at in terms]
     if not concepts or not _DENYING.isdisjoint(words) or any("break" in at or "soft" in at for at in concepts):
@@ -170,35 +166,101 @@ def _rehearsed(words: list[str], terms: list[tuple[Term, ...]]) -> bool:
     return "count" in concepts[0] or "rehearsal" in concepts[0] or "rehearsal" in concepts[-1]
 
 
-def _actions(terms: list[tuple[Term, ...]], objects: frozenset[str], *, guess: bool) -> list[str]:
-    """The action words that count. After a leading read verb the rest names what is read
-    (`list_delete_requests`), unless a joiner starts anew (`get_or_create`) or nothing follows (`read_write`)."""
+def _actions(terms: list[Terms], objects: frozenset[str], *, guess: bool) -> list[str]:
+    """The action words that count, part by part: a joiner starts anew (`get_or_create`)."""
     actions: list[str] = []
-    reading = False
-    for index, at in enumerate(terms):
+    part: list[Terms] = []
+    for at in [*terms, _BREAK]:
         if any(t.concept in ("break", "soft") for t in at):
-            reading = False
-            continue
-        found = [t for t in at if t.concept in ACTIONS and _counts(t, objects)]
-        if reading:
-            found = [t for t in found if _still_acts(t, at, terms[index + 1 :])]
-        if not found:
-            continue
-        verbs = [t for t in found if t.role != "noun"] or found
-        actions.extend(t.concept for t in verbs)
-        reading = reading or (not actions[:-1] and all(t.concept in _HARMLESS for t in verbs))
+            actions += _part_actions(part, objects)
+            part = []
+        else:
+            part.append(at)
+    if actions or not guess:
+        return actions
     # In a name nothing is a figure of speech: `drop_foo` drops, whatever a foo is.
-    if guess and not actions:
-        return [t.concept for at in terms for t in at if t.role == "weak"][:1]
+    weak = [(index, at, t) for index, at in enumerate(terms) for t in at if t.role == "weak"]
+    return [t.concept for index, at, t in weak if _grave(t) or (index == 0 and not _is_collection(at))][:1]
+
+
+_BREAK: Final = (Term("", "break", "word", ""),)
+
+
+def _grave(term: Term) -> bool:
+    return term.concept in ("delete", "pay")
+
+
+def _part_actions(part: list[Terms], objects: frozenset[str]) -> list[str]:
+    """Of `refund_customer` the verb, of `customer_refund` the noun, of `deploy_plan_get` and `payment_get_status` the
+    verb that looks: what stands before it names what is looked at, what stands after it too, unless it acts on."""
+    found = [_acting(at, objects) for at in part]
+    for index, after in enumerate(part[1:]):
+        if _names_a_topic(found[index], after, first=index == 0):
+            found[index] = []
+    looks = next((i for i, at in enumerate(found) if at and _is_pure(at)), None)
+    if looks is not None and not _looks(found[looks]):
+        looks = None
+    if len(part) > 1 and found[-1] and _is_pure(found[-1]) and _looks(found[-1]) and not _acts_first(found):
+        looks = len(part) - 1
+    actions: list[str] = []
+    for index, at in enumerate(found):
+        if looks is not None and index < looks:
+            continue
+        if looks is None or index == looks:
+            counting = _verbs_or_events(at)
+        else:
+            counting = _verbs_or_events([t for t in at if _still_acts(t, part[index], part[index + 1 :])])
+        actions.extend(t.concept for t in counting)
     return actions
 
 
-def _still_acts(term: Term, at: tuple[Term, ...], after: list[tuple[Term, ...]]) -> bool:
+def _verbs_or_events(at: Sequence[Term]) -> list[Term]:
+    """Of a word's terms those that act: its verbs, or the event it names. A plural is a collection: `file_shares`."""
+    events = [t for t in at if t.role == "noun"]
+    collection = _is_collection(at)
+    verbs = [] if collection else [t for t in at if t.role != "noun"]
+    return verbs or [t for t in events if t.concept not in (_QUIET if collection else _MILD)]
+
+
+def _is_collection(at: Sequence[Term]) -> bool:
+    return any(t.role == "noun" and t.text.endswith("s") and not t.text.endswith("ss") for t in at)
+
+
+def _acting(at: Terms, objects: frozenset[str]) -> list[Term]:
+    """The action terms at a word. The noun of a weak verb (`scale`) wants the same objects as the verb."""
+    weak = [t for t in at if t.role == "weak"]
+    if weak and not any(_counts(t, objects) for t in weak):
+        return []
+    return [t for t in at if t.concept in ACTIONS and _counts(t, objects)]
+
+
+def _names_a_topic(at: Sequence[Term], after: Terms, *, first: bool) -> bool:
+    """`refund_policy`: a noun before a topic is part of its name. A verb in front is none: `export_report` exports."""
+    if not any(t.concept == "topic" and t.language for t in after) or not any(t.role == "noun" for t in at):
+        return False
+    return not first or all(t.concept in EVENTS for t in at)
+
+
+def _is_pure(at: Sequence[Term]) -> bool:
+    """Whether a word is a verb and nothing else."""
+    return all(t.role != "noun" for t in at)
+
+
+def _looks(at: Sequence[Term]) -> bool:
+    return all(t.concept in _HARMLESS for t in at)
+
+
+def _acts_first(found: list[list[Term]]) -> bool:
+    """Whether a verb that is nothing else acts before the last word: `delete_user_get` deletes."""
+    return any(at and _is_pure(at) and not _looks(at) for at in found[:-1])
+
+
+def _still_acts(term: Term, at: Terms, after: list[Terms]) -> bool:
     if term.concept in _HARMLESS or (term.concept != "delete" and any(t.role == "noun" for t in at)):
         return False
     if not after:
         return True
-    return term.concept in _DANGEROUS and not any(t.concept == "topic" for t in after[0])
+    return term.concept in _DANGEROUS and not any(t.concept in ("topic", "trace") for t in after[0])
 
 
 def _counts(term: Term, objects: frozenset[str]) -> bool:

@@ -12,6 +12,7 @@ import opencc
 
 from stage0.core.folding import FoldTable, fold
 from stage0.core.lexicon import ACTIONS, CONCEPTS, Language, Lexicon, Term
+from stage0.core.syntax import Syntax
 from stage0.policy.yaml import HERE, PolicyError, convert, read
 
 
@@ -38,6 +39,7 @@ class LanguageFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spaced: bool
     verb_last: bool
     function_words: frozenset[str]
+    syntax: dict[str, frozenset[str]]
     concepts: dict[str, Entry]
 
 
@@ -50,13 +52,22 @@ def load_lexicon(folder: Path = HERE / "lexicon") -> Lexicon:
     other_words = read(folder / "uncovered.yaml")["function_words"]
     return Lexicon(
         terms,
-        {file.language: Language(file.language, file.verb_last, file.spaced) for file in files},
+        {file.language: _language(file, table) for file in files},
         scripts=scripts,
         function_words={
             "covered": frozenset().union(*(file.function_words for file in files)),
             "other": frozenset(str(word) for word in other_words),
         },
     )
+
+
+def _language(file: LanguageFile, table: FoldTable) -> Language:
+    classes = {name: frozenset(fold(word, table).text for word in words) for name, words in file.syntax.items()}
+    try:
+        syntax = Syntax(classes, spaced=file.spaced)
+    except ValueError as error:
+        raise PolicyError(f"{file.language}.yaml: {error}") from error
+    return Language(file.language, file.verb_last, file.spaced, syntax)
 
 
 def _unambiguous(terms: list[tuple[Term, bool]]) -> list[Term]:
@@ -95,17 +106,25 @@ def _terms(file: LanguageFile, table: FoldTable) -> Iterator[tuple[Term, bool]]:
     for concept, entry in file.concepts.items():
         if concept not in ACTIONS and (entry.verbs or entry.nouns or entry.weak):
             raise PolicyError(f"{file.language}.yaml: `{concept}` is no action: put its terms under `words`")
+        acting = {*entry.verbs, *(verb for weak in entry.weak for verb in weak.terms)}
         for verb in entry.verbs:
             for form in _verb_forms(folded(verb)) if file.spaced else [folded(verb)]:
                 yield Term(form, concept, "verb", file.language), form != folded(verb)
         for weak in entry.weak:
             for verb in weak.terms:
                 for form in _verb_forms(folded(verb)) if file.spaced else [folded(verb)]:
-                    yield Term(form, concept, "weak", file.language, weak.needs), form != folded(verb)
+                    yield Term(form, concept, "weak", file.language, _with_traces(weak.needs)), form != folded(verb)
         for noun in (*entry.nouns, *entry.words):
             role: Any = "noun" if noun in entry.nouns else "word"
             for form in _noun_forms(folded(noun)) if file.spaced else [folded(noun)]:
                 yield Term(form, concept, role, file.language), form != folded(noun)
+            if file.spaced and role == "noun" and noun in acting:
+                yield Term(_gerund(folded(noun)), concept, role, file.language), True
+
+
+def _with_traces(needs: frozenset[str]) -> frozenset[str]:
+    """What is kept of actions (logs, records) is a resource like others; only its place in a sentence tells more."""
+    return needs | {"trace"} if "resource" in needs else needs
 
 
 def _verb_forms(verb: str) -> list[str]:
