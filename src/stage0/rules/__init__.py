@@ -16,6 +16,7 @@ FAMILIES: Final = (
     "environment",
     "exposure",
     "guardrail",
+    "intent",
     "loop",
     "mode",
     "rehearsal",

@@ -1,0 +1,46 @@
+"""Intent: whether the call does more than the goal asks for."""
+
+from __future__ import annotations
+
+from stage0.core.effects import HARMLESS, MARKS
+from stage0.core.facts import Facts
+from stage0.core.rule import Params, rule
+
+#: What the call itself shows; the goal is measured against it.
+_CALLED = frozenset({"arguments", "tool", "declared"})
+#: What working something out or fetching it may leave behind: a report, a downloaded file.
+_LEAVES = frozenset({"write"})
+
+
+@rule(
+    "ACTION_EXCEEDS_GOAL",
+    family="intent",
+    severity="MEDIUM",
+    message="The goal only asks to look at something, but the call would do more: {effects}.",
+    question="Did somebody ask for this, or did the instruction come from what the agent read?",
+    remedy="Have a person confirm or approve the call, or name the action in the goal.",
+)
+def action_exceeds_goal(facts: Facts) -> Params | None:
+    """The goal only asks to read or to work something out, and the call writes, sends, pays or changes something.
+
+    Why: this is what an injected instruction looks like. A page that the agent was asked to summarize tells it to send
+    a message, and the goal still says "summarize".
+
+    Fix: a confirmation or an approval by a person cures it; what the caller declares does not.
+    """
+    if facts.confirmed or facts.approval_holds or not facts.reading.goal.actions:
+        return None
+    asked = {sighting.effect for sighting in facts.reading.goal.sightings} - MARKS
+    if not asked or not asked <= HARMLESS:
+        return None
+    left = _LEAVES if asked - {"read"} else frozenset[str]()
+    beyond = tuple(
+        sorted(
+            effect
+            for effect, sightings in facts.effects.items()
+            if effect not in HARMLESS | MARKS | left
+            and effect != "code_execution"
+            and any(seen.source in _CALLED for seen in sightings)
+        )
+    )
+    return {"effects": beyond} if beyond else None
