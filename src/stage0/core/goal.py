@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -172,13 +173,14 @@ class _Reader:
     def read(self, clause: Clause) -> None:
         """Note what a clause asks for."""
         concepts = {hit.concept for hit in clause}
+        things = self._things(clause, concepts)
         changing = acted = False
         looked = -1
         for index, hit in enumerate(clause):
             effect = ACTIONS.get(hit.concept)
             if effect is None:
                 continue
-            meaning = self._meaning(index, hit, clause, concepts, looked)
+            meaning = self._meaning(_Word(hit, index, clause), concepts, looked)
             if meaning == "talk":
                 continue
             acted = True
@@ -190,7 +192,7 @@ class _Reader:
                 looked = looked if looked >= 0 else hit.end
             else:
                 changing = True
-            for each in effects_of(hit.concept, self._objects_near(hit, clause, concepts)):
+            for each in effects_of(hit.concept, things[index]):
                 self._see(each, hit)
         if changing and not concepts.isdisjoint(MODIFIERS):
             for hit in clause:
@@ -224,12 +226,10 @@ class _Reader:
         if found is not None:
             self._see(effect, found)
 
-    def _meaning(self, index: int, hit: Hit, clause: Clause, concepts: set[str], looked: int) -> Meaning:
+    def _meaning(self, word: _Word, concepts: set[str], looked: int) -> Meaning:
+        hit, before, after, text = word.hit, word.before, word.after, self.text
         language = self.lexicon.languages[hit.term.language]
-        before = clause[:index]
-        after = clause[index + 1 :]
         objects = after if language.spaced else before + after
-        text = self.text
         if not concepts.isdisjoint(_NEGATIONS) and _negated(before, after, hit, text):
             return "talk"
         if not language.spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
@@ -238,117 +238,169 @@ class _Reader:
             return "talk"
         if ACTIONS[hit.concept] in HARMLESS:
             return "act"
-        if hit.start > self.carried and self._talked_about(index, hit, clause, concepts, looked):
+        if hit.start > self.carried and self._talked_about(word, concepts, looked, language):
             return "talk"
         if "rehearsal" in concepts and _is_rehearsal(hit, before, after, text):
             return "compose"
-        if self._is_noun(hit, clause, language) and not self._triggered(hit, concepts, before, after, language):
+        if self._is_noun(word, language) and not self._triggered(word, concepts, language):
             return "talk"
         if hit.concept in _EDITS and "prose" in concepts and _only_prose(objects):
             return "compose"
         return "act"
 
-    def _talked_about(self, index: int, hit: Hit, clause: Clause, concepts: set[str], looked: int) -> bool:
+    def _talked_about(self, word: _Word, concepts: set[str], looked: int, language: Language) -> bool:
         """Whether an action is a topic, a quotation, a condition, or only what something is for."""
-        language = self.lexicon.languages[hit.term.language]
-        text, syntax = self.text, language.syntax
-        before, after = clause[:index], clause[index + 1 :]
-        if "lead" in concepts and _led(before, hit, text):
+        hit, text, syntax = word.hit, self.text, language.syntax
+        if "lead" in concepts and _led(word.before, hit, text):
             return True
-        if 0 <= self.looked < hit.start and syntax.precondition(text[self.looked : hit.start]):
+        if syntax.precondition(self._since_looked(hit)):
             return True
         if self.quotes_only and self._in_quotes(hit):
             return True
-        if "topic" in concepts and self._names_a_topic(hit, clause, after, language):
+        if "topic" in concepts and self._names_a_topic(word, language):
             return True
         if language.spaced:
-            if syntax.only_supposed(text, max(0, clause[0].start - _LEAD_IN), hit.start):
+            if syntax.only_supposed(text, max(0, word.clause_start - _LEAD_IN), hit.start):
                 return True
             return looked >= 0 and syntax.purpose(text, hit.start)
         if language.verb_last:
             return syntax.is_attribute(text, hit.end)
-        return self._describes(hit, before, after, looked, language)
+        return self._describes(word, looked, language)
 
-    def _describes(
-        self, hit: Hit, before: Sequence[Hit], after: Sequence[Hit], looked: int, language: Language
-    ) -> bool:
+    def _since_looked(self, hit: Hit) -> str:
+        """What stands between an earlier sentence that only looks and this word, as far as it matters."""
+        if self.looked < 0:
+            return ""
+        return self.text[max(self.looked, hit.start - _REACH_BACK) : hit.start]
+
+    def _describes(self, word: _Word, looked: int, language: Language) -> bool:
         """Chinese: whether an action word only describes a thing: 變更的欄位, 查詢變更日誌, 是否開啟."""
-        text, syntax = self.text, language.syntax
+        hit, text, syntax = word.hit, self.text, language.syntax
         if syntax.is_attribute(text, hit.end) or syntax.asks_whether(text, hit.start):
             return True
-        if _thing_after(hit, after, text):
-            if looked >= 0 and not syntax.joined(text[looked : hit.start]):
+        since = self._since_looked(hit)
+        if _thing_after(hit, word.after, text):
+            near = looked >= 0 and hit.start - looked <= _REACH_BACK
+            if near and not syntax.joined(text[looked : hit.start]):
                 return True
-            if 0 <= self.looked < hit.start and syntax.includes(text[self.looked : hit.start]):
+            if syntax.includes(since):
                 return True
-        if 0 <= self.looked < hit.start and syntax.permits(text, hit.start):
+        if since and syntax.permits(text, hit.start):
             return True
-        return self._is_title(hit, after)
+        return self._is_title(word)
 
-    def _is_title(self, hit: Hit, after: Sequence[Hit]) -> bool:
+    def _is_title(self, word: _Word) -> bool:
         """`員工變更：`, `勳章授予名單-`: a noun with something before it, above what is really asked for."""
-        text = self.text
+        text, hit = self.text, word.hit
         if not _IDEOGRAPH.match(text[hit.start - 1 : hit.start]):
             return False
-        end = _thing_after(hit, after, text) or hit.end
+        end = _thing_after(hit, word.after, text) or hit.end
         if text[end : end + 1] not in _TITLE_ENDS:
             return False
-        return any([other.concept in ACTIONS for other in self.lexicon.hits(text[end + 1 : end + _TITLE_REACH])])
+        return any([other.concept in ACTIONS for other in self.lexicon.hits(text[end + 1 : end + _REACH_BACK])])
 
-    def _names_a_topic(self, hit: Hit, clause: Clause, after: Sequence[Hit], language: Language) -> bool:
+    def _names_a_topic(self, word: _Word, language: Language) -> bool:
         """`refund policy`, `デプロイ手順`: the word names a topic. Where the verb stands first, only a word
         that is a noun as well: `purge logs` purges, and at the head of a clause `export report` exports."""
-        if not _topic_follows(hit, after, self.text):
+        if not _topic_follows(word.hit, word.after, self.text):
             return False
-        if language.verb_last or hit.term.role == "noun":
+        if language.verb_last or word.hit.term.role == "noun":
             return True
-        return _also_noun(hit, clause) and (hit.concept in EVENTS or self._is_noun(hit, clause, language))
+        return word.also_noun and (word.hit.concept in EVENTS or self._is_noun(word, language))
 
-    def _is_noun(self, hit: Hit, clause: Clause, language: Language) -> bool:
+    def _is_noun(self, word: _Word, language: Language) -> bool:
         """Whether an action word is the name of a thing or an event here."""
+        hit = word.hit
         if hit.term.role == "noun":
             return True
         if language.verb_last:
             return language.syntax.names_a_thing(self.text, hit.start, hit.end)
-        return language.spaced and _also_noun(hit, clause) and language.syntax.is_noun(self.text, hit.start, hit.end)
+        return language.spaced and word.also_noun and language.syntax.is_noun(self.text, hit.start, hit.end)
 
-    def _triggered(
-        self, hit: Hit, concepts: set[str], before: Sequence[Hit], after: Sequence[Hit], language: Language
-    ) -> bool:
+    def _triggered(self, word: _Word, concepts: set[str], language: Language) -> bool:
         """Whether something says that the event which a noun names is to happen: `process the refund`."""
-        if language.spaced and not self.text[: hit.start].strip() and _HEADS.match(self.text, hit.end):
+        hit = word.hit
+        heads = language.spaced and hit.start <= _HEAD_REACH and not self.text[: hit.start].strip()
+        if heads and _HEADS.match(self.text, hit.end):
             return True  # `Deletion of the inactive users`
         if "trigger" not in concepts or not concepts.isdisjoint(("question", "count")):
             return False
         if not language.spaced:
-            said = after if language.verb_last else before
+            said = word.after if language.verb_last else word.before
             return any([other.concept == "trigger" and other.term.language == language.id for other in said])
-        trigger = next((other for other in reversed(before) if other.concept == "trigger"), None)
+        trigger = next((other for other in reversed(word.before) if other.concept == "trigger"), None)
         if trigger is None or language.syntax.sets_apart(self.text[trigger.end : hit.start]):
             return False
-        return not (hit.concept in _EDITS and any([o.concept in OBJECTS and o.start - hit.end <= 1 for o in after[:2]]))
+        things = [other for other in word.after[:2] if other.concept in OBJECTS and other.start - hit.end <= 1]
+        return not (hit.concept in _EDITS and things)
 
-    def _objects_near(self, hit: Hit, clause: Clause, concepts: set[str]) -> frozenset[str]:
+    def _things(self, clause: Clause, concepts: set[str]) -> list[frozenset[str]]:
+        """For each word of a clause the objects that an action there would have: what follows it, or in an unspaced
+        language everything in the clause."""
         if concepts.isdisjoint(OBJECTS):
-            return _NOTHING
-        if self.lexicon.languages[hit.term.language].spaced:
-            found = OBJECTS.intersection([h.concept for h in clause if h.start >= hit.end])
-        else:
-            found = OBJECTS.intersection(concepts)
-        if "count" in concepts or "schema" in found:
-            found -= {"personal_data", "contact", "secret"}
-        if {"contact", "person"} <= found:
-            found |= {"personal_data"}
-        return found
+            return [_NOTHING] * len(clause)
+        uncounted = _UNCOUNTED if "count" in concepts else _NOTHING
+        everything = _whole_objects(frozenset(concepts) & OBJECTS, uncounted)
+        things: list[frozenset[str]] = []
+        following = here = _NOTHING
+        start = -1
+        for hit in reversed(clause):
+            if hit.start != start:
+                start, following, here = hit.start, following | here, _NOTHING
+            concept = hit.concept
+            if concept in OBJECTS:
+                here |= {concept}
+                things.append(_NOTHING)
+            elif concept not in ACTIONS:
+                things.append(_NOTHING)
+            elif self.lexicon.languages[hit.term.language].spaced:
+                things.append(_whole_objects(following, uncounted))
+            else:
+                things.append(everything)
+        return things[::-1]
 
 
+@lru_cache(maxsize=4096)
+def _whole_objects(found: frozenset[str], uncounted: frozenset[str]) -> frozenset[str]:
+    """The objects of an action: a name with a person is personal data, what is only counted or described is none."""
+    if "schema" in found:
+        uncounted = _UNCOUNTED
+    found -= uncounted
+    return found | {"personal_data"} if {"contact", "person"} <= found else found
+
+
+_UNCOUNTED: Final = frozenset({"personal_data", "contact", "secret"})
 #: Actions that policies, histories and plans are written about.
 EVENTS: Final = frozenset({"pay", "deploy", "migrate", "disrupt", "rotate", "execute"})
+#: Words on each side of an action word that can change what it means.
+_WINDOW: Final = 32
+
+
+class _Word:
+    """An action word of a clause, with the known words on each side."""
+
+    __slots__ = ("_beside", "after", "before", "clause_start", "hit")
+
+    def __init__(self, hit: Hit, index: int, clause: Clause) -> None:
+        self.hit = hit
+        self.before = clause[max(0, index - _WINDOW) : index]
+        self.after = clause[index + 1 : index + 1 + _WINDOW]
+        self.clause_start = clause[0].start
+        self._beside = clause[max(0, index - 2) : index + 3]
+
+    @property
+    def also_noun(self) -> bool:
+        """Whether the same word is a noun as well."""
+        return any([other.term.role == "noun" and other.start == self.hit.start for other in self._beside])
+
+
 #: Characters before a clause's first known word that may hold `if we`.
 _LEAD_IN: Final = 48
 _TITLE_ENDS: Final = frozenset({":", "-", "："})
-#: How far a title looks for what it stands above, in characters.
-_TITLE_REACH: Final = 200
+#: How far a title or a description looks for what it belongs to, in characters.
+_REACH_BACK: Final = 200
+#: Blanks before a goal's first word.
+_HEAD_REACH: Final = 16
 _IDEOGRAPH: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _HEADS: Final = re.compile(r"\s+(?:of|for|to)\b")
 
@@ -357,10 +409,6 @@ def sighting(effect: str, hit: Hit, folded: Folded, path: str) -> Sighting:
     """An effect seen at a hit, pointing into the original text."""
     start, end = folded.original_span(hit.start, hit.end)
     return Sighting(effect, "goal", Span(path, start, end, folded.original[start:end]))
-
-
-def _also_noun(hit: Hit, clause: Clause) -> bool:
-    return any([other.term.role == "noun" and other.start == hit.start for other in clause])
 
 
 def _thing_after(hit: Hit, after: Sequence[Hit], text: str) -> int:
@@ -465,9 +513,11 @@ def _is_vague(text: str, hits: Sequence[Hit], lexicon: Lexicon, *, acts: bool) -
         return not acts and len(text.strip()) <= 4 and not any([hit.concept == "topic" for hit in hits])
     if acts and any(hit.concept in OBJECTS for hit in hits):
         return False
-    rest = text
-    for hit in reversed(vague):
-        rest = rest[: hit.start] + " " + rest[hit.end :]
+    pieces, reached = [], 0
+    for hit in vague:
+        pieces.append(text[reached : hit.start])
+        reached = max(reached, hit.end)
+    rest = " ".join([*pieces, text[reached:]])
     words = [word for word in latin_words(rest) if word not in lexicon.function_words["covered"]]
     others = [char for char in rest if char.isalpha() and not char.isascii()]
     return len(words) == 0 and len(others) <= 3
