@@ -131,7 +131,7 @@ EFFECTS: Final[dict[str, set[str]]] = {
     "web_search": {"network_read"},
     "mail.message.get": {"read"},
     "users.badgeGrant.list": {"read"},
-    "http_get": {"read"},
+    "http_get": {"network_read"},
 }
 
 

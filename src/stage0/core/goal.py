@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, Literal
@@ -17,7 +18,7 @@ import msgspec
 from stage0.core.effects import HARMLESS, Sighting, Span
 from stage0.core.folding import Folded
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Language, Lexicon, latin_words
-from stage0.core.syntax import quoted_spans
+from stage0.core.syntax import REACH, Spaced, Unspaced, quoted_spans, sentence_borders
 
 _KANA: Final = re.compile("[\u3041-\u30fa]")
 
@@ -75,7 +76,10 @@ def _one_language(hits: list[Hit], other: str) -> list[Hit]:
 
 
 #: Names of programs in prose: `delete_users`, `deleteAllUsers`.
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+|[a-z][a-z0-9]*(?:[A-Z][a-z0-9]+)+")
+_NAME: Final = re.compile(
+    r"(?<![A-Za-z0-9_])[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+|(?<![A-Za-z0-9_])[a-z][a-z0-9]*(?:[A-Z][a-z0-9]+)+"
+)
+_NATIVE: Final = re.compile("[\u3041-\u30fa\u3400-\u4dbf\u4e00-\u9fff]")
 _HUMP: Final = re.compile(r"[a-z][A-Z]|_")
 
 
@@ -141,6 +145,7 @@ _NEGATIONS: Final = frozenset({"negation", "negation_after"})
 _PARTICIPLES: Final = frozenset({"未", "已", "待"})
 _CODE: Final = frozenset({"code"})
 _ASKS: Final = frozenset({"question", "count", "lead"})
+_ORDERS: Final = frozenset({"trigger", "execute", "run"})
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
@@ -155,23 +160,47 @@ class _Reader:
         self.sightings: list[Sighting] = []
         self.actions: set[str] = set()
         #: Up to here everything that is only talked about is to be carried out after all ("... and run it").
-        self.carried = max([hit.start for hit in hits if hit.concept == "carry_out"], default=-1)
+        self.carried = self._carried(hits)
         self.quoted = quoted_spans(self.text) if self.carried < 0 else ()
-        #: Whether an action outside of quotation marks looks at what stands in them.
-        self.quotes_only = bool(self.quoted) and self._only_looks(hits)
-        #: Where the last sentence that only looks at something did so.
+        outside = [hit for hit in hits if self._quote_of(hit) < 0] if self.quoted else []
+        #: Whether something says to do what stands in quotation marks, or an action looks at it.
+        self.quotes_ordered = any([hit.concept in _ORDERS for hit in outside])
+        self.quotes_looked_at = any(
+            [ACTIONS.get(hit.concept) in HARMLESS and hit.term.role == "verb" for hit in outside]
+        )
+        self.borders = sentence_borders(self.text)
+        self._tellings: dict[int, tuple[int, int, bool]] = {}
+        self.commas: list[int] | None = None
+        self.oneself = "sel" in self.text
+        #: The grammar of the language around English words, in a Chinese or Japanese text.
+        self.native = self._native()
+        #: Where the last clause that only looks at something did so.
         self.looked = -1
 
-    def _only_looks(self, hits: Sequence[Hit]) -> bool:
-        outside = [hit for hit in hits if not self._in_quotes(hit)]
-        looks = any([ACTIONS.get(hit.concept) in HARMLESS and hit.term.role == "verb" for hit in outside])
-        return looks and not any([hit.concept == "trigger" for hit in outside])
+    def _native(self) -> Unspaced | None:
+        if self.text.isascii() or not _NATIVE.search(self.text):
+            return None
+        syntax = self.lexicon.languages["ja" if _KANA.search(self.text) else "zh"].syntax
+        return syntax if isinstance(syntax, Unspaced) else None
 
-    def _in_quotes(self, hit: Hit) -> bool:
-        return any([start < hit.start and hit.end < end for start, end in self.quoted])
+    def _carried(self, hits: Sequence[Hit]) -> int:
+        """Where the text last says to carry out what it talks about; -1 where it does not, or says not to."""
+        carried, negated = -1, -_REACH_CHARACTERS
+        for hit in hits:
+            if hit.concept == "negation":
+                negated = hit.end
+            elif hit.concept == "carry_out" and hit.start - negated >= _REACH_CHARACTERS:
+                carried = hit.start
+        return carried
+
+    def _quote_of(self, hit: Hit) -> int:
+        """Which quotation a word stands in; -1 for none."""
+        at = bisect_right(self.quoted, (hit.start, -1)) - 1
+        return at if at >= 0 and hit.end < self.quoted[at][1] else -1
 
     def read(self, clause: Clause) -> None:
         """Note what a clause asks for."""
+        clause = _without_attributes(clause)
         concepts = {hit.concept for hit in clause}
         things = self._things(clause, concepts)
         changing = acted = False
@@ -207,7 +236,7 @@ class _Reader:
         """Note what the names would do that the goal says to call."""
         syntax = self.lexicon.languages["en"].syntax
         for start, end in names:
-            if syntax.called(self.text, start):
+            if isinstance(syntax, Spaced) and syntax.called(self.text, start):
                 self.actions.add("call")
                 for effect in read_name(self.folded.original[start:end]):
                     span = Span(self.path, start, end, self.folded.original[start:end])
@@ -219,25 +248,54 @@ class _Reader:
     def _read_trigger(self, clause: Clause, concepts: set[str]) -> None:
         """A clause without an action word: code that is started, or a question."""
         if {"trigger", "code"} <= concepts and concepts.isdisjoint(("negation", "lead", "question")):
-            effect, asks = "code_execution", _CODE
-        else:
-            effect, asks = "read", _ASKS
-        found = next((hit for hit in clause if hit.concept in asks), None)
-        if found is not None:
-            self._see(effect, found)
+            found = next((hit for hit in clause if hit.concept == "code"), None)
+            if found is not None:
+                self.actions.add("run")
+                self._see("code_execution", found)
+            return
+        asks = next((hit for hit in clause if hit.concept in _ASKS and self._asks(hit)), None) or self._asked(clause)
+        if asks is not None:
+            self.actions.add("read")
+            shown = frozenset(concepts) & _SHOWN_SECRETS if asks.term.text in _WHAT else _NOTHING
+            for effect in effects_of("show" if shown else "read", shown):
+                self._see(effect, asks)
+
+    def _asked(self, clause: Clause) -> Hit | None:
+        """The first word of a clause in a sentence that only asks: `Will it drop below zero?`."""
+        hit = clause[0]
+        language = self.lexicon.languages.get(hit.term.language)
+        syntax = language.syntax if language is not None else None
+        if not isinstance(syntax, Spaced) or hit.start >= self._told(self._sentence(hit)[0], syntax)[0]:
+            return None
+        return hit
+
+    def _spaced(self, hit: Hit) -> bool:
+        return isinstance(self.lexicon.languages[hit.term.language].syntax, Spaced)
+
+    def _asks(self, hit: Hit) -> bool:
+        """Whether a question word asks: it stands at the head of its sentence, or a question mark at the end."""
+        if not self._spaced(hit):
+            return True
+        start, end = self._sentence(hit)
+        syntax = self.lexicon.languages[hit.term.language].syntax
+        heads = isinstance(syntax, Spaced) and syntax.heads(self.text[max(start, hit.start - REACH) : hit.start])
+        return heads or self.text[end - 1 : end] == "?"
 
     def _meaning(self, word: _Word, concepts: set[str], looked: int) -> Meaning:
         hit, before, after, text = word.hit, word.before, word.after, self.text
         language = self.lexicon.languages[hit.term.language]
-        objects = after if language.spaced else before + after
+        syntax = language.syntax
+        spaced = isinstance(syntax, Spaced)
+        objects = after if spaced and text.isascii() else before + after
         if not concepts.isdisjoint(_NEGATIONS) and _negated(before, after, hit, text):
             return "talk"
-        if not language.spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
+        if not spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
             return "talk"
-        if hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects]):
+        weak = hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects])
+        if weak and not (hit.concept in _GRAVE and isinstance(syntax, Spaced) and syntax.takes_pronoun(text, hit.end)):
             return "talk"
         if ACTIONS[hit.concept] in HARMLESS:
-            return "act"
+            return "talk" if isinstance(syntax, Spaced) and self._only_a_word(word, looked, syntax) else "act"
         if hit.start > self.carried and self._talked_about(word, concepts, looked, language):
             return "talk"
         if "rehearsal" in concepts and _is_rehearsal(hit, before, after, text):
@@ -248,46 +306,174 @@ class _Reader:
             return "compose"
         return "act"
 
+    def _only_a_word(self, word: _Word, looked: int, syntax: Spaced) -> bool:
+        """Whether a word that could look at something is a noun, or only says more about one: `off the waiting list`,
+        `so that they can download it`. What is really asked for is then another word, known or not."""
+        hit = word.hit
+        if word.also_noun and syntax.is_noun(self.text, hit.start, hit.end):
+            return not self._heads(hit)
+        return looked < 0 and syntax.subordinate(self.text, hit.start)
+
+    def _heads(self, hit: Hit) -> bool:
+        """Whether a noun is what the whole text is about: `A short list of the tickets`."""
+        return (
+            hit.start <= _HEAD_REACH
+            and _TITLE.match(self.text[: hit.start]) is not None
+            and bool(_HEADS.match(self.text, hit.end))
+        )
+
     def _talked_about(self, word: _Word, concepts: set[str], looked: int, language: Language) -> bool:
-        """Whether an action is a topic, a quotation, a condition, or only what something is for."""
+        """Whether an action is a topic, a quotation, a question, a condition, or only what something is for."""
         hit, text, syntax = word.hit, self.text, language.syntax
         if "lead" in concepts and _led(word.before, hit, text):
             return True
-        if syntax.precondition(self._since_looked(hit)):
+        since = self._since_looked(hit)
+        if since and syntax.precondition(since):
             return True
-        if self.quotes_only and self._in_quotes(hit):
+        if self.quoted and self._only_quoted(hit):
             return True
         if "topic" in concepts and self._names_a_topic(word, language):
             return True
-        if language.spaced:
-            if syntax.only_supposed(text, max(0, word.clause_start - _LEAD_IN), hit.start):
-                return True
-            return looked >= 0 and syntax.purpose(text, hit.start)
+        if isinstance(syntax, Spaced):
+            native = self.native
+            return self._only_told(word, looked, syntax) or (native is not None and self._asked_about(hit, native))
+        if self._asked_about(hit, syntax):
+            return True
         if language.verb_last:
-            return syntax.is_attribute(text, hit.end)
-        return self._describes(word, looked, language)
+            return syntax.is_attribute(text, hit.end) or self._looked_at_later(word, syntax)
+        return self._describes(word, looked, syntax)
+
+    def _asked_about(self, hit: Hit, syntax: Unspaced) -> bool:
+        """Chinese and Japanese: whether a word stands in a question, a passive, or the text of something new."""
+        text = self.text
+        start, end = self._between_commas(hit)
+        if syntax.passive(text, hit.start):
+            return True
+        if syntax.asks(text[start:end], hit.end, text) and not syntax.ends_as_verb(text, hit.end, end):
+            return True
+        if hit.term.language == "zh" and text[hit.end - 1] == "了" and not syntax.disposes(text[start : hit.start]):
+            return True  # 服務停了 is a fact, 把服務停了 an order
+        return syntax.content(text[max(self._sentence(hit)[0], hit.start - REACH) : hit.start])
+
+    def _between_commas(self, hit: Hit) -> tuple[int, int]:
+        """The stretch between two commas or sentence ends around a word, as far as it matters."""
+        if self.commas is None:
+            self.commas = [found.start() for found in _COMMA.finditer(self.text)]
+        at = bisect_right(self.commas, hit.start)
+        start = self.commas[at - 1] + 1 if at else 0
+        end = self.commas[at] if at < len(self.commas) else len(self.text)
+        return max(start, hit.start - REACH), min(end, hit.end + REACH)
+
+    def _looked_at_later(self, word: _Word, syntax: Unspaced) -> bool:
+        """Japanese: whether the verb that ends the clause only looks at what this word is about."""
+        last = next(
+            (other for other in reversed(word.after) if other.concept in ACTIONS and other.term.role != "noun"), None
+        )
+        if last is None or ACTIONS[last.concept] not in HARMLESS or word.hit.end >= last.start:
+            return False
+        if self.text[word.hit.end - 1] in "てで":
+            return False
+        return not syntax.goes_on(self.text[word.hit.end : last.start])
+
+    def _only_told(self, word: _Word, looked: int, syntax: Spaced) -> bool:
+        """English: whether the sentence asks about an action, tells of it, or looks at something that has to do with
+        it, rather than asking for it."""
+        hit, text = word.hit, self.text
+        start, _ = self._sentence(hit)
+        asked_until, content_from, supposes = self._told(start, syntax)
+        if hit.start < asked_until or hit.start >= content_from:
+            return True
+        if supposes and syntax.only_supposed(text, max(0, word.clause_start - _LEAD_IN), hit.start):
+            return True
+        if self.oneself and syntax.oneself(text, hit.start, hit.end):
+            return True
+        if looked >= 0 and (syntax.purpose(text, hit.start) or syntax.participle(text, hit.start, hit.end)):
+            return True
+        looked = max(looked, self.looked)
+        near = start <= looked < hit.start <= looked + REACH
+        return near and syntax.embedded(text[looked : hit.start], text[hit.end : hit.end + 4].strip())
+
+    def _told(self, start: int, syntax: Spaced) -> tuple[int, int, bool]:
+        """Of the sentence that begins at `start`: up to where it only asks, from where on it is the text of something,
+        and whether anything in it supposes."""
+        known = self._tellings.get(start)
+        if known is None:
+            at = bisect_right(self.borders, start)
+            end = self.borders[at] if at < len(self.borders) else len(self.text)
+            head = self.text[start : min(end, start + _SENTENCE)]
+            content = syntax.content_from(head)
+            content_from = start + content if content < len(head) else end
+            known = (start + syntax.asked_until(head), content_from, syntax.supposes(self.text[start:end]))
+            self._tellings[start] = known
+        return known
+
+    def _sentence(self, hit: Hit) -> tuple[int, int]:
+        """Where the sentence of a word begins and ends."""
+        at = bisect_right(self.borders, hit.start)
+        start = self.borders[at - 1] if at else 0
+        return start, self.borders[at] if at < len(self.borders) else len(self.text)
+
+    def _only_quoted(self, hit: Hit) -> bool:
+        """Whether a word stands in a quotation that is looked at or told of, not ordered."""
+        at = self._quote_of(hit)
+        if at < 0 or self.quotes_ordered:
+            return False
+        start = self.quoted[at][0]
+        end = self.quoted[at][1]
+        before, after = self.text[max(0, start - _BESIDE) : start], self.text[end : end + _BESIDE]
+        syntax = self.lexicon.languages[hit.term.language].syntax
+        said = syntax.said(before) if isinstance(syntax, Spaced) else syntax.said(before, after)
+        return self.quotes_looked_at or said
 
     def _since_looked(self, hit: Hit) -> str:
         """What stands between an earlier sentence that only looks and this word, as far as it matters."""
         if self.looked < 0:
             return ""
-        return self.text[max(self.looked, hit.start - _REACH_BACK) : hit.start]
+        return self.text[max(self.looked, hit.start - REACH) : hit.start]
 
-    def _describes(self, word: _Word, looked: int, language: Language) -> bool:
+    def _describes(self, word: _Word, looked: int, syntax: Unspaced) -> bool:
         """Chinese: whether an action word only describes a thing: 變更的欄位, 查詢變更日誌, 是否開啟."""
-        hit, text, syntax = word.hit, self.text, language.syntax
+        hit, text = word.hit, self.text
         if syntax.is_attribute(text, hit.end) or syntax.asks_whether(text, hit.start):
             return True
         since = self._since_looked(hit)
-        if _thing_after(hit, word.after, text):
-            near = looked >= 0 and hit.start - looked <= _REACH_BACK
-            if near and not syntax.joined(text[looked : hit.start]):
+        start, _ = self._between_commas(hit)
+        if looked >= 0 and hit.start - looked <= REACH and not syntax.marks_object(text[start : hit.start]):
+            between = text[looked : hit.start]
+            noun = word.also_noun and not text.endswith(_CONFIRMS, 0, looked)
+            if not syntax.joined(between) and (noun or self._ends_in_a_thing(word)):
                 return True
-            if syntax.includes(since):
+            if not syntax.joined(between, nouns=False) and _thing_after(hit, word.after, text):
                 return True
+        examples = syntax.includes(text[max(0, hit.start - _BESIDE) : hit.start])
+        if (examples or syntax.includes(since)) and (
+            _thing_after(hit, word.after, text) or "等" in text[hit.end : hit.end + _LIST]
+        ):
+            return True
+        if self._read_at_the_end(word, syntax):
+            return True
         if since and syntax.permits(text, hit.start):
             return True
         return self._is_title(word)
+
+    def _ends_in_a_thing(self, word: _Word) -> bool:
+        """Whether the clause ends in what is kept of an action, so that all before it describes it."""
+        if _thing_after(word.hit, word.after, self.text):
+            return True
+        _, end = self._between_commas(word.hit)
+        inside = [other for other in word.after if other.end <= end]
+        return bool(inside) and inside[-1].concept in _ENDS and end - inside[-1].end <= _LEFT_OVER
+
+    def _read_at_the_end(self, word: _Word, syntax: Unspaced) -> bool:
+        """Whether a title ends in the verb that looks: 作廢發票查詢, 刪除日誌查詢."""
+        start, end = self._between_commas(word.hit)
+        inside = [other for other in word.after if other.end <= end and other.concept in ACTIONS]
+        if not inside or inside[-1].concept not in _LOOKS or end - inside[-1].end > _LEFT_OVER:
+            return False
+        text = self.text
+        return not syntax.joined(text[word.hit.end : inside[-1].start]) and not syntax.disposes(
+            text[start : word.hit.start]
+        )
 
     def _is_title(self, word: _Word) -> bool:
         """`員工變更：`, `勳章授予名單-`: a noun with something before it, above what is really asked for."""
@@ -297,7 +483,7 @@ class _Reader:
         end = _thing_after(hit, word.after, text) or hit.end
         if text[end : end + 1] not in _TITLE_ENDS:
             return False
-        return any([other.concept in ACTIONS for other in self.lexicon.hits(text[end + 1 : end + _REACH_BACK])])
+        return any([other.concept in ACTIONS for other in self.lexicon.hits(text[end + 1 : end + REACH])])
 
     def _names_a_topic(self, word: _Word, language: Language) -> bool:
         """`refund policy`, `デプロイ手順`: the word names a topic. Where the verb stands first, only a word
@@ -310,26 +496,27 @@ class _Reader:
 
     def _is_noun(self, word: _Word, language: Language) -> bool:
         """Whether an action word is the name of a thing or an event here."""
-        hit = word.hit
+        hit, syntax = word.hit, language.syntax
         if hit.term.role == "noun":
             return True
-        if language.verb_last:
-            return language.syntax.names_a_thing(self.text, hit.start, hit.end)
-        return language.spaced and word.also_noun and language.syntax.is_noun(self.text, hit.start, hit.end)
+        if isinstance(syntax, Spaced):
+            return word.also_noun and syntax.is_noun(self.text, hit.start, hit.end)
+        return language.verb_last and syntax.names_a_thing(self.text, hit.start, hit.end)
 
     def _triggered(self, word: _Word, concepts: set[str], language: Language) -> bool:
         """Whether something says that the event which a noun names is to happen: `process the refund`."""
         hit = word.hit
-        heads = language.spaced and hit.start <= _HEAD_REACH and not self.text[: hit.start].strip()
+        syntax = language.syntax
+        heads = isinstance(syntax, Spaced) and hit.start <= _HEAD_REACH and not self.text[: hit.start].strip()
         if heads and _HEADS.match(self.text, hit.end):
             return True  # `Deletion of the inactive users`
         if "trigger" not in concepts or not concepts.isdisjoint(("question", "count")):
             return False
-        if not language.spaced:
+        if not isinstance(syntax, Spaced):
             said = word.after if language.verb_last else word.before
             return any([other.concept == "trigger" and other.term.language == language.id for other in said])
         trigger = next((other for other in reversed(word.before) if other.concept == "trigger"), None)
-        if trigger is None or language.syntax.sets_apart(self.text[trigger.end : hit.start]):
+        if trigger is None or syntax.sets_apart(self.text[trigger.end : hit.start]):
             return False
         things = [other for other in word.after[:2] if other.concept in OBJECTS and other.start - hit.end <= 1]
         return not (hit.concept in _EDITS and things)
@@ -376,6 +563,14 @@ EVENTS: Final = frozenset({"pay", "deploy", "migrate", "disrupt", "rotate", "exe
 _WINDOW: Final = 32
 
 
+def _without_attributes(clause: Clause) -> Clause:
+    """A clause without secrets that only name a topic: `password policy`."""
+    if not any([hit.concept == "secret" for hit in clause]):
+        return clause
+    topics = {hit.start for hit in clause if hit.concept == "topic"}
+    return [hit for hit in clause if hit.concept != "secret" or topics.isdisjoint((hit.end, hit.end + 1))]
+
+
 class _Word:
     """An action word of a clause, with the known words on each side."""
 
@@ -394,14 +589,32 @@ class _Word:
         return any([other.term.role == "noun" and other.start == self.hit.start for other in self._beside])
 
 
+_COMMA: Final = re.compile("[,，、。;!?\\n；！？]")
+#: Characters after the last known word of a clause that may be left over: a particle, a bracket.
+_LEFT_OVER: Final = 2
+#: What a title ends in that looks something up.
+_LOOKS: Final = frozenset({"read", "show", "query"})
+#: To confirm an event is to let it happen: 確認退款.
+_CONFIRMS: Final = ("确认", "确定", "核对")
+#: Characters of a list of examples before its `等`.
+_LIST: Final = 16
+#: Characters beside a quotation that tell whose words it holds.
+_BESIDE: Final = 32
 #: Characters before a clause's first known word that may hold `if we`.
 _LEAD_IN: Final = 48
 _TITLE_ENDS: Final = frozenset({":", "-", "："})
-#: How far a title or a description looks for what it belongs to, in characters.
-_REACH_BACK: Final = 200
+#: The part of a sentence that is looked at to see whether it is a question, in characters.
+_SENTENCE: Final = 600
+#: Actions that are meant whatever they are done to: `kill them`.
+_GRAVE: Final = frozenset({"delete", "disrupt", "pay"})
 #: Blanks before a goal's first word.
-_HEAD_REACH: Final = 16
+_HEAD_REACH: Final = 32
+_TITLE: Final = re.compile(
+    r"\s*(?:(?:a|an|the|my|our|this|one|two|three|daily|weekly|monthly)\s+)?(?:[a-z-]+\s+){0,2}\Z"
+)
 _IDEOGRAPH: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_WHAT: Final = frozenset({"what", "what's"})
+_SHOWN_SECRETS: Final = frozenset({"secret"})
 _HEADS: Final = re.compile(r"\s+(?:of|for|to)\b")
 
 
@@ -426,6 +639,7 @@ def _thing_after(hit: Hit, after: Sequence[Hit], text: str) -> int:
 
 _LINKS: Final = frozenset({"", "的", " ", "总", "和", "及", "与", "或"})
 _KEPT_OF_ACTIONS: Final = frozenset({"topic", "trace", "count"})
+_ENDS: Final = _KEPT_OF_ACTIONS | {"code"}
 _CHAINED: Final = (
     OBJECTS | _KEPT_OF_ACTIONS | frozenset(action for action, effect in ACTIONS.items() if effect in HARMLESS)
 )
@@ -510,7 +724,8 @@ def _is_vague(text: str, hits: Sequence[Hit], lexicon: Lexicon, *, acts: bool) -
     """A goal that names no outcome: vague words and nothing else, or too short to say anything."""
     vague = [hit for hit in hits if hit.concept in ("vague", "carry_out")]
     if not vague:
-        return not acts and len(text.strip()) <= 4 and not any([hit.concept == "topic" for hit in hits])
+        shortest = 4 if text.isascii() else 2
+        return not acts and len(text.strip()) <= shortest and not any([hit.concept == "topic" for hit in hits])
     if acts and any(hit.concept in OBJECTS for hit in hits):
         return False
     pieces, reached = [], 0
@@ -533,6 +748,8 @@ def _is_covered(sent: str, text: str, lexicon: Lexicon) -> bool:
         foreign = sum(1 for char in letters if not char.isascii() and not _script_known(char))
         if foreign * 2 > len(letters):
             return False
+    if not text.isascii() and 2 * len(_NATIVE.findall(text)) > len(text):
+        return True
     words = latin_words(text)
     known = sum(1 for word in words if word in lexicon.function_words["covered"])
     other = sum(1 for word in words if word in lexicon.function_words["other"])

@@ -16,7 +16,7 @@ import ahocorasick_rs
 import msgspec
 
 from stage0.core.folding import Folded, FoldTable, fold
-from stage0.core.syntax import Syntax
+from stage0.core.syntax import Spaced, Unspaced
 
 #: Concepts that are actions, and the effect of each. `query` and `run` say that something is asked or run, not what.
 ACTIONS: Final[Mapping[str, str]] = {
@@ -123,12 +123,16 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Language(msgspec.Struct, frozen=True, gc=False):
-    """How a language is laid out: whether its words are spaced, whether the verb follows its object, its grammar."""
+    """How a language is laid out: whether the verb follows its object, and its grammar."""
 
     id: str
     verb_last: bool
-    spaced: bool
-    syntax: Syntax
+    syntax: Spaced | Unspaced
+
+    @property
+    def spaced(self) -> bool:
+        """Whether its words are parted."""
+        return isinstance(self.syntax, Spaced)
 
 
 class Lexicon:

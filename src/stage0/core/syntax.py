@@ -1,7 +1,7 @@
-"""How an action word stands in its sentence: asked for, or only the name of a thing, a topic, a condition.
+"""How an action word stands in its sentence: asked for, or only the name of a thing, a topic, a question, a condition.
 
-The rules are those of the languages' grammar; the words they look at are data (`syntax` in a lexicon file). All look
-at a short stretch of text beside the word, so that reading stays linear.
+The rules are those of the languages' grammar; the words they look at are data (`syntax` in a lexicon file). Texts are
+folded. All rules look at a short stretch of text beside the word, so that reading stays linear.
 """
 
 from __future__ import annotations
@@ -10,65 +10,89 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-#: The classes of words that each layout of a language must name.
-SPACED: Final = frozenset(
-    {
-        "determiner",
-        "pronoun",
-        "preposition",
-        "cue",
-        "subject",
-        "auxiliary",
-        "caller",
-        "artifact",
-        "interrogative",
-        "condition",
-        "precondition",
-    }
-)
-UNSPACED: Final = frozenset({"join", "attribute", "whether", "completes", "permits", "includes", "precondition"})
+Classes = Mapping[str, frozenset[str]]
 
 #: Characters looked at on each side of a word.
-_NEAR: Final = 96
+NEAR: Final = 96
+#: Characters within which one sentence tells how a word further on is meant.
+REACH: Final = 200
 _LAST_TOKEN: Final = re.compile(r"([a-z0-9$€£¥%'’_]+|[^\sa-z0-9_])[ \t]*\Z")
 _NEXT_TOKEN: Final = re.compile(r"[ \t]*([a-z0-9$€£¥%'’_]+|[^\sa-z0-9_])")
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。！？；;\n]")
 _SUMS: Final = frozenset('$€£¥"“「`')
-#: Japanese: what a noun goes on with, and the endings that belong to a noun made of a verb (支払い, 振り込み).
-_WORDLIKE: Final = re.compile("[\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff々]")
-_PARTICLED: Final = re.compile("[ぁ-ゟ]")
-_NOUN_ENDINGS: Final = frozenset("いみえ")
 
 
-class Syntax:
-    """The grammar of one language. Immutable once built. Texts are folded; offsets are into them."""
+class _Syntax:
+    """The grammar of one language. Immutable once built."""
 
-    def __init__(self, classes: Mapping[str, frozenset[str]], *, spaced: bool) -> None:
+    #: The classes of words that such a language must name.
+    wanted: frozenset[str]
+
+    def __init__(self, classes: Classes) -> None:
         """`classes` names the words of each class. Raises ValueError where one is missing or unknown."""
-        wanted = SPACED if spaced else UNSPACED
-        if classes.keys() != wanted:
-            raise ValueError(f"syntax needs {sorted(wanted)}, this has {sorted(classes)}")
+        if classes.keys() != self.wanted:
+            raise ValueError(f"syntax needs {sorted(self.wanted)}, this has {sorted(classes)}")
         self._classes = classes
-        self._objects = classes["determiner"] | classes["pronoun"] if spaced else frozenset()
-        self._supposing = _supposing(classes) if spaced else ()
-        self._purpose = _purpose(classes) if spaced else None
-        self._apart = (
-            re.compile(rf"\b{_any(classes['preposition'])}\b|\bt(?:o|hat)\b|(?:\S+\s+){{6}}") if spaced else None
-        )
-        self._calling = _calling(classes) if spaced else None
 
     def precondition(self, between: str) -> bool:
         """Whether the last sentence of a text tells what must hold before: `before calling this, publish it`."""
         sentence = _SENTENCE_END.split(between)[-1]
         return any([phrase in sentence for phrase in self._classes["precondition"]])
 
-    # -- Spaced languages
+
+class Spaced(_Syntax):
+    """A language that parts its words and puts the verb before its object, as English does."""
+
+    wanted = frozenset(
+        {
+            "artifact",
+            "auxiliary",
+            "caller",
+            "condition",
+            "content",
+            "cue",
+            "determiner",
+            "interrogative",
+            "preposition",
+            "precondition",
+            "pronoun",
+            "request",
+            "saying",
+            "subject",
+            "subordinator",
+        }
+    )
+
+    def __init__(self, classes: Classes) -> None:
+        """`classes` names the words of each class. Raises ValueError where one is missing or unknown."""
+        super().__init__(classes)
+        self._objects = classes["determiner"] | classes["pronoun"]
+        self._supposing = _supposing(classes)
+        self._supposes = re.compile(
+            rf"\b(?:{_any(classes['condition'])}|{_any(classes['interrogative'])}|who|might|may|could)\b"
+        )
+        self._purpose = _purpose(classes)
+        self._apart = re.compile(rf"\b{_any(classes['preposition'])}\b|\bt(?:o|hat)\b|(?:\S+\s+){{6}}")
+        self._calling = re.compile(
+            rf"(?:\A|[.!?;:,\n(]|\b{_any(classes['caller'])}(?:\s+(?:the|a|an|our|your))?)\s*[\"'`]?\Z"
+        )
+        self._subordinator = re.compile(rf"\b{_any(classes['subordinator'])}\b(?!\s+you\s+(?:can|could)\s*\Z)")
+        self._request = re.compile(rf"\b{_any(classes['request'])}(?![a-z])")
+        self._content = re.compile(
+            rf"\b{_any(classes['content'])}\b[^.!?:\n]{{0,80}}:\s|\bremind (?:me|us)\b[^.!?:\n]{{0,60}}\bto\b"
+        )
+        says = _any(classes["saying"])
+        self._saying = re.compile(
+            rf"\b{says}s?\s*(?:that\s+)?[:,]?\s*\Z|\b(?:this|the|following)\s+(?:[a-z]+\s+)?{says}\b[^.!?\n]{{0,40}}\Z"
+        )
 
     def is_noun(self, text: str, start: int, end: int) -> bool:
         """Whether a word that can be a verb or a noun is a noun here, by what stands beside it: `a first deposit of`,
         `list change events`, but `deposit the cheque`, `to change events`."""
         before, after = _neighbours(text, start, end)
         classes = self._classes
+        if before and ord(before[-1]) >= _IDEOGRAPHS:
+            return False  # an English verb inside of a Chinese or Japanese sentence: 把這個 merge 掉
         gerund = text.endswith("ing", start, end)
         plural = text.endswith("s", start, end) and not text.endswith("ss", start, end)
         takes_object = after in self._objects or after[:1] in _SUMS
@@ -87,26 +111,203 @@ class Syntax:
             return before not in classes["subject"]  # `my competitor charges $99` is a fact, not a wish
         return not takes_object
 
+    def takes_pronoun(self, text: str, end: int) -> bool:
+        """Whether what follows a verb stands for something said before: `kill them`, `drop whatever is left`."""
+        found = _NEXT_TOKEN.match(text, end)
+        return found is not None and (found[1] in self._classes["pronoun"] or found[1] in _WHATEVER)
+
     def only_supposed(self, text: str, start: int, at: int) -> bool:
         """Whether the verb at `at` stands in a condition or an indirect question: `if I invest`, `which agents send`,
         `how much tax I need to pay`. `start` is where its clause begins."""
-        left = text[max(start, at - _NEAR) : at]
+        left = text[max(start, at - NEAR) : at]
         return any([pattern.search(left) is not None for pattern in self._supposing])
 
     def purpose(self, text: str, at: int) -> bool:
         """Whether the verb at `at` only tells what a thing is for or which is meant: `a query to delete duplicates`,
         `rules for deploying`, `jobs that delete users`, `the files we changed`, `links (blocking)`."""
-        return self._purpose is not None and self._purpose.search(text[max(0, at - _NEAR) : at]) is not None
+        return self._purpose.search(text[max(0, at - NEAR) : at]) is not None
+
+    def embedded(self, between: str, after: str) -> bool:
+        """Whether what stands between a verb that looks and another one opens a clause that the first one looks at:
+        `find the mail in which she asked us to | delete`, `show what it would create, | change or destroy`."""
+        tail = _CONTINUES.split(between)[-1]
+        if self._subordinator.search(tail) is None:
+            return False
+        if _THAT_YOU.search(tail):
+            return False
+        return not tail.rstrip().endswith(",") or after.split(" ", 1)[0] == "or"
+
+    def subordinate(self, text: str, at: int) -> bool:
+        """Whether the verb at `at` stands in a clause that only says more, or is only allowed to somebody: `so that
+        they can download it`, `let her see it`."""
+        left = text[max(0, at - NEAR) : at]
+        return _SUBORDINATE.search(left) is not None or _PERMITS.search(left) is not None
+
+    def participle(self, text: str, start: int, end: int) -> bool:
+        """Whether a form in -ing only describes the thing before it, or is what is looked at: `a script deleting logs`,
+        `compare deleting with hiding`. It does not after `by`, `and`, `before`."""
+        return text.endswith("ing", start, end) and _BESIDE.search(text[max(0, start - NEAR) : start]) is not None
+
+    def asked_until(self, sentence: str) -> int:
+        """How far a sentence only asks, in characters from its start; 0 where it does not. `Can you delete it?` orders
+        something, and so does what follows a comma where no question mark stands."""
+        marked = sentence.rstrip(" \"'”)").endswith("?")
+        if not marked and not _ASKING.match(sentence):
+            return 0
+        wh = _WH.match(sentence)
+        if wh is not None:
+            asks = marked or _INVERTED.match(sentence, wh.end()) is not None
+        else:
+            asks = _POLAR.match(sentence) is not None or (marked and _MODAL.match(sentence) is not None)
+        request = self._request.search(sentence)
+        if not asks or (wh is None and request is not None and _MODAL.match(sentence)):
+            return 0
+        end = request.start() if request else len(sentence)
+        if not marked:
+            stop = _STOP.search(sentence)
+            end = min(end, stop.start() if stop else end)
+        return end
+
+    def heads(self, before: str) -> bool:
+        """Whether a question word with only these words before it in its sentence asks: `so | who`, `in | which`."""
+        known = self._classes["cue"] | self._classes["preposition"]
+        return all([word in known for word in before.split()])
+
+    def content_from(self, sentence: str) -> int:
+        """Where a sentence says that the rest is the text of something (`make a note: | cancel ...`), from its start;
+        its length where it does not."""
+        found = self._content.search(sentence) if _CONTENT_HINT.search(sentence) else None
+        return found.end() if found else len(sentence)
+
+    def supposes(self, sentence: str) -> bool:
+        """Whether anything in a sentence can make a verb a condition or a question; most hold nothing like that."""
+        return self._supposes.search(sentence) is not None
+
+    def said(self, before: str) -> bool:
+        """Whether what stands before a quotation says that it is somebody's words, or words about words."""
+        return self._saying.search(before) is not None
+
+    def oneself(self, text: str, start: int, end: int) -> bool:
+        """Whether somebody says that they will do it themselves: `I'll send it myself`."""
+        return (
+            _MYSELF.search(text[end : end + NEAR]) is not None
+            and _FIRST_PERSON.search(text[max(0, start - 24) : start]) is not None
+        )
 
     def called(self, text: str, at: int) -> bool:
         """Whether the name at `at` is to be called: it starts a clause, or follows `call`, `run`, `use the`."""
-        return self._calling is not None and self._calling.search(text[max(0, at - _NEAR) : at]) is not None
+        return self._calling.search(text[max(0, at - NEAR) : at]) is not None
 
     def sets_apart(self, between: str) -> bool:
         """Whether a noun belongs to something else than the verb before it: `force between two charges`."""
-        return self._apart is not None and self._apart.search(between) is not None
+        return self._apart.search(between) is not None
 
-    # -- Unspaced languages
+
+#: `make sure that you delete it`, `see if you can delete it` are orders.
+_THAT_YOU: Final = re.compile(r"\b(?:that|if|whether)\s+you\s+(?:can\s+|could\s+)?\Z")
+_PERMITS: Final = re.compile(r"\b(?:let|allow|permit)\s+(?!me\b|us\b)(?:[a-z'-]+\s+){1,3}\Z")
+_BESIDE: Final = re.compile(
+    r"\b(?!(?:by|and|then|or|to|before|after|while|without|via|start|begin|keep|now|please)\b)[a-z]{3,}\s+\Z"
+)
+_IDEOGRAPHS: Final = 0x3041
+_CONTENT_HINT: Final = re.compile(r":\s|\bremind\b")
+_WHATEVER: Final = frozenset({"whatever", "whichever", "whoever", "those", "these", "this", "that", "all"})
+_CONTINUES: Final = re.compile(r"\b(?:and|then|so|but|also|please)\b|[;:.!?\n]")
+_SUBORDINATE: Final = re.compile(
+    r"\b(?:that|which|who|whom|because|since|while|whenever|until|unless|after|before|if|when)\s+(?:[a-z'-]+\s+){0,4}\Z"
+)
+_GREETING: Final = r"\W*(?:(?:hi|hey|hello|ok|okay|so|and|but|well|also|now|sorry|thanks|quick question)\W+)*"
+_WH: Final = re.compile(
+    _GREETING + r"(?:(?:in|on|at|for|from|under|to|by|with|of|about|until|since)\s+)?"
+    r"(?:what|which|who|whom|whose|when|where|why|how)\b"
+)
+#: What a sentence that asks without a question mark begins with.
+_ASKING: Final = re.compile(
+    _GREETING
+    + r"(?:(?:in|on|at|for|from|under|to|by|with|of|about|until|since)\s+)?(?:w|how|does|did|is|are|am|aren't|didn't)"
+)
+_AUXILIARY: Final = (
+    r"(?:is|are|was|were|am|do|does|did|can|could|should|would|will|shall|may|might|must|has|have|had|isn't|aren't|"
+    r"don't|doesn't|didn't|can't|won't)\b"
+)
+_INVERTED: Final = re.compile(
+    rf"'(?:s|re|d|ll)\b|\s+(?!i\b|we\b|you\b|they\b|it\b|he\b|she\b)(?:[a-z'-]+\s+){{0,3}}?{_AUXILIARY}"
+)
+_POLAR: Final = re.compile(_GREETING + r"(?:does|did|is|are|was|were|am|isn't|aren't|doesn't|didn't)\s+(?!you\b)")
+_MODAL: Final = re.compile(
+    _GREETING + r"(?:do|has|have|had|can|could|may|might|must|will|would|should)\s+"
+    r"(?!you\b|u\b|we\b|i\b|someone\b|somebody\b|anyone\b|anybody\b|everyone\b)"
+)
+_STOP: Final = re.compile(r"[,;:]|\band\b")
+_MYSELF: Final = re.compile(r"[^.!?\n]*\b(?:myself|ourselves)\b")
+_FIRST_PERSON: Final = re.compile(r"\b(?:i|we|i'll|we'll|i'd|we'd)\b[^.!?;\n]*\Z")
+
+
+class Unspaced(_Syntax):
+    """A language that does not part its words: Chinese, Japanese."""
+
+    wanted = frozenset(
+        {
+            "attribute",
+            "causative",
+            "completes",
+            "content",
+            "disposal",
+            "happened",
+            "includes",
+            "interrogative",
+            "join",
+            "join_nouns",
+            "object_marker",
+            "passive",
+            "permits",
+            "precondition",
+            "request",
+            "saying",
+            "whether",
+        }
+    )
+
+    def __init__(self, classes: Classes) -> None:
+        """`classes` names the words of each class. Raises ValueError where one is missing or unknown."""
+        super().__init__(classes)
+        self._asks = re.compile(_any(classes["interrogative"]))
+        self._request = re.compile(_any(classes["request"]))
+        self._content = re.compile(rf"{_any(classes['content'])}[^。!?;\n:]{{0,20}}:")
+
+    def asks(self, clause: str, end: int, text: str) -> bool:
+        """Whether a clause (what stands between two commas) only asks about an action word in it that ends at `end` of
+        the text: 哪些檔案被刪除, 轉帳成功了嗎, 誰が削除したか. One that asks for something does not."""
+        if self._request.search(clause) is not None:
+            return False
+        happened = any([text.startswith(word, end) for word in self._classes["happened"]])
+        return happened or self._asks.search(clause) is not None
+
+    def passive(self, text: str, start: int) -> bool:
+        """Whether an action word tells what has been done to something: 被刪除, but not 讓它被刪除."""
+        if not any([text.endswith(word, 0, start) for word in self._classes["passive"]]):
+            return False
+        return not any([word in text[max(0, start - 8) : start] for word in self._classes["causative"]])
+
+    def said(self, before: str, after: str) -> bool:
+        """Whether what stands beside a quotation says that it is somebody's words, or words about words."""
+        return any([word in before or word in after for word in self._classes["saying"]])
+
+    def content(self, before: str) -> bool:
+        """Whether a sentence, up to a word, says that the rest is the text of something: 翻譯成日文：..."""
+        return self._content.search(before) is not None
+
+    def marks_object(self, clause: str) -> bool:
+        """Whether a clause names what something is done to before it says what: 把查詢紀錄..."""
+        return any([word in clause for word in self._classes["object_marker"]])
+
+    def ends_as_verb(self, text: str, end: int, clause_end: int) -> bool:
+        """Japanese: whether an action word is the verb of an order that ends its clause: 再起動して."""
+        return _ORDERED.match(text, end) is not None and not text[max(0, clause_end - 3) : clause_end].endswith(_ASKED)
+
+    def disposes(self, clause: str) -> bool:
+        """Whether a clause says what to do with something, so that a verb with 了 is an order: 把服務停了."""
+        return any([word in clause for word in self._classes["disposal"]])
 
     def names_a_thing(self, text: str, start: int, end: int) -> bool:
         """Japanese: whether an action word is only the first part of a longer noun, 更新履歴, 支払い期日. One that is
@@ -120,7 +321,7 @@ class Syntax:
         return not any([following.startswith(word) for word in self._classes["completes"]])
 
     def is_attribute(self, text: str, end: int) -> bool:
-        """Chinese: whether an action word only describes what follows: 變更的欄位."""
+        """Whether an action word only describes: 變更的欄位, 登録されている取引先."""
         return any([text.startswith(word, end) for word in self._classes["attribute"]])
 
     def asks_whether(self, text: str, start: int) -> bool:
@@ -135,48 +336,65 @@ class Syntax:
         """Whether an action word is only said to be possible for something: 每個詞條可添加分類."""
         return any([text.endswith(word, 0, start) for word in self._classes["permits"]])
 
-    def joined(self, between: str) -> bool:
-        """Whether a stretch of text between two action words starts a new action: 查詢後刪除."""
-        return any([word in between for word in self._classes["join"]])
+    def goes_on(self, between: str) -> bool:
+        """Japanese: whether what stands between an action word and a later one makes it a step of its own: 削除して |
+        確認する, and not only a part of what the later one is about: 削除したファイルを | 確認する."""
+        return _SEQUENTIAL.match(between) is not None or _CARRIED_OUT.search(between) is not None
+
+    def joined(self, between: str, *, nouns: bool = True) -> bool:
+        """Whether a stretch of text between two action words starts a new action: 查詢後刪除. `nouns`: also where it
+        could join two things: 查詢和刪除."""
+        words = self._classes["join"] | self._classes["join_nouns"] if nouns else self._classes["join"]
+        return any([word in between for word in words])
+
+
+_ORDERED: Final = re.compile("[いみえ]?(?:し(?:て|と)|する$|します|せよ|しろ|て|で|お願い|を?実行)")
+_ASKED: Final = ("か", "っけ", "どれ", "なぜ")
+_CARRIED_OUT: Final = re.compile("実行|実施|行[うっいわえ]|お願い|依頼し|頼[むん]")
+#: A Japanese verb that goes on to another one: して, し、, した後, した上で.
+_SEQUENTIAL: Final = re.compile(
+    "(?:し)?(?:て(?!い|も|しま)|で(?!も|き)|って|た(?:後|あと|上|のち|ら)|(?<=し)(?![たてなよまろ]))|の(?:後|上)|後に"
+)
+#: What a Japanese noun goes on with, and the endings that belong to a noun made of a verb (支払い, 振り込み).
+_WORDLIKE: Final = re.compile("[\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff々]")
+_PARTICLED: Final = re.compile("[\u3041-\u309f]")
+_NOUN_ENDINGS: Final = frozenset("いみえ")
 
 
 def _neighbours(text: str, start: int, end: int) -> tuple[str, str]:
-    """The token before a word ("" where a line starts) and the one after it."""
-    left = text[max(0, start - _NEAR) : start]
+    """The token before a word ("" where a text starts) and the one after it."""
+    left = text[max(0, start - NEAR) : start]
     found = _LAST_TOKEN.search(left)
     follows = _NEXT_TOKEN.match(text, end)
     return found[1] if found else "", follows[1] if follows else ""
 
 
 def _any(words: frozenset[str]) -> str:
+    if not words:
+        return r"(?!)"
     return "(?:" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + ")"
 
 
-def _supposing(classes: Mapping[str, frozenset[str]]) -> tuple[re.Pattern[str], ...]:
+def _supposing(classes: Classes) -> tuple[re.Pattern[str], ...]:
     auxiliaries = rf"(?:{_any(classes['auxiliary'])}\s+)*\Z"
-    someone = (
-        r"(?:i|we|they|he|she|it|one|someone|anyone|somebody|(?:the|a|an|my|our|any)\s+[a-z]+|users|customers|people)"
-    )
+    someone = r"(?:i|we|they|he|she|it|one|someone|anyone|(?:the|a|an|my|our|any)\s+[a-z]+|users|customers|people)"
     asks = _any(classes["interrogative"])
     return (
         re.compile(rf"\b{_any(classes['condition'])}\s+(?:that\s+)?{someone}\s+{auxiliaries}"),
         re.compile(rf"\b{asks}(?:\s+[a-z'-]+){{0,6}}\s+(?:i|we|they|he|she|one)\s+{auxiliaries}"),
         re.compile(rf"\b{asks}\s+(?:[a-z]+\s+)?[a-z]+s\s+{auxiliaries}"),
         re.compile(rf"\bwho\s+{auxiliaries}"),
+        re.compile(r"\b(?:i|we)\s+(?:might|may|could)\s+(?:[a-z]+ly\s+)?\Z"),
     )
 
 
-def _purpose(classes: Mapping[str, frozenset[str]]) -> re.Pattern[str]:
+def _purpose(classes: Classes) -> re.Pattern[str]:
     made = _any(classes["artifact"])
     return re.compile(
         rf"\b{made}s?\s+(?:[a-z]+\s+){{0,2}}(?:to|for|on)\s+(?:[a-z]+ly\s+)?\Z"
         r"|\b[a-z]{3,}\s+(?:that|which|who)\s+(?:(?:can|could|may|might|will|would|do|does)\s+)?(?:[a-z]+ly\s+)?\Z"
         r"|\b[a-z]{3,}s\s+(?:it|they|we|i|he|she)\s+\Z|[a-z]\s+\(\Z"
     )
-
-
-def _calling(classes: Mapping[str, frozenset[str]]) -> re.Pattern[str]:
-    return re.compile(rf"(?:\A|[.!?;:,\n(]|\b{_any(classes['caller'])}(?:\s+(?:the|a|an|our|your))?)\s*[\"'`]?\Z")
 
 
 # -- Quoting
@@ -193,3 +411,8 @@ def quoted_spans(text: str) -> Sequence[tuple[int, int]]:
     if _QUOTES.isdisjoint(text):
         return ()
     return [found.span() for found in _QUOTED.finditer(text)]
+
+
+def sentence_borders(text: str) -> list[int]:
+    """Where the sentences of a text end."""
+    return [found.end() for found in _SENTENCE_END.finditer(text)]

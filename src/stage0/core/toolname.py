@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -12,7 +13,10 @@ from stage0.core.effects import HARMLESS, Sighting, Span
 from stage0.core.goal import EVENTS, effects_of
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, split_words
 
+#: What parts the owner of an operation from it: `mail.message.get`.
+_OWNER: Final = re.compile(r"[./:]")
 _JOINERS: Final = frozenset({"and", "or", "then"})
+_PURPOSES: Final = frozenset({"to", "for", "pending", "of", "before"})
 _HARMLESS: Final = frozenset(concept for concept, effect in ACTIONS.items() if effect in HARMLESS)
 #: After a read verb these still act (`check_purge_all`), unless they name a thing (`list_delete_requests`).
 _DANGEROUS: Final = frozenset({"delete", "pay", "deploy", "migrate", "grant", "disrupt", "execute"})
@@ -38,14 +42,20 @@ class ToolReading(msgspec.Struct, frozen=True):
 class ToolWords(msgspec.Struct, frozen=True):
     """Words of tool names, from the pack.
 
-    `passthrough`: such a tool does what it is given. `engines`: what a query goes to that can change things as well.
-    `verbs`: words that act in a name, whatever they are in prose, each with its concept. `things`: after an action word
-    these make it a name (`delete_requests`). `records`: a name that ends in one and has no verb looks something up.
-    `sensitive`: a shell, a database, an admin console. `short_forms`: abbreviations and what they stand for."""
+    `passthrough`: such a tool does what it is given; so does one with nothing but `generic` words, or with one of them
+    and one of `runners`. `performers`: what the name's nouns say is to happen. `engines`: what a query goes to that can
+    change things as well. `verbs`: words that act in a name, whatever they are in prose, each with its concept.
+    `looking`: a name that begins with one only looks. `things`: after an action word these make it a name
+    (`delete_requests`). `records`: a name that ends in one and has no verb looks something up. `sensitive`: a shell, a
+    database, an admin console. `short_forms`: abbreviations and what they stand for."""
 
     passthrough: frozenset[str]
+    generic: frozenset[str]
+    runners: frozenset[str]
+    performers: frozenset[str]
     engines: frozenset[str]
     verbs: dict[str, str]
+    looking: frozenset[str]
     things: frozenset[str]
     records: frozenset[str]
     sensitive: frozenset[str]
@@ -68,9 +78,13 @@ class ToolReader:
         return self._read_kept(name, path)
 
     def _read(self, name: str, path: str) -> ToolReading:
-        words = self._words_of(self._lexicon.skeleton(name))
+        skeleton = self._lexicon.skeleton(name)
+        words = self._words_of(skeleton)
         passthrough = self._passes_through(words)
-        effects = self._effects(words, self._phrases(words), passthrough=passthrough)
+        terms = self._phrases(words)
+        if not passthrough and self._only_looks(words, self._words_of(_OWNER.split(skeleton)[-1]), terms):
+            terms = [at for at in terms if not any(t.concept in ACTIONS and t.concept not in _HARMLESS for t in at)]
+        effects = self._effects(words, terms, passthrough=passthrough)
         span = Span(path, 0, len(name), name)
         return ToolReading(
             sightings=tuple(Sighting(effect, "tool", span) for effect in effects),
@@ -82,9 +96,23 @@ class ToolReader:
     def _passes_through(self, words: list[str]) -> bool:
         """Whether a tool does whatever it is given. `query_orders` asks what it is named after; `query` and
         `query_postgres` ask anything."""
-        if not self._words.passthrough.isdisjoint(words):
+        known = self._words
+        if not known.passthrough.isdisjoint(words):
             return True
+        others = [word for word in words if word not in known.generic]
+        if len(others) < len(words) and (not known.runners.isdisjoint(words) or not others):
+            return bool(words)
         return "query" in words and all(word in self._words.engines for word in words if word not in _QUERYING)
+
+    def _only_looks(self, words: list[str], operation: list[str], terms: list[Terms]) -> bool:
+        """Whether a name, or what stands behind its last dot, begins with a word that only looks, and neither joins
+        another action to it nor ends in a verb for the thing that it begins with (`list.delete`)."""
+        looking = self._words.looking
+        if not _JOINERS.isdisjoint(words) or not any(first in looking for first in (*words[:1], *operation[:1])):
+            return False
+        last = [t for t in terms[-1] if t.concept in ACTIONS]
+        acts = bool(last) and all(t.role != "noun" and t.concept not in _HARMLESS for t in last)
+        return not acts or (len(terms) > 2 and words[-2] in _PURPOSES)
 
     def _words_of(self, text: str) -> list[str]:
         return [self._words.short_forms.get(part, part) for word in split_words(text) for part in self._unglued(word)]
@@ -114,7 +142,8 @@ class ToolReader:
 
     def _phrase(self, words: list[str], length: int) -> tuple[Term, ...]:
         """The terms of some words. A word that makes a tool a passthrough says nothing of what the tool is given."""
-        if len(words) < length or not self._words.passthrough.isdisjoint(words):
+        known = self._words
+        if len(words) < length or (length == 1 and (words[0] in known.passthrough or words[0] in known.generic)):
             return ()
         text = " ".join(words)
         if text in _ASKING:
@@ -128,12 +157,15 @@ class ToolReader:
         return (Term(word, "break", "word", "en"),) if word in _JOINERS else ()
 
     def _effects(self, words: list[str], terms: list[Terms], *, passthrough: bool) -> list[str]:
+        terms = _without_attributes(terms)
         objects = frozenset(t.concept for at in terms for t in at if t.concept in OBJECTS)
         rehearsed = _rehearsed(words, terms)
         effects: dict[str, None] = {}
         if passthrough:
             terms = [tuple(t for t in at if t.concept not in _SAYS_NOTHING) for at in terms]
-        for action in _actions(terms, objects, guess=not passthrough):
+        headed = len(words) > 1 and words[-1] in self._words.records and not _acts_in_front(terms)
+        performed = not self._words.performers.isdisjoint(words)
+        for action in () if headed else _actions(terms, objects, guess=not passthrough, performed=performed):
             if rehearsed and action not in _HARMLESS:
                 effects["compute"] = None
                 continue
@@ -141,7 +173,7 @@ class ToolReader:
             effects.update(dict.fromkeys(effects_of(action, near)))
         if rehearsed and not effects:
             effects["compute"] = None
-        if not effects and words and words[-1] in self._words.records:
+        if headed:
             effects["read"] = None
         if not HARMLESS.issuperset(effects):
             for at in terms:
@@ -158,6 +190,26 @@ _SAYS_NOTHING: Final = frozenset({"query", "run"})
 _QUERYING: Final = frozenset({"query", "queries", "run", "execute", "exec", "do", "raw", "custom", "the", "a", "mcp"})
 
 
+def _without_attributes(terms: list[Terms]) -> list[Terms]:
+    """The terms without secrets that only name a topic: `password_policy`."""
+    followed = [*terms[1:], ()]
+    return [
+        tuple(t for t in at if t.concept != "secret") if any(t.concept == "topic" for t in after) else at
+        for at, after in zip(terms, followed, strict=True)
+    ]
+
+
+def _acts_in_front(terms: list[Terms]) -> bool:
+    """Whether a name begins with a verb: `clear_history`, `summarize_report`, but not `transfer_history`."""
+    if any(t.concept in _HARMLESS and t.role != "noun" for t in terms[0]):
+        return True
+    actions = [[t for t in at if t.concept in ACTIONS and t.concept not in _HARMLESS] for at in terms[:-1]]
+    events = [bool(at) and any(t.role == "noun" for t in at) for at in actions]
+    if any(at and not event for at, event in zip(actions, events, strict=True)):
+        return True
+    return len(terms) == 2 and events[0] and any(t.concept not in EVENTS for t in actions[0])
+
+
 def _rehearsed(words: list[str], terms: list[Terms]) -> bool:
     """Whether the whole name is a count or a rehearsal: `count_deleted_users`, `delete_users_dry_run`."""
     concepts = [{t.concept for t in at} for at in terms]
@@ -166,13 +218,13 @@ def _rehearsed(words: list[str], terms: list[Terms]) -> bool:
     return "count" in concepts[0] or "rehearsal" in concepts[0] or "rehearsal" in concepts[-1]
 
 
-def _actions(terms: list[Terms], objects: frozenset[str], *, guess: bool) -> list[str]:
+def _actions(terms: list[Terms], objects: frozenset[str], *, guess: bool, performed: bool) -> list[str]:
     """The action words that count, part by part: a joiner starts anew (`get_or_create`)."""
     actions: list[str] = []
     part: list[Terms] = []
     for at in [*terms, _BREAK]:
         if any(t.concept in ("break", "soft") for t in at):
-            actions += _part_actions(part, objects)
+            actions += _part_actions(part, objects, performed=performed)
             part = []
         else:
             part.append(at)
@@ -180,28 +232,33 @@ def _actions(terms: list[Terms], objects: frozenset[str], *, guess: bool) -> lis
         return actions
     # In a name nothing is a figure of speech: `drop_foo` drops, whatever a foo is.
     weak = [(index, at, t) for index, at in enumerate(terms) for t in at if t.role == "weak"]
-    return [t.concept for index, at, t in weak if _grave(t) or (index == 0 and not _is_collection(at))][:1]
+    return [t.concept for index, at, t in weak if _acts_alone(t, at, first=index == 0)][:1]
 
 
 _BREAK: Final = (Term("", "break", "word", ""),)
 
 
-def _grave(term: Term) -> bool:
-    return term.concept in ("delete", "pay")
+def _acts_alone(term: Term, at: Terms, *, first: bool) -> bool:
+    """Whether a weak verb acts on something unknown: in front, unless it is a common noun (`text_stats`); a deletion or
+    a payment anywhere (`customer_refund`). A plural is a collection."""
+    if _is_collection(at):
+        return False
+    return term.concept in ("delete", "pay") or (first and term.concept not in ("message", "configure"))
 
 
-def _part_actions(part: list[Terms], objects: frozenset[str]) -> list[str]:
+def _part_actions(part: list[Terms], objects: frozenset[str], *, performed: bool) -> list[str]:
     """Of `refund_customer` the verb, of `customer_refund` the noun, of `deploy_plan_get` and `payment_get_status` the
     verb that looks: what stands before it names what is looked at, what stands after it too, unless it acts on."""
-    found = [_acting(at, objects) for at in part]
+    found = [_acting(at, objects, performed=performed) for at in part]
     for index, after in enumerate(part[1:]):
         if _names_a_topic(found[index], after, first=index == 0):
             found[index] = []
-    looks = next((i for i, at in enumerate(found) if at and _is_pure(at)), None)
-    if looks is not None and not _looks(found[looks]):
-        looks = None
-    if len(part) > 1 and found[-1] and _is_pure(found[-1]) and _looks(found[-1]) and not _acts_first(found):
-        looks = len(part) - 1
+    looks = _first_look(found)
+    if len(part) > 1 and found[-1] and _looks(found[-1]) and not _acts_first(found):
+        # `profile` in `update_profile` is a noun; in `payment_list` and `deploy_plan_get` the last word is the verb.
+        only_a_verb = all(t.role != "noun" for t in found[-1])
+        if only_a_verb or not any(t.role != "noun" for t in found[0]):
+            looks = len(part) - 1
     actions: list[str] = []
     for index, at in enumerate(found):
         if looks is not None and index < looks:
@@ -212,6 +269,21 @@ def _part_actions(part: list[Terms], objects: frozenset[str]) -> list[str]:
             counting = _verbs_or_events([t for t in at if _still_acts(t, part[index], part[index + 1 :])])
         actions.extend(t.concept for t in counting)
     return actions
+
+
+def _first_look(found: list[list[Term]]) -> int | None:
+    """Where the first verb stands if it is one that looks. Behind a verb that acts, a word that can be a noun is one:
+    `update_profile`."""
+    acting = False
+    for index, at in enumerate(found):
+        if at and _is_pure(at):
+            noun = any(t.role == "noun" for t in at)
+            if not _looks(at):
+                return None
+            if not (acting and noun):
+                return index
+        acting = acting or any(t.role != "noun" for t in at)
+    return None
 
 
 def _verbs_or_events(at: Sequence[Term]) -> list[Term]:
@@ -226,11 +298,11 @@ def _is_collection(at: Sequence[Term]) -> bool:
     return any(t.role == "noun" and t.text.endswith("s") and not t.text.endswith("ss") for t in at)
 
 
-def _acting(at: Terms, objects: frozenset[str]) -> list[Term]:
+def _acting(at: Terms, objects: frozenset[str], *, performed: bool) -> list[Term]:
     """The action terms at a word. The noun of a weak verb (`scale`) wants the same objects as the verb."""
     weak = [t for t in at if t.role == "weak"]
     if weak and not any(_counts(t, objects) for t in weak):
-        return []
+        return [t for t in at if performed and t.role == "noun" and t.concept in EVENTS]
     return [t for t in at if t.concept in ACTIONS and _counts(t, objects)]
 
 
@@ -242,8 +314,8 @@ def _names_a_topic(at: Sequence[Term], after: Terms, *, first: bool) -> bool:
 
 
 def _is_pure(at: Sequence[Term]) -> bool:
-    """Whether a word is a verb and nothing else."""
-    return all(t.role != "noun" for t in at)
+    """Whether a word is a verb and nothing else. One that looks is, in a name: `list_users`, `users_list`."""
+    return all(t.role != "noun" or t.concept in _HARMLESS for t in at)
 
 
 def _looks(at: Sequence[Term]) -> bool:

@@ -12,7 +12,7 @@ import opencc
 
 from stage0.core.folding import FoldTable, fold
 from stage0.core.lexicon import ACTIONS, CONCEPTS, Language, Lexicon, Term
-from stage0.core.syntax import Syntax
+from stage0.core.syntax import Spaced, Unspaced
 from stage0.policy.yaml import HERE, PolicyError, convert, read
 
 
@@ -64,10 +64,10 @@ def load_lexicon(folder: Path = HERE / "lexicon") -> Lexicon:
 def _language(file: LanguageFile, table: FoldTable) -> Language:
     classes = {name: frozenset(fold(word, table).text for word in words) for name, words in file.syntax.items()}
     try:
-        syntax = Syntax(classes, spaced=file.spaced)
+        syntax = Spaced(classes) if file.spaced else Unspaced(classes)
     except ValueError as error:
         raise PolicyError(f"{file.language}.yaml: {error}") from error
-    return Language(file.language, file.verb_last, file.spaced, syntax)
+    return Language(file.language, file.verb_last, syntax)
 
 
 def _unambiguous(terms: list[tuple[Term, bool]]) -> list[Term]:
