@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.folding import Folded, hidden_spans
+from stage0.core.confusables import CONFUSABLES
+from stage0.core.folding import Folded, fold, hidden_spans, is_hidden, with_capitals
 from stage0.policy import shipped_packs
+from tests.generate_confusables import FILE, module
 
-LEXICON: Final = shipped_packs()["stage0-default"].knowledge.lexicon
+TABLE: Final = shipped_packs()["stage0-default"].knowledge.lexicon.table
 
 
 def folded(text: str) -> str:
     """The folded text alone."""
-    return LEXICON.fold(text).text
+    return fold(text, TABLE).text
 
 
 DISGUISES: Final = {
@@ -43,6 +45,26 @@ DISGUISES: Final = {
     "composed accents": "délêtë",
     "struck-out letters": "d\u0336e\u0336l\u0336e\u0336t\u0336e\u0336",
     "accents and joiners mixed": "d\u200de\u0301\u200dlete",
+    "Armenian, Cyrillic and Greek letters": "ԁεl\u0435τε",
+    "Cherokee letters": "ᎠᎬᏞᎬᎢᎬ",
+    "Lisu letters": "ꓓꓰꓡꓰꓔꓰ",
+    "Canadian syllables": "ᗪᗴᒪᗴTᗴ",
+    "small capitals": "ᴅᴇʟᴇᴛᴇ",
+    "superscript letters": "ᵈᵉˡᵉᵗᵉ",
+    "letters in squares": "🄳🄴🄻🄴🅃🄴",
+    "letters in black squares": "🅳🅴🅻🅴🆃🅴",
+    "letters in black circles": "🅓🅔🅛🅔🅣🅔",
+    "Fraktur": "𝔡𝔢𝔩𝔢𝔱𝔢",
+    "turned letters": "dǝlǝʇǝ",
+    "struck letters": "đɇłɇŧɇ",
+    "enclosing marks": "d⃝e⃝l⃝e⃝t⃝e⃝",
+    "a heap of marks": "d\u0353\u033d\u0343e\u0353\u033dlet\u0489e\u0336\u0334",
+    "a Braille blank": "de\u2800lete",
+    "a Hangul filler": "de\u3164lete",
+    "an interlinear annotation": "de\ufff9lete",
+    "a Khmer vowel that shows nothing": "de\u17b5lete",
+    "an invisible musical sign": "de\U0001d173lete",
+    "an unassigned ignorable": "de\U000e0fffl\u2065ete",
 }
 
 
@@ -57,12 +79,74 @@ PAIRS: Final = {
     "a ligature": ("ﬁle", "file"),
     "decomposed kana": ("か\u3099", "が"),
     "a full width number": ("１２３", "123"),
+    "figures of another script": ("٣٤ १२ ๑", "34 12 1"),
+    "accents of an ordinary name": ("Łukasz Müller-Østergård", "lukasz muller-ostergard"),
+    "a number of a list is no part of the word": ("①delete", " 1 delete"),
+    "a number of a footnote neither": ("delete²", "delete 2 "),
+    "a flag neither": ("🇺🇸delete", " u  s delete"),
+    "a capital I of another script": ("ІΙ", "ii"),
 }
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)
 def test_two_spellings_of_one_text_fold_alike(one: str, other: str) -> None:
     assert folded(one) == folded(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("removeUserAccounts", "removeUserAccounts"),
+        ("ｒｅｍｏｖｅＵｓｅｒ", "removeUser"),
+        ("r\u0336emove\u0301U\u0336ser", "removeUser"),
+        ("re\u200bmoveUser", "removeUser"),
+        ("remove𝐔ser", "removeUser"),
+        ("removeСache", "removeCache"),
+        ("ÉcrireTout", "EcrireTout"),
+        ("ᎠᎬᏞᎬᎢᎬ_users", "delete_users"),
+        ("ⒹⒺⓁⒺⓉⒺ_users", "delete_users"),
+        ("刪除Users", "删除Users"),
+    ],
+)
+def test_a_name_keeps_its_capitals_where_it_is_to_be_split(text: str, name: str) -> None:
+    assert with_capitals(fold(text, TABLE)) == name
+
+
+ORDINARY: Final = {
+    "katakana that is drawn like other characters": "ロニーカエトハヘタネチ",
+    "hiragana": "へしくりつこ",
+    "ideographs that are drawn like letters": "一口丨工日十卜人八丁",
+    "Hangul": "이으스",
+    "Bopomofo": "ㄒㄖㄚㄟㄥ",
+    "emoji": "🚀❤🔥👩👍🏽",
+    "signs": "€5 ∪ × ∨ £ ℮ → ✓",
+}
+
+
+@pytest.mark.parametrize("text", ORDINARY.values(), ids=ORDINARY)
+def test_ordinary_writing_stays_as_it_is(text: str) -> None:
+    assert folded(text) == text
+
+
+def test_the_table_of_confusables_is_what_its_generator_writes() -> None:
+    assert FILE.read_text(encoding="utf-8") == module()
+
+
+def test_every_confusable_folds_to_one_plain_letter_or_figure() -> None:
+    assert len(CONFUSABLES) > 500
+    for char, plain in CONFUSABLES.items():
+        assert not char.isascii()
+        assert len(plain) == 1, char
+        assert plain in "abcdefghijklmnopqrstuvwxyz0123456789"
+        assert folded(char).strip() == plain, char
+
+
+def test_an_invisible_character_is_one_by_its_property() -> None:
+    invisible = [chr(code) for code in range(0x110000) if is_hidden(code)]
+    assert len(invisible) > 4000
+    assert not any(char.isalnum() and unicodedata.category(char) != "Lo" for char in invisible)
+    assert not any(char.isspace() for char in invisible)
+    assert {folded(char) for char in invisible} == {""}
 
 
 DIFFERENT: Final = {
@@ -111,7 +195,7 @@ TEXTS: Final = st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=20)
 
 @given(TEXTS)
 def test_every_folded_character_points_to_where_it_came_from(text: str) -> None:
-    found = LEXICON.fold(text)
+    found = fold(text, TABLE)
     starts = [found.original_span(i, i + 1)[0] for i in range(len(found.text))]
     assert all(0 <= start < len(text) for start in starts)
     assert starts == sorted(starts)
@@ -131,6 +215,14 @@ def cluster_folded(found: Folded, start: int) -> str:
 def is_attached(char: str) -> bool:
     """Whether a character is a mark of the one before it, or nothing at all."""
     return not folded(char) or unicodedata.category(unicodedata.normalize("NFKC", char)[0]) in ("Mn", "Mc", "Me")
+
+
+@given(TEXTS)
+def test_a_range_of_the_original_is_found_in_the_folded_text(text: str) -> None:
+    found = fold(text, TABLE)
+    for place in range(len(found.text)):
+        start, end = found.folded_span(*found.original_span(place, place + 1))
+        assert start <= place < end
 
 
 @given(TEXTS)
@@ -155,13 +247,14 @@ SPANS: Final = {
     "full width": ("請ｄｅｌｅｔｅ它", "delete", "ｄｅｌｅｔｅ"),
     "after a letter that folds to two": ("ﬁx and delete", "delete", "delete"),
     "with decomposed accents before it": ("cafe\u0301 delete", "delete", "delete"),
+    "where one character is left out and another becomes two": ("\u200bß delete", "delete", "delete"),
     "in traditional Chinese": ("立刻刪除資料", "删除", "刪除"),
 }
 
 
 @pytest.mark.parametrize(("text", "word", "original"), SPANS.values(), ids=SPANS)
 def test_a_found_word_is_shown_as_it_was_sent(text: str, word: str, original: str) -> None:
-    found = LEXICON.fold(text)
+    found = fold(text, TABLE)
     start = found.text.index(word)
     begin, end = found.original_span(start, start + len(word))
     assert text[begin:end] == original
@@ -180,6 +273,27 @@ HIDDEN: Final = {
     "a rainbow flag": ("🏳\ufe0f\u200d🌈", ()),
     "a coloured heart": ("❤\ufe0f", ()),
     "ordinary text": ("délete 刪除 데이터", ()),
+    "a Braille blank between letters": ("a\u2800b", (1,)),
+    "an interlinear annotation": ("a\ufff9b", (1,)),
+    "a Mongolian selector between letters": ("a\u180bb", (1,)),
+    "a Mongolian selector in Mongolian": ("\u1820\u180b", ()),
+    "England": ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", ()),
+    "a flag with a name that is none": ("🏴\U000e0064\U000e0072\U000e006f\U000e0070\U000e007f", (1, 2, 3, 4, 5)),
+    "England without its end": ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067", (1, 2, 3, 4, 5)),
+    "a keycap": ("1\ufe0f\u20e3", ()),
+    "a selector behind a figure": ("1\ufe0f2", (1,)),
+    "a selector behind a letter": ("a\ufe0fb", (1,)),
+    "a second selector behind an emoji": ("❤\ufe0f\ufe0f", (2,)),
+    "a selector that emoji do not take": ("❤\ufe05", (1,)),
+    "a variant of an ideograph": ("葛\U000e0100城", ()),
+    "a second variant of one ideograph": ("葛\U000e0100\U000e0101", (2,)),
+    "Persian": ("می\u200cخواهم", ()),
+    "an Arabic abbreviation": ("ه\u200d", ()),
+    "Hindi": ("क्\u200dष र्\u200cष", ()),
+    "Bengali": ("র\u200d্য", ()),
+    "a joiner between letters in circles": ("Ⓐ\u200d🅱", (1,)),
+    "a non-joiner between Latin letters": ("a\u200cb", (1,)),
+    "a non-joiner at the end of Persian": ("می\u200c", (2,)),
 }
 
 

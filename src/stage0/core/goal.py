@@ -25,7 +25,8 @@ _KANA: Final = re.compile("[\u3041-\u30fa]")
 
 class GoalReading(msgspec.Struct, frozen=True):
     """What a goal says: sightings of effects, environments named, and how well it was understood. `actions` are the
-    concepts of the action words that count, `objects` the words for things."""
+    concepts of the action words that count, `objects` the words for things. `readable` is false where it holds more
+    disguised words than are read."""
 
     sightings: tuple[Sighting, ...]
     environments: frozenset[str]
@@ -33,6 +34,7 @@ class GoalReading(msgspec.Struct, frozen=True):
     covered: bool
     actions: frozenset[str]
     objects: frozenset[str]
+    readable: bool = True
 
 
 Clause = list[Hit]
@@ -42,7 +44,7 @@ ReadName = Callable[[str], Sequence[str]]
 
 def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadName | None = None) -> GoalReading:
     """Read a goal as sent. Linear in its length."""
-    folded = lexicon.fold(goal)
+    folded, readable = lexicon.uncover(goal)
     text = folded.text
     hits = lexicon.hits(text)
     again = False
@@ -64,6 +66,7 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadNa
         covered=_is_covered(goal, text, lexicon),
         actions=frozenset(reader.actions),
         objects=frozenset([hit.term.text for hit in hits if hit.concept in OBJECTS]),
+        readable=readable,
     )
 
 

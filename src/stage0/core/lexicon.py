@@ -15,7 +15,9 @@ from typing import Final, Literal
 import ahocorasick_rs
 import msgspec
 
-from stage0.core.folding import Folded, FoldTable, fold
+from stage0.core.disguise import Words, disguised, reveal
+from stage0.core.effects import HARMLESS
+from stage0.core.folding import Folded, FoldTable, fold, with_capitals
 from stage0.core.syntax import Spaced, Unspaced
 
 #: Concepts that are actions, and the effect of each. `query` and `run` say that something is asked or run, not what.
@@ -156,6 +158,7 @@ class Lexicon:
             self._by_text[term.text] = (*self._by_text.get(term.text, ()), term)
         patterns = sorted(self._by_text)
         self._automaton = ahocorasick_rs.AhoCorasick(patterns)
+        self._hidden = Words(_worth_hiding(terms), self.table)
         self._environments_kept = lru_cache(maxsize=4096)(self._environments)
         #: By pattern: its terms, and whether it begins and ends with a Latin letter, which asks for a word border.
         self._found = [
@@ -164,8 +167,16 @@ class Lexicon:
         ]
 
     def fold(self, text: str) -> Folded:
-        """Fold a text for matching against this lexicon."""
-        return fold(text, self.table)
+        """Fold a text for matching against this lexicon, with disguised words as what they stand for."""
+        return self.uncover(text)[0]
+
+    def uncover(self, text: str) -> tuple[Folded, bool]:
+        """The same, and whether the text holds more disguises than are read, so that it cannot be trusted."""
+        folded = fold(text, self.table)
+        found = disguised(folded, self._hidden)
+        if not found:
+            return folded, True
+        return reveal(folded, found), all(each.kind != "too many" for each in found)
 
     def word(self, text: str) -> tuple[Term, ...]:
         """The terms that a single folded word stands for, without looking at what is around it."""
@@ -199,11 +210,7 @@ class Lexicon:
 
     def skeleton(self, text: str) -> str:
         """Folded like everything, but with its capitals kept, so that a name can be split into words."""
-        if text.isascii():
-            return text
-        return "".join(
-            folded.upper() if char.isupper() else folded for char in text for folded in (char.translate(self.table),)
-        )
+        return text if text.isascii() else with_capitals(self.fold(text))
 
     def hits(self, text: str) -> list[Hit]:
         """Every term of a folded text, longest first at each place, none inside another; in order."""
@@ -226,6 +233,16 @@ class Lexicon:
                 for concept, term in terms:
                     hits.append(Hit(concept, term, start, reached))
         return hits
+
+
+def _worth_hiding(terms: Sequence[Term]) -> set[str]:
+    """The words that somebody could want to disguise: verbs that do more than look, and environments."""
+    acting = {
+        term.text
+        for term in terms
+        if term.role in ("verb", "weak") and ACTIONS.get(term.concept, "read") not in HARMLESS
+    }
+    return acting | {term.text for term in terms if term.concept in ENVIRONMENTS}
 
 
 _NONE: Final[frozenset[str]] = frozenset()

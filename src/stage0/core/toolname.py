@@ -15,6 +15,7 @@ from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, spli
 
 #: What parts the owner of an operation from it: `mail.message.get`.
 _OWNER: Final = re.compile(r"[./:]")
+_RUN: Final = re.compile(r"[A-Za-z]{4,}")
 _JOINERS: Final = frozenset({"and", "or", "then"})
 _PURPOSES: Final = frozenset({"to", "for", "pending", "of", "before"})
 _HARMLESS: Final = frozenset(concept for concept, effect in ACTIONS.items() if effect in HARMLESS)
@@ -78,7 +79,7 @@ class ToolReader:
         return self._read_kept(name, path)
 
     def _read(self, name: str, path: str) -> ToolReading:
-        skeleton = self._lexicon.skeleton(name)
+        skeleton = self._spelled_out(name)
         words = self._words_of(skeleton)
         passthrough = self._passes_through(words)
         terms = self._phrases(words)
@@ -92,6 +93,19 @@ class ToolReader:
             passthrough=passthrough and not effects,
             sensitive=not self._words.sensitive.isdisjoint(words),
         )
+
+    def _spelled_out(self, name: str) -> str:
+        """The name with its capitals, where they part words, and with disguised words as what they stand for."""
+        skeleton = self._lexicon.skeleton(name)
+        folded = self._lexicon.fold(name).text
+        if folded != skeleton.lower():
+            return folded
+        return _RUN.sub(lambda run: self._evened(run[0]), skeleton)
+
+    def _evened(self, run: str) -> str:
+        """`deLeTe` is one word, `deleteUser` are two."""
+        word = run.lower()
+        return word if any(t.concept in ACTIONS for t in self._lexicon.word(word)) else run
 
     def _passes_through(self, words: list[str]) -> bool:
         """Whether a tool does whatever it is given. `query_orders` asks what it is named after; `query` and
