@@ -102,7 +102,8 @@ class Declaration(msgspec.Struct, frozen=True):
 
 
 class Interpretation(msgspec.Struct, frozen=True):
-    """An action as understood. `effects` maps each effect to the places that say so."""
+    """An action as understood. `effects` maps each effect to the places that say so; `records` is the largest number of
+    records that the call's arguments name themselves."""
 
     effects: Mapping[str, Sequence[Sighting]]
     environments: frozenset[str]
@@ -110,6 +111,7 @@ class Interpretation(msgspec.Struct, frozen=True):
     context: ContextReading
     goal: GoalReading
     unread: tuple[str, ...]
+    records: int
     hidden: tuple[Span, ...]
     sensitive_tools: bool
 
@@ -132,10 +134,10 @@ class Interpretation(msgspec.Struct, frozen=True):
 def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     """Read a request. Deterministic; touches nothing outside its arguments."""
     context = read_context(request.context)
-    called = _read_calls(context, known)
+    called = _read_calls(context, known, request.tools)
     tools = [known.read_tool(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
     declared = [known.read_declaration(text, f"side_effects[{i}]") for i, text in enumerate(request.side_effects)]
-    goal = read_goal(request.goal, known.lexicon, read_name=known.effects_of_name)
+    goal = read_goal(_unquoted(request.goal, called), known.lexicon, read_name=known.effects_of_name)
 
     # The most telling source first: what a finding points at is the first that says so.
     effects: dict[str, list[Sighting]] = {}
@@ -149,7 +151,9 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         environments |= declaration.environments
     _note(effects, goal.sightings)
     _note(effects, _described(context, known))
-    unclear = _unclear(request, tools, called, effects, says_nothing=_says_nothing(goal, declared, known.engines))
+    if called.wide and not _WIDENED.isdisjoint(effects):
+        _note(effects, called.wide)
+    unclear = _unclear(request, tools, called, effects, goal, says_nothing=_says_nothing(goal, declared, known.engines))
     if unclear:
         effects.setdefault("unknown", []).extend(unclear)
     return Interpretation(
@@ -159,9 +163,35 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         context=context,
         goal=goal,
         unread=called.unread,
+        records=called.records,
         hidden=_hidden(request),
         sensitive_tools=any(tool.sensitive for tool in tools),
     )
+
+
+#: Changes that are bulk ones where the arguments name many records.
+_WIDENED: Final = frozenset(
+    {
+        "access_change",
+        "delete",
+        "external_message",
+        "irreversible",
+        "money_movement",
+        "overwrite",
+        "publish",
+        "service_impact",
+    }
+)
+#: A shorter argument than this is too little to be recognized in a goal (in characters).
+_QUOTABLE: Final = 4
+
+
+def _unquoted(goal: str, called: ArgumentsReading) -> str:
+    """A goal without the arguments that it repeats word for word, since a parser has read those. Offsets stay."""
+    for text in called.parsed:
+        if len(text) >= _QUOTABLE and text in goal:
+            goal = goal.replace(text, " " * len(text))
+    return goal
 
 
 def _named_in(context: Mapping[str, Any], lexicon: Lexicon) -> frozenset[str]:
@@ -210,22 +240,26 @@ def _described(context: ContextReading, known: Knowledge) -> list[Sighting]:
 _SILENT: Final = ArgumentsReading()
 
 
-def _read_calls(context: ContextReading, known: Knowledge) -> ArgumentsReading:
+def _read_calls(context: ContextReading, known: Knowledge, tools: Sequence[str]) -> ArgumentsReading:
     """All arguments that were given, under whichever name; one that is no object is said to be unread."""
     if "tool_arguments" not in context.values and "tool_arguments" not in context.invalid:
         return _SILENT
-    sightings: list[Sighting] = []
-    unread = [f"context.{context.invalid['tool_arguments']}"] if "tool_arguments" in context.invalid else []
-    spoke = given = False
-    environments: frozenset[str] = frozenset()
+    unread = (f"context.{context.invalid['tool_arguments']}",) if "tool_arguments" in context.invalid else ()
+    together = ArgumentsReading(unread=unread)
     for arguments in context.all_of("tool_arguments"):
-        reading = read_arguments(arguments, known.commands, known.lexicon, "context.tool_arguments")
-        sightings.extend(reading.sightings)
-        unread.extend(reading.unread)
-        spoke = spoke or reading.spoke
-        environments |= reading.environments
-        given = given or bool(arguments)
-    return ArgumentsReading(tuple(sightings), spoke, tuple(unread), environments, given)
+        reading = read_arguments(arguments, known.commands, known.lexicon, "context.tool_arguments", tools)
+        together = ArgumentsReading(
+            sightings=together.sightings + reading.sightings,
+            spoke=together.spoke or reading.spoke,
+            unread=together.unread + reading.unread,
+            environments=together.environments | reading.environments,
+            given=together.given or bool(arguments),
+            wide=together.wide + reading.wide,
+            records=max(together.records, reading.records),
+            amount=max(together.amount, reading.amount),
+            parsed=together.parsed + reading.parsed,
+        )
+    return together
 
 
 def _says_nothing(goal: GoalReading, declared: Sequence[Declaration], engines: frozenset[str]) -> bool:
@@ -246,12 +280,15 @@ def _unclear(
     tools: Sequence[ToolReading],
     called: ArgumentsReading,
     effects: Mapping[str, object],
+    goal: GoalReading,
     *,
     says_nothing: bool,
 ) -> list[Sighting]:
     """What could not be understood: an argument that no parser could read, a passthrough whose arguments say nothing
     that was read (or that was given none, where the goal says no more), or tools where all is silent."""
     unclear = [Sighting("unknown", "arguments", Span(path, 0, 0, "")) for path in called.unread]
+    if not goal.readable:
+        unclear.append(Sighting("unknown", "goal", Span("goal", 0, len(request.goal), "")))
     if (called.given and not called.spoke) or (says_nothing and not called.spoke):
         unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if tool.passthrough)
     if unclear or effects:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from stage0.core.arguments.shell import Command
+from stage0.core.arguments.shell import Command, Commands, effects_named
 from stage0.core.canonical import digest
 from stage0.core.constraints import ControlKind, Grammar
 from stage0.core.effects import EFFECTS
@@ -128,11 +128,23 @@ def shipped_knowledge() -> Knowledge:
         grammar = Grammar(wording.kinds, wording.conditions, lexicon)
     except ValueError as error:
         raise PolicyError(f"constraints.yaml: {error}") from error
-    commands = convert(read(HERE / "commands.yaml"), dict[str, Command], "commands.yaml")
+    commands = load_commands(HERE / "commands.yaml")
     declared = convert(read(HERE / "declared.yaml"), dict[str, tuple[str, ...]], "declared.yaml")
     folded = {lexicon.fold(text).text: effects for text, effects in declared.items()}
     words = convert(read(HERE / "tools.yaml"), ToolWords, "tools.yaml")
     return Knowledge(lexicon, grammar, commands, words, folded, _version())
+
+
+def load_commands(path: Path) -> Commands:
+    """Load a table of commands. Raises PolicyError with the command and what is wrong with it."""
+    table = convert(read(path), dict[str, Command], path.name)
+    for name, effect in effects_named(table):
+        if effect not in EFFECTS:
+            raise PolicyError(f"{path.name}: {name}: unknown effect `{effect}`; known are {', '.join(EFFECTS)}")
+    try:
+        return Commands(table)
+    except ValueError as error:
+        raise PolicyError(f"{path.name}: {error}") from error
 
 
 def _version() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stage0.core.effects import HARMLESS
 from stage0.core.facts import Facts
 from stage0.core.rule import Params, rule
 
@@ -44,6 +45,10 @@ def dry_run_required(facts: Facts) -> Params | None:
     return {} if facts.control("dry_run_first") is not None and not facts.rehearsed else None
 
 
+#: Limits on how many records an action touches.
+_COUNTED = frozenset({"max_rows_affected", "max_records"})
+
+
 def _missing(facts: Facts, kind: str, fact: str) -> Params | None:
     control = facts.control(kind)
     if control is None or fact in facts.values:
@@ -53,8 +58,10 @@ def _missing(facts: Facts, kind: str, fact: str) -> Params | None:
 
 def _exceeded(facts: Facts, kind: str, fact: str) -> Params | None:
     control = facts.control(kind)
-    estimate = facts.values.get(fact)
-    if control is None or estimate is None or estimate <= control.value:
+    # What the arguments name themselves counts as well: a list of 500 ids is 500 records, whatever the estimate says.
+    named = facts.reading.records if kind in _COUNTED and not facts.reading.changes <= HARMLESS else 0
+    estimate = max(facts.values.get(fact, 0), named)
+    if control is None or estimate <= control.value:
         return None
     return {"estimate": estimate, "limit": control.value}
 

@@ -10,6 +10,11 @@ import msgspec
 TEXT_LIMIT: Final = 65_536
 
 
+def word_set(text: str) -> frozenset[str]:
+    """A table of words, written as one text."""
+    return frozenset(text.split())
+
+
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """An effect found in an argument's text: what, and the range that says so."""
 

@@ -3,268 +3,733 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final, Literal
 
 import msgspec
 import tree_sitter
-import tree_sitter_bash
 
 from stage0.core.arguments.path import holds_secrets
+from stage0.core.arguments.python import read_python
 from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
+from stage0.core.arguments.shell_programs import read_program
+from stage0.core.arguments.shell_table import (
+    CLOSE,
+    OPEN,
+    Command,
+    Commands,
+    Language,
+    Line,
+    Node,
+    effects_named,
+    let_in,
+    matched,
+    rehearsed,
+    told_apart,
+)
+from stage0.core.arguments.shell_words import (
+    RAW,
+    WORD,
+    Unread,
+    dynamic,
+    heredoc_text,
+    kind,
+    parse,
+    plain_commands,
+    printf_text,
+    simple_words,
+    word_of,
+    words_of,
+)
 
-_LANGUAGE: Final = tree_sitter.Language(tree_sitter_bash.language())
+__all__ = ["Command", "Commands", "effects_named", "read_shell"]
+
+#: Shells within shells, and commands that run commands, that are followed.
 _NESTING: Final = 8
+_RUNS: Final = 12
 #: Levels of syntax (substitutions, groups) that are followed.
 _LEVELS: Final = 120
-_NOWHERE: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "&1", "&2"})
+
+_COMMAND: Final = kind("command")
+_NAME: Final = kind("command_name")
+_PIPELINE: Final = kind("pipeline")
+_LIST: Final = kind("list")
+_REDIRECTED: Final = kind("redirected_statement")
+_FILE: Final = kind("file_redirect")
+_HEREDOC: Final = kind("heredoc_redirect")
+_HEREDOC_BODY: Final = kind("heredoc_body")
+_HERESTRING: Final = kind("herestring_redirect")
+_ASSIGNMENT: Final = kind("variable_assignment")
+_DECLARATION: Final = kind("declaration_command")
+_FUNCTION: Final = kind("function_definition")
+_COMPUTING: Final = frozenset(map(kind, ("test_command", "unset_command", "subscript", "c_style_for_statement")))
+#: Parts of a redirection that are no words of the command.
+_NO_WORDS: Final = frozenset(
+    map(
+        kind, ("file_descriptor", "heredoc_start", "heredoc_body", "heredoc_end", "heredoc_content", "pipeline", "list")
+    )
+) | {_COMMAND, _REDIRECTED, _FILE, _HERESTRING, _HEREDOC}
 
 
-class Command(msgspec.Struct, frozen=True):
-    """What the pack knows of a command: its effects, and those of subcommands or options that differ.
-
-    `runs`: the rest of the line is a command of its own (`sudo`, `xargs`). `inline`: options whose
-    value is code (`bash -c`, `python -c`). `nested`: that code, or that rest, is a shell line again.
-    `takes`: options of a command that `runs` whose value is the next word; `skips`: how many words
-    stand before the command (the host of `ssh`)."""
-
-    effects: tuple[str, ...] = ()
-    when: Mapping[str, tuple[str, ...]] = {}
-    runs: bool = False
-    inline: tuple[str, ...] = ()
-    nested: bool = False
-    takes: tuple[str, ...] = ()
-    skips: int = 0
+_SEVERAL: Final = frozenset({_LIST, _PIPELINE})
+_WHOLE: Final = frozenset({WORD, RAW, _NAME})
+_BESIDE: Final = frozenset({_ASSIGNMENT, _FILE, _HERESTRING})
 
 
-Commands = Mapping[str, Command]
+class _Fed(msgspec.Struct, frozen=True):
+    """What a command is given to read. `node` says it, where it may be a literal: the command before the pipe, a
+    heredoc, a here-string. `text` is it already."""
+
+    kind: Literal["pipe", "heredoc", "string", "text", "other"]
+    node: tree_sitter.Node | None = None
+    text: str | None = None
 
 
-class _Unread(Exception):
-    """Something in the line cannot be read."""
+_FED: Final = _Fed("other")
 
 
 def read_shell(text: str, commands: Commands) -> ArgumentReading:
-    """The effects of every command of a line, substitutions and nested shells included."""
-    if len(text) > TEXT_LIMIT:
+    """The effects of every command of a line, substitutions, nested shells and programs included.
+
+    A command that is not known has the effect `unknown`. Unread where the text does not parse or is too long."""
+    if len(text) > TEXT_LIMIT or OPEN in text or CLOSE in text or not text.strip():
         return UNREAD
-    source = text.encode("utf-8", "surrogatepass")
-    tree = tree_sitter.Parser(_LANGUAGE).parse(source)
-    if tree.root_node.has_error:
+    plain = plain_commands(text)
+    if plain is not None:
+        return ArgumentReading(tuple(_plain(plain, commands)))
+    encoded = text.encode("utf-8", "surrogatepass")
+    root = parse(encoded)
+    if root is None:
         return UNREAD
+    source = text if len(encoded) == len(text) else encoded.decode("latin-1")
     try:
-        seen = tuple(_line(tree.root_node, commands, 0))
-    except _Unread:
+        found = _Script(_Context(commands), source, 0).walk(root)
+    except Unread:
         return UNREAD
-    if len(source) != len(text):
-        seen = tuple(_in_characters(seen, text))
-    return ArgumentReading(seen, read=bool(seen))
+    if not found:
+        found = [("compute", 0, len(encoded))]
+    if source is not text:
+        found = list(_in_characters(found, text))
+    return ArgumentReading(tuple([Seen(effect, start, end) for effect, start, end in found]))
 
 
-def _in_characters(seen: Iterable[Seen], text: str) -> Iterator[Seen]:
+def _plain(plain: list[tuple[list[str], int, int, bool]], commands: Commands) -> list[Seen]:
+    """The effects of plain commands: the same as by the tree, without it."""
+    script = _Script(_Context(commands), "", 0)
+    seen: list[Seen] = []
+    before: list[str] = []
+    for words, start, end, piped in plain:
+        fed = _Fed("text", text=_printed(before)) if piped else None
+        seen.extend([Seen(effect, start, end) for effect in dict.fromkeys(script.effects(words, fed, 0))])
+        before = words
+    return seen
+
+
+_Found = tuple[str, int, int]
+
+
+def _in_characters(found: Iterable[_Found], text: str) -> Iterator[_Found]:
     """The parser counts bytes; everybody else counts characters."""
     character_at = [0]
     for index, char in enumerate(text):
         character_at.extend([index + 1] * len(char.encode("utf-8", "surrogatepass")))
-    for each in seen:
-        yield Seen(each.effect, character_at[each.start], character_at[each.end])
+    for effect, start, end in found:
+        yield effect, character_at[start], character_at[end]
 
 
-def _line(root: tree_sitter.Node, commands: Commands, depth: int) -> Iterator[Seen]:
-    if depth > _NESTING:
-        raise _Unread
-    stack = [(root, 0)]
-    while stack:
-        node, level = stack.pop()
-        if level > _LEVELS:
-            raise _Unread
-        stack.extend((child, level + 1) for child in reversed(node.children))
-        if node.type == "command":
-            found = [*_assignments(node), *_command(_words(node), commands, depth)]
-        elif node.type == "file_redirect":
-            found = list(_redirect(node))
-        elif node.type == "variable_assignment":
-            found = ["compute"]
+class _Context:
+    """What one reading keeps: the table, and the functions that the text itself defines."""
+
+    __slots__ = ("commands", "functions")
+
+    def __init__(self, commands: Commands) -> None:
+        self.commands = commands
+        self.functions: set[str] = set()
+
+
+class _Script:
+    """One text of shell commands: the argument itself, or one that a command in it runs."""
+
+    __slots__ = ("context", "depth", "found", "source", "todo")
+
+    def __init__(self, context: _Context, source: str, depth: int) -> None:
+        self.context = context
+        #: One character per byte of what was parsed.
+        self.source = source
+        self.depth = depth
+        self.found: list[_Found] = []
+        #: Nodes still to be read: with what they are fed, words that a redirection took from them, and their level.
+        self.todo: list[tuple[tree_sitter.Node, _Fed | None, tuple[str, ...], int]] = []
+
+    # -- The tree ----------------------------------------------------------------------------------------------
+
+    def walk(self, root: tree_sitter.Node) -> list[_Found]:
+        """Read every command below a node. Raises Unread where the syntax is nested too deeply."""
+        todo = self.todo
+        todo.append((root, None, (), 0))
+        while todo:
+            node, fed, more, level = todo.pop()
+            if level > _LEVELS:
+                raise Unread
+            which = node.kind_id
+            if which == _COMMAND:
+                self._command(node, fed, more, level)
+            elif which == _PIPELINE:
+                self._pipeline(node, fed, level)
+            elif which == _REDIRECTED:
+                self._redirected(node, fed, level)
+            elif which == _LIST:
+                first, *_, last = node.named_children
+                todo.append((last, fed, (), level + 1))
+                todo.append((first, fed, (), level))  # `a && b && c` nests to the left, however long it is
+            else:
+                self._other(node, which, fed, level)
+        return self.found
+
+    def _other(self, node: tree_sitter.Node, which: int, fed: _Fed | None, level: int) -> None:
+        if which == _FILE:
+            self._say(node, self._redirect(node))
+        elif which == _ASSIGNMENT:
+            self._say(node, ["compute", *self._assigned(node)])
+        elif which == _DECLARATION:
+            self._say(node, self._declared(node))
+        elif which == _FUNCTION:
+            self._say(node, self._defined(node))
+            fed = _FED  # whoever calls it may pipe something in
+        elif which in _COMPUTING:
+            self._say(node, ["compute"])
+        children = node.named_children
+        if children:
+            children.reverse()
+            self.todo.extend([(child, fed, (), level + 1) for child in children])
+
+    def _say(self, node: tree_sitter.Node, effects: Iterable[str]) -> None:
+        start, end = node.start_byte, node.end_byte
+        for effect in dict.fromkeys(effects):
+            self.found.append((effect, start, end))
+
+    def _text(self, node: tree_sitter.Node) -> str:
+        return self.source[node.start_byte : node.end_byte]
+
+    def _pipeline(self, node: tree_sitter.Node, fed: _Fed | None, level: int) -> None:
+        children = node.named_children
+        for index in range(len(children) - 1, 0, -1):
+            self.todo.append((children[index], _Fed("pipe", children[index - 1]), (), level + 1))
+        self.todo.append((children[0], fed, (), level + 1))
+
+    def _redirected(self, node: tree_sitter.Node, fed: _Fed | None, level: int) -> None:
+        body: tree_sitter.Node | None = None
+        heredoc: tree_sitter.Node | None = None
+        own: _Fed | None = None
+        more: list[str] = []
+        for child in node.named_children:
+            which = child.kind_id
+            if which == _HEREDOC:
+                own, heredoc = _Fed("heredoc", child), child
+                more.extend(self._beyond(child))
+            elif which == _HERESTRING:
+                own = _Fed("string", child)
+                self.todo.append((child, None, (), level + 1))
+            elif which == _FILE:
+                more.extend(self._beyond(child))
+                own = _FED if self._reads(child) else own
+                self.todo.append((child, None, (), level + 1))
+            else:
+                body = child
+        if heredoc is not None:
+            self._heredoc(heredoc, body, level)
+        if body is not None:
+            self._but_last(body, fed, own, tuple(more), level)
+        elif more:
+            self._say(node, self.effects(more, own or fed, 0))
+
+    def _but_last(
+        self, body: tree_sitter.Node, fed: _Fed | None, own: _Fed | None, more: tuple[str, ...], level: int
+    ) -> None:
+        """A redirected statement. The tree has what belongs to the last command around all that stand before it."""
+        while body.kind_id in _SEVERAL:
+            *before, last = body.named_children
+            piped = body.kind_id == _PIPELINE
+            for index, each in enumerate(before):
+                given = _Fed("pipe", before[index - 1]) if piped and index else fed
+                self.todo.append((each, given, (), level + 1))
+            if piped:
+                own = own or _Fed("pipe", before[-1])
+            body = last
+        self.todo.append((body, own or fed, more, level + 1))
+
+    def _heredoc(self, node: tree_sitter.Node, body: tree_sitter.Node | None, level: int) -> None:
+        """What stands behind `<<EOF` on its line, and what is substituted in the text."""
+        for child in node.named_children:
+            if child.kind_id == _PIPELINE:
+                shown = body is not None and self._text(body) == "cat"
+                given = _Fed("heredoc", node) if shown else _FED
+                for part in child.named_children:
+                    self.todo.append((part, given, (), level + 1))
+                    given = _Fed("pipe", part)
+            elif child.child_count:
+                self.todo.append((child, None, (), level + 1))
+
+    def _reads(self, redirect: tree_sitter.Node) -> bool:
+        """Whether a redirection feeds the command."""
+        return "<" in self._text(redirect).partition(">")[0]
+
+    def _beyond(self, node: tree_sitter.Node) -> Iterator[str]:
+        """Words that belong to the command, although the tree has them in a redirection (`git push >log --force`)."""
+        words = [child for child in node.named_children if child.kind_id not in _NO_WORDS]
+        for child in words[node.kind_id == _FILE :]:
+            yield from words_of(child, self.source)
+
+    # -- Redirections, assignments, functions ------------------------------------------------------------------
+
+    def _redirect(self, node: tree_sitter.Node) -> Iterator[str]:
+        children = node.children
+        at = next((i for i, child in enumerate(children) if not child.is_named), None)
+        if at is None or at + 1 >= len(children):
+            return
+        operator, target = self._text(children[at]), word_of(children[at + 1], self.source)
+        if ">" not in operator:
+            if _holds(target):
+                yield "secret_access"
+            if target.startswith(_SOCKETS):
+                yield from ("network_read", "unknown")
+            return
+        if target in _NOWHERE or (operator in {">&", "<&"} and (target.isdigit() or target == "-")):
+            return
+        if target.startswith(_SOCKETS):
+            yield from ("export", "unknown")
+        yield "write" if operator in {">>", "&>>"} else "overwrite"
+        yield from _touched(target)
+
+    def _assigned(self, node: tree_sitter.Node) -> Iterator[str]:
+        name, _, value = self._text(node).partition("=")
+        yield from _assignment(name.rstrip("+"), value)
+
+    def _declared(self, node: tree_sitter.Node) -> Iterator[str]:
+        yield "compute"
+        if node.named_child_count == 0 or self._text(node).split(None, 1)[1:] == ["-p"]:
+            yield from ("read", "secret_access")  # lists every variable
+
+    def _defined(self, node: tree_sitter.Node) -> Iterator[str]:
+        yield "compute"
+        name = self._text(node.named_children[0])
+        self.context.functions.add(name)
+        if re.search(rf"{re.escape(name)}\s*\|\s*{re.escape(name)}\s*&", self._text(node)):
+            yield "service_impact"  # a fork bomb
+
+    # -- One command -------------------------------------------------------------------------------------------
+
+    def _command(self, node: tree_sitter.Node, fed: _Fed | None, more: tuple[str, ...], level: int) -> None:
+        source, todo = self.source, self.todo
+        start, end = node.start_byte, node.end_byte
+        simple = simple_words(source[start:end])
+        if simple is not None:
+            if more:
+                simple.extend(more)
+            for effect in dict.fromkeys(self.effects(simple, fed, 0)):
+                self.found.append((effect, start, end))
+            return
+        words: list[str] = []
+        before: list[str] = []
+        for child in node.children:
+            which = child.kind_id
+            if which in _WHOLE:
+                words.append(word_of(child, source))
+                if which == _NAME and child.named_child_count and child.named_children[0].child_count:
+                    todo.append((child, fed, (), level + 1))
+            elif which in _BESIDE:
+                fed = self._beside(child, fed, words, before, level)
+            else:
+                words.extend(words_of(child, source))
+                todo.append((child, fed, (), level + 1))
+        words.extend(more)
+        self._say(node, [*before, *self.effects(words, fed, 0)] if words else before)
+
+    def _beside(
+        self, child: tree_sitter.Node, fed: _Fed | None, words: list[str], before: list[str], level: int
+    ) -> _Fed | None:
+        """What stands in a command and is no word of it: adds effects to `before`. Gives what the command is fed."""
+        if child.kind_id == _ASSIGNMENT:
+            before.extend(self._assigned(child))
+            self.todo.extend((value, fed, (), level + 1) for value in child.named_children[1:] if value.child_count)
+            return fed
+        self.todo.append((child, None, (), level + 1))
+        if child.kind_id == _HERESTRING:
+            return _Fed("string", child)
+        words.extend(self._beyond(child))
+        return _FED if self._reads(child) else fed
+
+    def effects(self, words: Sequence[str], fed: _Fed | None, runs: int) -> list[str]:
+        """What a command does, given as its words."""
+        if not words or runs > _RUNS:
+            return ["unknown"]
+        node, doubt = self.find(words[0])
+        if node is None:
+            return doubt
+        if node.plain:
+            effects = [*doubt, *node.base]
+            if not node.flags.names and any([_shows(word) for word in words[1:]]):
+                effects.append("secret_access")
+            return effects
+        return [*doubt, *_Meant(self, told_apart(node, words), fed, runs).effects()]
+
+    def find(self, name: str) -> tuple[Node | None, list[str]]:
+        """The table's entry of a command, and what its name says beside it."""
+        base = name.rpartition(CLOSE)[2].rpartition("/")[2] if "/" in name or CLOSE in name else name
+        if CLOSE in name and "/" not in name.rpartition(CLOSE)[2]:
+            return None, ["unknown"]
+        lowered = base.lower()
+        if lowered.endswith((".exe", ".cmd", ".bat")):
+            lowered = lowered[:-4]
+        node = self.context.commands.find(lowered)
+        if node is None:
+            return None, ["compute"] if name in self.context.functions else ["unknown"]
+        local = node.flags.script or ("code_execution" in node.base and not node.acts)
+        return node, [] if base is name or local or _BIN.search(name) else ["unknown"]
+
+    def code(self, language: Language, text: str, fed: _Fed | None) -> list[str]:
+        """What a program does that a command is given."""
+        if language == "file":
+            return ["code_execution", "unknown"]
+        if _ONE_EXPANSION.fullmatch(text):
+            return ["unknown"]
+        plain = text.replace(OPEN, "").replace(CLOSE, "")
+        if not plain.strip():
+            return ["unknown"] if fed is not None else ["code_execution"]
+        if self.depth >= _NESTING:
+            return ["unknown"]
+        effects = self._shell(plain) if language == "shell" else self._program(language, text, plain)
+        if language not in {"awk", "sed"} and _only_known_when_run(text):
+            return [*effects, "unknown"]
+        return effects
+
+    def _shell(self, text: str) -> list[str]:
+        encoded = text.encode("latin-1" if text.isascii() else "utf-8", "surrogatepass")
+        root = parse(encoded)
+        if root is None:
+            return ["unknown"]
+        try:
+            found = _Script(self.context, encoded.decode("latin-1"), self.depth + 1).walk(root)
+        except Unread:
+            return ["unknown"]
+        return list(dict.fromkeys([effect for effect, _, _ in found])) or ["compute"]
+
+    def _program(self, language: Language, text: str, plain: str) -> list[str]:
+        if language == "python":
+            reading = read_python(_utf8(plain), self._run_by_python)
+            return [seen.effect for seen in reading.seen] if reading.read else ["unknown"]
+        return read_program(language, _utf8(text if language in {"awk", "sed"} else plain))
+
+    def _run_by_python(self, text: str) -> ArgumentReading:
+        """What a shell command does that stands in a Python program."""
+        return ArgumentReading(tuple([Seen(effect, 0, 0) for effect in self.code("shell", text, None)]))
+
+    def given(self, fed: _Fed) -> str | None:
+        """The text that a command is fed, where it stands in the line. None where only the run can tell."""
+        node = fed.node
+        if node is None:
+            return fed.text
+        if fed.kind == "heredoc":
+            return heredoc_text(node, self.source)
+        if fed.kind == "string":
+            return word_of(node.named_children[-1], self.source)
+        if node.kind_id == _REDIRECTED:
+            body, *others = node.named_children
+            if body.kind_id == _COMMAND and self._text(body) == "cat" and [o.kind_id for o in others] == [_HEREDOC]:
+                return heredoc_text(others[0], self.source)
+            return None
+        if node.kind_id != _COMMAND or any([c.kind_id in (_FILE, _HERESTRING, _ASSIGNMENT) for c in node.children]):
+            return None
+        return _printed([word for child in node.named_children for word in words_of(child, self.source)])
+
+
+def _utf8(text: str) -> str:
+    """Characters instead of bytes, for those who read more than the names of commands."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return text
+
+
+class _Meant:
+    """One command of the table with its words told apart: what it does."""
+
+    __slots__ = ("fed", "line", "node", "runs", "script")
+
+    def __init__(self, script: _Script, line: Line, fed: _Fed | None, runs: int) -> None:
+        self.script = script
+        self.line = line
+        self.node = line.node
+        self.fed = fed
+        self.runs = runs
+
+    def effects(self) -> list[str]:
+        node, line = self.node, self.line
+        if self._only_tells():
+            return ["compute"]
+        effects = let_in(line)
+        if rehearsed(line):
+            return [*effects, "compute"]
+        ran = self._ran() if node.acts else None
+        own = matched(line)
+        if ran is not None:
+            effects.extend(ran)
+            if own is not node.base or not (node.flags.runs or "code_execution" in own):
+                effects.extend(own)
+        elif own:
+            effects.extend(own)
+        elif node.flags.runs:
+            effects.append("compute")
         else:
-            continue
-        for effect in found:
-            yield Seen(effect, node.start_byte, node.end_byte)
+            effects.append("unknown")
+        self._files(effects)
+        return effects
+
+    def _only_tells(self) -> bool:
+        """Whether it prints its help or version: asked for, or for want of anything to do."""
+        node, line = self.node, self.line
+        if "--help" in line.options and "code_execution" not in node.base:
+            return True
+        bare = not node.base and not node.wild and not line.args and not line.tail
+        return bare and line.options.keys() <= _TELLING and not (self.fed and node.stdin) and not node.flags.runs
+
+    def _ran(self) -> list[str] | None:
+        """The effects of the programs and commands that it is given to run. None where it is given none."""
+        node, line, script = self.node, self.line, self.script
+        effects: list[str] = []
+        ran = False
+        for option, language in node.code.items():
+            for value in line.options.get(option, ()):
+                ran = True
+                effects.extend(script.code(language, value, self.fed))
+        for option, language in node.flags.flagged.items():
+            if option in line.options:
+                ran = True
+                effects.extend(script.code(language, line.args[0] if line.args else "", self.fed))
+                break
+        if not ran:
+            for index, language in node.program.items():
+                if index < len(line.args):
+                    ran = True
+                    effects.extend(script.code(language, line.args[index], None))
+        for words in line.inner:
+            ran = True
+            effects.extend(script.effects([_HERE if word == "{}" else word for word in words], None, self.runs + 1))
+        if line.tail or (node.flags.runs == "env" and "-S" in line.options):
+            ran = True
+            effects.extend(self._tail())
+        if not ran and node.stdin is not None:
+            if self._reads_program():
+                return self._fed_program(node.stdin)
+            return self._known_script()
+        return effects if ran else None
+
+    def _reads_program(self) -> bool:
+        """Whether what is fed in is run: not where an interpreter is given a file."""
+        args = self.line.args
+        if self.node.flags.runs or self.node.stdin in _QUERIES:
+            return True
+        return not args or args[0] in {"-", "/dev/stdin"} or "-s" in self.line.options
+
+    def _known_script(self) -> list[str] | None:
+        """What a script does that the table knows (`python manage.py migrate`)."""
+        args = self.line.args
+        known, _ = self.script.find(args[0])
+        return self.script.effects(args, None, self.runs + 1) if known and known.flags.script else None
+
+    def _fed_program(self, language: Language) -> list[str] | None:
+        if self.fed is None:
+            return None
+        text = self.script.given(self.fed)
+        return ["unknown"] if text is None else self.script.code(language, text, None)
+
+    def _tail(self) -> list[str]:
+        """What the command does that this one runs."""
+        node, line, script = self.node, self.line, self.script
+        effects: list[str] = []
+        tail = line.tail
+        while tail and (match := _ASSIGNING.match(tail[0])) and not node.module:
+            effects.extend(_assignment(match[1], tail[0][match.end() :]))
+            tail = tail[1:]
+        if node.module:
+            found, _ = script.find(tail[0])
+            return script.effects(tail, self.fed, self.runs + 1) if found else ["code_execution"]
+        if node.flags.runs == "shell":
+            return [*effects, *script.code("shell", " ".join(tail), self.fed)]
+        if node.flags.runs == "parallel":
+            return [*effects, *self._parallel(tail)]
+        if node.flags.runs == "xargs":
+            return [*effects, *self._xargs(tail)]
+        for text in line.options.get("-S", ()) if node.flags.runs == "env" else ():
+            return [*effects, *script.code("shell", " ".join([text, *tail]), self.fed)]
+        if not tail:
+            return [*effects, *(node.base or ("compute",))]
+        if tail[0].startswith("-"):
+            return [*effects, *node.base]  # options of what runs by itself, such as an image's own program
+        return [*effects, *script.effects(tail, self.fed, self.runs + 1)]
+
+    def _xargs(self, tail: list[str]) -> list[str]:
+        """The command of `xargs`: what is read comes last, several at once, or where a placeholder stands."""
+        options = self.line.options
+        places = [value or "{}" for option in ("-I", "-i", "-J", "--replace") for value in options.get(option, ())]
+        words = [word.replace(places[-1], _HERE) for word in tail] if places else [*tail, _HERE, _HERE]
+        return self.script.effects(words, None, self.runs + 1)
+
+    def _parallel(self, tail: list[str]) -> list[str]:
+        """The command of `parallel`, once for each input; without a command, each input is one."""
+        mark = next((i for i, word in enumerate(tail) if word.startswith(":::")), len(tail))
+        command, inputs = tail[:mark], [word for word in tail[mark + 1 :] if not word.startswith(":::")]
+        script = self.script
+        if not command or command == ["{}"]:
+            return [effect for text in inputs for effect in script.code("shell", text, None)] or ["unknown"]
+        if not inputs or len(inputs) > _INPUTS or tail[mark] == "::::":
+            inputs = [_HERE]
+        effects: list[str] = []
+        for each in inputs:
+            words = [_PLACE.sub(lambda _, each=each: each, word) for word in command]  # type: ignore[misc]
+            if words == command:
+                words.append(each)
+            if len(words) == 1 or " " in words[0]:
+                effects.extend(script.code("shell", " ".join(words), None))
+            else:
+                effects.extend(script.effects(words, None, self.runs + 1))
+        return effects
+
+    def _files(self, effects: list[str]) -> None:
+        """Add what its words say of files: secrets that it shows, places that it may not just write to."""
+        flags, line = self.node.flags, self.line
+        args = line.args
+        changes = "overwrite" in effects or "write" in effects
+        if flags.last and args and changes:
+            effects.extend(_touched(args[-1]))
+        if flags.names:
+            return
+        if flags.last and changes and len(args) > 1:
+            args = args[:-1]
+        shown = any([_shows(word) for word in args[flags.texts :]]) or any(
+            [_shows(v) for option, values in line.options.items() if option not in self.node.uses for v in values]
+        )
+        if shown:
+            effects.append("secret_access")
 
 
-#: Variables that make another program run: an assignment of one is not understood.
+#: Stands for a word that only the run can tell.
+_HERE: Final = f"{OPEN}{{}}{CLOSE}"
+_PLACE: Final = re.compile(r"\{(?:/|//|/\.|\.|#|%|\d+)?\}")
+_INPUTS: Final = 8
+_TELLING: Final = frozenset({"--help", "-h", "--version", "-v", "-V", "--"})
+_QUERIES: Final = frozenset({"sql", "sqlite", "mongo"})
+_BIN: Final = re.compile(r"(?:^|[/\x01])(?:s?bin|\.bin|Scripts)/[^/]+\Z")
+
+
+def _printed(words: list[str]) -> str | None:
+    """What `echo` or `printf` prints, where that can be told."""
+    name, *rest = words or [""]
+    if name == "printf" and rest:
+        form, values = rest[0], iter(rest[1:])
+        if "%" in form.replace("%s", "").replace("%%", ""):
+            return None
+        text = _FORMAT.sub(lambda match: "%" if match[0] == "%%" else next(values, ""), form)
+        return printf_text(text) if next(values, None) is None else None
+    if name != "echo":
+        return None
+    escapes = False
+    while rest and _ECHO_OPTION.match(rest[0]):
+        escapes = escapes or "e" in rest[0]
+        rest = rest[1:]
+    text = " ".join(rest)
+    return printf_text(text) if escapes else text
+
+
+_FORMAT: Final = re.compile(r"%[s%]")
+_ECHO_OPTION: Final = re.compile(r"-[neE]+\Z")
+
+
+#: Variables that say little and that a command cannot be hidden in.
+_PLAIN_VARIABLE: Final = re.compile(
+    rf"{OPEN}\$(?:\{{?(?:HOME|PWD|OLDPWD|USER|LOGNAME|HOSTNAME|UID|RANDOM|SECONDS|TMPDIR|LINENO|PPID)\}}?|[$?#!]){CLOSE}"
+)
+
+
+_ONE_EXPANSION: Final = re.compile(rf"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
+
+
+def _only_known_when_run(text: str) -> bool:
+    return dynamic(text) and dynamic(_PLAIN_VARIABLE.sub("", text))
+
+
+# -- Files and variables -------------------------------------------------------------------------------------------
+
+_NOWHERE: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "&1", "&2", "NUL", "nul"})
+_SOCKETS: Final = ("/dev/tcp/", "/dev/udp/")
+_holds: Final = lru_cache(maxsize=4096)(holds_secrets)
+_LAST_PART: Final = re.compile(r"[=:@<]")
+#: Longer words than this are not kept between readings.
+_KEPT: Final = 200
+
+
+def _shows(word: str) -> bool:
+    """Whether a word names a file of secrets, by itself or behind `@`, `=` or `:`."""
+    if "://" in word:
+        return False
+    if "=" in word or ":" in word or "@" in word:
+        word = _LAST_PART.split(word)[-1]
+    return _holds(word) if len(word) <= _KEPT else holds_secrets(word)
+
+
+_TOUCHED: Final = (
+    (
+        re.compile(r"^/dev/(?:[shv]d[a-z]|xvd|nvme|disk|mapper/|mmcblk|md\d|r?disk\d|loop|dm-)"),
+        ("delete", "irreversible"),
+    ),
+    (
+        re.compile(r"(?:^|/)authorized_keys$|^/etc/(?:sudoers|passwd|shadow|group|gshadow|pam\.d/|ssh/|security/)"),
+        ("access_change",),
+    ),
+    (
+        re.compile(
+            r"^/etc/|^/boot/|^/proc/sys|^/sys/|^/lib/systemd|(?:^|/)\.git/(?:hooks/|config$)|^/var/spool/cron"
+            r"|(?:^|/)\.(?:bashrc|bash_profile|bash_login|profile|zshrc|zshenv|zprofile|gitconfig|ssh/config|npmrc|pypirc)$"
+        ),
+        ("config_change",),
+    ),
+)
+
+
+def _touched(path: str) -> tuple[str, ...]:
+    """What writing to a path does beyond writing: to a disk, to what grants access, to what others obey."""
+    for pattern, effects in _TOUCHED:
+        if pattern.search(path):
+            return effects
+    return ()
+
+
+_ASSIGNING: Final = re.compile(r"([A-Za-z_]\w*)\+?=")
+#: Variables that make another program run, and values with which they do not.
 _RUNNING: Final = re.compile(
-    r"(?:PATH|ENV|IFS|SHELL|EDITOR|VISUAL|BROWSER|PROMPT_COMMAND|BASH_\w+|LD_\w+|DYLD_\w+|GIT_\w+|\w*PAGER|PYTHON\w+"
-    r"|NODE_OPTIONS|PERL5\w+|RUBY\w+|LESS\w+|\w+_COMMAND|\w+_OPTS)\Z"
+    r"(?:PATH|ENV|BASH_ENV|EDITOR|VISUAL|BROWSER|PROMPT_COMMAND|PS[014]|SHELL|BASH_FUNC\w*|LD_\w+|DYLD_\w+|\w*PAGER"
+    r"|GIT_(?:SSH|SSH_COMMAND|EDITOR|SEQUENCE_EDITOR|PAGER|EXTERNAL_DIFF|ASKPASS|PROXY_COMMAND|EXEC_PATH|TEMPLATE_DIR)"
+    r"|GIT_CONFIG\w*|LESSOPEN|LESSCLOSE|PYTHONSTARTUP|PYTHONHOME|PYTHONBREAKPOINT|NODE_OPTIONS|PERL5OPT|PERL5LIB|PERL5DB"
+    r"|RUBYOPT|RUBYLIB|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS|MAVEN_OPTS|\w+_ASKPASS|\w+_COMMAND|npm_config_\w+)\Z"
+)
+_TAME: Final = re.compile(
+    r"[\"']?(?:|cat|true|false|:|less|more|-|vi|vim|nano|emacs|head|delta|bat|code|echo|less -\w+|/bin/(?:ba|z|da)?sh"
+    r"|/dev/null|/usr/bin/(?:less|cat|vim?|nano)|--(?:max|no|trace|enable|unhandled|stack)[\w=-]*|-X(?:mx|ms|ss)\w+)[\"']?\Z"
+)
+_SEARCH_PATH: Final = re.compile(
+    r"[\"']?(?:(?:\$\w+|\$\{\w+\}|~|/(?!tmp\b|var/tmp\b|dev\b))[\w./$@{}+-]*(?::|[\"']?\Z))+"
 )
 
 
-def _assignments(node: tree_sitter.Node) -> Iterator[str]:
-    for child in node.children:
-        if child.type == "variable_assignment":
-            name = (child.text or b"").partition(b"=")[0].decode("utf-8", "replace").rstrip("+")
-            if _RUNNING.match(name):
-                yield "unknown"
-
-
-def _words(node: tree_sitter.Node) -> list[str]:
-    return [_plain(child) for child in node.children if child.type not in ("variable_assignment", "file_redirect")]
-
-
-def _plain(node: tree_sitter.Node) -> str:
-    text = (node.text or b"").decode("utf-8", "replace")
-    if node.type == "raw_string":
-        return text[1:-1]
-    if node.type == "string":
-        return text[1:-1].replace('\\"', '"')
-    if node.type in ("concatenation", "command_name") and len(node.children) > 1:
-        return "".join(map(_plain, node.children))
-    if node.type == "command_name" and node.children:
-        return _plain(node.children[0])
-    return text.replace("\\", "") if node.type in ("word", "command_name") else text
-
-
-def _redirect(node: tree_sitter.Node) -> Iterator[str]:
-    operator = next((child.type for child in node.children if ">" in child.type or "<" in child.type), "")
-    target = _plain(node.children[-1])
-    if holds_secrets(target):
-        yield "secret_access"
-    if ">" not in operator or target in _NOWHERE or (operator == ">&" and (target.isdigit() or target == "-")):
-        return
-    yield "write" if operator == ">>" else "overwrite"
-
-
-#: Options that make a program run another one, or write where it only seems to read.
-_SIDE_DOORS: Final = (
-    "ProxyCommand",
-    "LocalCommand",
-    "core.pager",
-    "core.sshCommand",
-    "core.editor",
-    "core.hooksPath",
-    "alias.",
-    "--upload-pack",
-    "--receive-pack",
-    "--compress-program",
-    "--use-compress-program",
-    "--to-command",
-    "--checkpoint-action",
-    "--rsh",
-    "--pager",
-    "system(",
-    "| getline",
-)
-
-
-def _side_door(words: list[str]) -> bool:
-    return any(door in word for word in words for door in _SIDE_DOORS)
-
-
-def _command(words: list[str], commands: Commands, depth: int) -> Iterator[str]:
-    if not words:
-        return
-    if depth > _NESTING:
-        raise _Unread
-    name = words[0].strip("'\"").rsplit("/", 1)[-1].lower()
-    command = commands.get(name)
-    if command is None:
-        raise _Unread
-    rest = words[1:]
-    code = _inline(command, rest)
-    if code is not None:
-        yield from _nested(code, command, commands, depth)
-    elif command.runs:
-        yield from _wrapped(command, rest, commands, depth)
-    else:
-        yield from _effects(command, rest)
-    if _side_door(rest):
-        yield "unknown"
-    if any(word.startswith("--output=") for word in rest):
-        yield "overwrite"
-    if any(holds_secrets(word.lstrip("@")) for word in rest):
-        yield "secret_access"
-
-
-def _inline(command: Command, rest: list[str]) -> str | None:
-    for index, word in enumerate(rest):
-        if word in command.inline:
-            return " ".join(rest[index + 1 : index + 2])
-    return None
-
-
-def _nested(code: str, command: Command, commands: Commands, depth: int) -> Iterator[str]:
-    if not command.nested:
-        yield "code_execution"
-        return
-    tree = tree_sitter.Parser(_LANGUAGE).parse(code.encode("utf-8", "surrogatepass"))
-    if tree.root_node.has_error:
-        raise _Unread
-    yield from (seen.effect for seen in _line(tree.root_node, commands, depth + 1))
-
-
-_AMOUNT: Final = re.compile(r"[+-]?\d+(?:\.\d+)?[smhd]?\Z")
-
-
-def _wrapped(command: Command, rest: list[str], commands: Commands, depth: int) -> Iterator[str]:
-    """The command that another one runs: what follows its options, their values, amounts and assignments."""
-    index, skips = 0, command.skips
-    while index < len(rest):
-        word = rest[index]
-        if word in command.takes:
-            index += 2
-        elif word.startswith("-") or "=" in word or _AMOUNT.match(word):
-            index += 1
-        elif skips:
-            index, skips = index + 1, skips - 1
-        else:
-            break
-    wrapped = rest[index:]
-    if len(wrapped) == 1 and " " in wrapped[0]:
-        yield from _nested(wrapped[0], msgspec.structs.replace(command, nested=True), commands, depth)
-    elif wrapped:
-        yield from _command(wrapped, commands, depth + 1)
-    elif command.effects:
-        yield from command.effects
-    else:
-        raise _Unread
-
-
-def _effects(command: Command, rest: list[str]) -> Iterator[str]:
-    """Those of the longest matching `when` entries, every one that matches; else the command's own.
-
-    An option's value may stand before the subcommand (`git -C path push`): where nothing matches from the first
-    bare word on, the next two are tried."""
-    present = set(rest) | {option for word in rest for option in _letters(word)}
-    bare = [word for word in rest if not word.startswith("-")]
-    matched: dict[str, None] = {}
-    for skipped in range(3):
-        heads = {" ".join(bare[skipped : skipped + count]) for count in (1, 2, 3)}
-        matched = _matching(command, heads if skipped == 0 else heads - {""}, present)
-        if matched or skipped + 1 >= len(bare):
-            break
-    if not matched and not command.effects:
-        raise _Unread
-    yield from matched or command.effects
-
-
-def _matching(command: Command, heads: set[str], present: set[str]) -> dict[str, None]:
-    matched: dict[str, None] = {}
-    longest = 0
-    for condition, effects in command.when.items():
-        parts = condition.split(" ")
-        head = " ".join(part for part in parts if not part.startswith("-"))
-        options = {part for part in parts if part.startswith("-")}
-        if (head and head not in heads) or not options <= present:
-            continue
-        if len(parts) > longest:
-            longest, matched = len(parts), {}
-        if len(parts) == longest:
-            matched.update(dict.fromkeys(effects))
-    return matched
-
-
-def _letters(word: str) -> Iterator[str]:
-    """`-rf` also as `-r` and `-f`; `--force=x` also as `--force`."""
-    if word.startswith("--"):
-        yield word.split("=", 1)[0]
-    elif word.startswith("-"):
-        yield from (f"-{letter}" for letter in word[1:])
+def _assignment(name: str, value: str) -> tuple[str, ...]:
+    """What an assignment does: most do nothing by themselves."""
+    if not _RUNNING.match(name) or _TAME.match(value):
+        return ()
+    if name == "PATH" and _SEARCH_PATH.fullmatch(value):
+        return ()
+    if name.startswith("PS") and "$(" not in value and "`" not in value:
+        return ()
+    return ("unknown",)
