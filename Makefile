@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
+DIR ?=
+SHOW ?= 0
 UV_VERSION := 0.13.8
 
 VENV := .venv
@@ -20,7 +22,7 @@ unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint fmt bench lock clean
+.PHONY: help setup run test lint fmt eval bench lock clean
 
 help: ## list these commands
 	@echo "make COMMAND [PORT=$(PORT)] [PYTHON=$(PYTHON)] [ARGS=...]"
@@ -44,6 +46,9 @@ lint: $(READY) ## check lock file, style, format, types and who imports whom
 fmt: $(READY) ## format the code and fix what ruff can
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+eval: $(READY) ## judge the labelled actions of a folder (DIR=...; SHOW=20 prints what was judged wrong)
+	@$(BIN)/python bench/evaluation.py --show $(SHOW) $(ARGS) "$(DIR)"
 
 bench: $(READY) ## measure a local server with wrk (ARGS=... goes to bench/run.py)
 	@command -v wrk >/dev/null || { \

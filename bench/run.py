@@ -1,7 +1,7 @@
 """`make bench`: durable checks against servers that decide nothing, on this machine, as ratios within one run.
 
 Targets are measured in turns, round by round, so that whatever else the machine does meets all of them.
-Figures are medians of the rounds.
+Figures are medians of the rounds. Then, without a server, how reading and judging grow with length (`growth.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
+from growth import report as growth
 from inside import Deciding, Disk, deciding
 from rich.console import Console
 from rich.table import Table
@@ -221,15 +222,22 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--reading", action="store_true", help="reading and judging alone, without any server")
     parser.add_argument("--folder", type=Path, default=_OUT, help="where the databases are: it decides which disk")
     given = parser.parse_args()
-    extent = _QUICK if given.quick else _FULL
-    given.folder.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    if not given.reading:
+        _servers(console, given.folder, _QUICK if given.quick else _FULL)
+    growth(console, quick=given.quick, say=_say)
+
+
+def _servers(console: Console, folder: Path, extent: Extent) -> None:
+    """The servers' part: the two tables."""
+    folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=given.folder) as name:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
         report = _measure(Path(name).resolve(), extent)
     _say("")
-    console = Console()
     console.print(report.loads())
     console.print(report.targets())
     took = time.monotonic() - start

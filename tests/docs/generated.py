@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -45,6 +45,26 @@ def help_of(command: str) -> str:
         raise AssertionError(f"`{command} --help` failed: {asked.output}")
     lines = [line.rstrip() for line in asked.output.rstrip().splitlines()]
     return "```text\n" + "\n".join([f"$ {command} --help", *lines]) + "\n```\n"
+
+
+#: Part to the case file, and the case, that it explains.
+_EXPLAINED: Final[Mapping[str, tuple[str, str]]] = {
+    "deny": ("library", "zh_high_risk_no_guardrails"),
+    "defer": ("samples", "payout_summary_and_workflow"),
+    "allow": ("samples", "mcp_sample_in_hours"),
+}
+_AT: Final = "2026-03-16T10:00:00Z"
+
+
+def explanation_of(part: str) -> str:
+    """What `stage0 explain` prints for a case, fenced."""
+    file, case = _EXPLAINED[part]
+    arguments = ["explain", f"tests/corpus/{file}.json", case, "--now", _AT]
+    real = [str(ROOT / word) if word.startswith("tests/") else word for word in arguments]
+    asked = CliRunner().invoke(cli, real, prog_name="stage0", env={"FORCE_COLOR": None, "COLUMNS": None})
+    if asked.exit_code:
+        raise AssertionError(f"`stage0 {' '.join(arguments)}` failed: {asked.output}")
+    return f"```text\n$ stage0 {' '.join(arguments)}\n{asked.stdout.rstrip()}\n```\n"
 
 
 def settings() -> str:
@@ -222,5 +242,6 @@ SECTIONS: Final[dict[str, Callable[[], str]]] = {
     "plans": plans,
     "catalogue": catalogue,
     "layers": layers,
+    **{f"explain {part}": partial(explanation_of, part) for part in _EXPLAINED},
     **{f"help {command}": partial(help_of, command) for command in commands()},
 }

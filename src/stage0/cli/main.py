@@ -7,6 +7,7 @@ import click
 from stage0.cli.accounts import account
 from stage0.cli.cases import cases
 from stage0.cli.check import catalog, check
+from stage0.cli.explain import explain
 from stage0.cli.keys import keys
 from stage0.cli.serve import dev, migrate, serve
 
@@ -17,5 +18,5 @@ def cli() -> None:
     """Runtime authorization for AI agents: before a tool runs, Stage0 says ALLOW, DENY or DEFER."""
 
 
-for command in (dev, serve, migrate, account, keys, check, cases, catalog):
+for command in (dev, serve, migrate, account, keys, check, explain, cases, catalog):
     cli.add_command(command)

@@ -40,7 +40,7 @@ Checks = tuple[tuple[Rule, Callable[..., Params | None]], ...]
 @lru_cache(maxsize=1024)
 def _asked(rules: tuple[Rule, ...], kinds: frozenset[str]) -> tuple[Checks, Checks]:
     """The rules to ask where these kinds of control are present, and those that close. No request is in it."""
-    wanted = [each for each in rules if not each.when or not each.when.isdisjoint(kinds)]
+    wanted = [each for each in rules if each.asked_with(kinds)]
     asked = tuple((each, each.check) for each in wanted if not each.closing)
     return asked, tuple((each, each.check) for each in wanted if each.closing)
 

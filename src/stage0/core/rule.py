@@ -42,6 +42,15 @@ class Rule(msgspec.Struct, frozen=True, eq=False):
     when: frozenset[str] = frozenset()
     closing: bool = False
 
+    def asked_with(self, kinds: frozenset[str]) -> bool:
+        """Whether it is asked where these kinds of control are present."""
+        return not self.when or not self.when.isdisjoint(kinds)
+
+    @property
+    def summary(self) -> str:
+        """What it looks at, in one line."""
+        return " ".join(self.why.partition("\n\n")[0].split())
+
 
 def rule(
     code: str,
