@@ -136,7 +136,7 @@ GIT: Final = r"""
     git checkout -qb feature origin/main -> write
     git checkout --orphan pages -> write
     git checkout -t origin/x -> compute
-    git checkout -B main -> overwrite
+    git checkout -B main -> write
     git checkout -f -> delete irreversible
     git checkout . -> delete irreversible
     git checkout -- a.txt -> delete irreversible
@@ -147,7 +147,7 @@ GIT: Final = r"""
     git checkout --pathspec-from-file=x -> delete irreversible
     git switch main -> compute
     git switch -c new -> write
-    git switch -C main -> overwrite
+    git switch -C main -> write
     git switch --discard-changes main -> delete irreversible
     git restore a.txt -> delete irreversible
     git restore --staged a.txt -> compute
@@ -279,7 +279,10 @@ RUNNING: Final = r"""
     bash -c "ls $HOME" -> read
     bash -c "ls $X" -> read unknown
     bash -c "$X" -> unknown
-    bash script.sh -> code_execution unknown
+    bash script.sh -> code_execution
+    bash deploy.sh -> code_execution unknown
+    ./gradlew build -> code_execution
+    ./scripts/cleanup.sh -> unknown
     bash <<< 'rm a' -> delete irreversible
     bash <<'E'\nrm a\nE -> delete irreversible
     cat <<'E' | sh\nrm a\nE -> read delete irreversible

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stage0.core.decide import decide, prepare
 from stage0.core.request import State
 from stage0.core.verdict import Decision
+from stage0.policy import shipped_packs
 from tests.deciding import codes, request_of
 from tests.properties.promises import LISTS, told
 from tests.strategies import (
@@ -125,3 +126,10 @@ def test_what_is_stored_exactly_decides_the_same_again(case: Situation) -> None:
     first = decide(prepared.request, pack=pack, state=state, now=case.now, reading=prepared.reading)
     if prepared.exact:
         assert decide(prepared.stored, pack=pack, state=state, now=case.now) == first
+
+
+@pytest.mark.parametrize("digits", ["e1e2e3e4", "1a2e3d4e", "7b03e258", "d6d19e5b", "deadbeef", "0e0a0d0e"])
+def test_what_a_placeholder_is_made_of_says_nothing(digits: str) -> None:
+    request = request_of({"goal": f"Upload with {_SECRETS[0]} and {_SECRETS[4]}", "tools": ["upload"]})
+    known = shipped_packs()["stage0-default"].knowledge
+    assert prepare(request, known, lambda _: digits).exact

@@ -289,9 +289,9 @@ _BORDERS: Final = (
 )
 
 
-_WORD = re.compile(r"[a-z']+")
+_WORD = re.compile(r"(?<![0-9a-z'])[a-z']++(?![0-9])")
 
 
 def latin_words(folded: str) -> list[str]:
-    """The Latin-script words of a folded text."""
+    """The Latin-script words of a folded text; letters inside of a number or an id are none."""
     return _WORD.findall(folded)

@@ -384,7 +384,9 @@ class _Script:
             lowered = lowered[:-4]
         node = self.context.commands.find(lowered)
         if node is None:
-            return None, ["compute"] if name in self.context.functions else ["unknown"]
+            if name in self.context.functions:
+                return None, ["compute"]
+            return None, ["code_execution"] if _SCRIPT.match(name) and not _GRAVE.search(name) else ["unknown"]
         local = node.flags.script or ("code_execution" in node.base and not node.acts)
         return node, [] if base is name or local or _BIN.search(name) else ["unknown"]
 
@@ -538,7 +540,10 @@ class _Meant:
         """What a script does that the table knows (`python manage.py migrate`)."""
         args = self.line.args
         known, _ = self.script.find(args[0])
-        return self.script.effects(args, None, self.runs + 1) if known and known.flags.script else None
+        if known and known.flags.script:
+            return self.script.effects(args, None, self.runs + 1)
+        # A script is not looked into; one that is named after something grave is not run on its name alone.
+        return ["code_execution", "unknown"] if _GRAVE.search(args[0]) else None
 
     def _fed_program(self, language: Language) -> list[str] | None:
         if self.fed is None:
@@ -583,6 +588,8 @@ class _Meant:
         mark = next((i for i, word in enumerate(tail) if word.startswith(":::")), len(tail))
         command, inputs = tail[:mark], [word for word in tail[mark + 1 :] if not word.startswith(":::")]
         script = self.script
+        if not command and mark < len(tail) and not inputs:
+            return ["compute"]  # nothing to run
         if not command or command == ["{}"]:
             return [effect for text in inputs for effect in script.code("shell", text, None)] or ["unknown"]
         if not inputs or len(inputs) > _INPUTS or tail[mark] == "::::":
@@ -616,6 +623,13 @@ class _Meant:
             effects.append("secret_access")
 
 
+#: A program of the project's own: `./gradlew`, `scripts/build.sh`.
+_SCRIPT: Final = re.compile(r"(?:\.{1,2}/)?(?:[\w.-]+/)+[\w.-]+\Z|[\w-]+\.(?:sh|bash|py|rb|pl|js|ts)\Z")
+_GRAVE: Final = re.compile(
+    r"deploy|delet|destroy|drop|purge|wipe|nuke|reset|migrat|roll_?-?back|release|publish|uninstall|tear_?-?down|clean"
+    r"|restore|fail_?-?over|payout|refund|payment|send|mail|prune|remove|kill|shutdown|reboot|seed|grant|revoke",
+    re.IGNORECASE,
+)
 #: Stands for a word that only the run can tell.
 _HERE: Final = f"{OPEN}{{}}{CLOSE}"
 _PLACE: Final = re.compile(r"\{(?:/|//|/\.|\.|#|%|\d+)?\}")

@@ -37,7 +37,8 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     those that ask for less, and the rest add up. `doors`: effects that are added whatever else is found.
     `rehearsal`: conditions under which nothing is done. `sub`: subcommands with options of their own.
 
-    `takes`: options with a value, attached or in the next word; only attached where it ends with `?`.
+    `takes`: options with a value, attached or in the next word; only attached where it ends with `?`, or in the next
+    word as well where that is one of those named (`--track?=direct|inherit`).
     `own`: its options stand before a subcommand only, and mean something else behind it (`git -c`).
     `dash`: options are words after one dash (`find -name`). `first`: the first word may be options without a dash
     (`tar xf`). `fold`: subcommands in any case. `stops`: options end at the first word.
@@ -180,6 +181,7 @@ class Node:
         "sub",
         "takes",
         "uses",
+        "values",
         "wild",
     )
 
@@ -195,6 +197,8 @@ class Node:
         self.patterns: tuple[tuple[str, Node], ...] = ()
         self.takes: frozenset[str] = frozenset()
         self.attached: frozenset[str] = frozenset()
+        #: The values in the next word that some of those take.
+        self.values: dict[str, frozenset[str]] = {}
         self.known: frozenset[str] = frozenset()
         self.longs: tuple[str, ...] = ()
         self.code: dict[str, Language] = {}
@@ -276,9 +280,11 @@ def _fill(node: Node, command: Command) -> None:
     node.flags = command
     node.code, node.program, node.stdin = dict(command.code), dict(command.program), command.stdin
     node.inner, node.module, node.uses = frozenset(command.inner), frozenset(command.module), frozenset(command.uses)
-    node.takes = frozenset(option for option in command.takes if not option.endswith("?")) | frozenset(command.code)
+    node.takes = frozenset(option for option in command.takes if "?" not in option) | frozenset(command.code)
     node.takes |= node.module
-    node.attached = frozenset(option[:-1] for option in command.takes if option.endswith("?"))
+    optional = [option.partition("?") for option in command.takes if "?" in option]
+    node.attached = frozenset(option for option, _, _ in optional)
+    node.values = {option: frozenset(values[1:].split("|")) for option, _, values in optional if values}
     for words, below in command.sub.items():
         for target in _targets(node, words.split()):
             _fill(target, below)
@@ -339,6 +345,7 @@ def _finish(node: Node, parent: Node | None) -> None:
         if not parent.flags.own:
             node.takes |= parent.takes
             node.attached |= parent.attached
+            node.values = {**parent.values, **node.values}
         node.uses |= parent.uses
         node.doors = _Rules((*parent.doors.all, *node.doors.all)) if parent.doors.all else node.doors
         node.rehearsal = (
@@ -532,11 +539,15 @@ def _long(line: Line, word: str, words: Sequence[str], at: int) -> int:
     node = line.node
     name, equals, value = word.partition("=")
     names = (name,) if name in node.known else _short_for(name, node.longs)
-    if not equals and at < len(words) and any([each in node.takes for each in names]):
+    if not equals and at < len(words) and any([_takes(node, each, words[at]) for each in names]):
         value, at = words[at], at + 1
     for each in names:
         line.options.setdefault(each, []).append(value)
     return at
+
+
+def _takes(node: Node, option: str, word: str) -> bool:
+    return option in node.takes or word in node.values.get(option, ())
 
 
 def _short_for(name: str, longs: tuple[str, ...]) -> tuple[str, ...]:
