@@ -130,6 +130,6 @@ def test_what_is_stored_exactly_decides_the_same_again(case: Situation) -> None:
 
 @pytest.mark.parametrize("digits", ["e1e2e3e4", "1a2e3d4e", "7b03e258", "d6d19e5b", "deadbeef", "0e0a0d0e"])
 def test_what_a_placeholder_is_made_of_says_nothing(digits: str) -> None:
-    request = request_of({"goal": f"Upload with {_SECRETS[0]} and {_SECRETS[4]}", "tools": ["upload"]})
+    request = request_of(goal=f"Upload with {_SECRETS[0]} and {_SECRETS[4]}", tools=["upload"])
     known = shipped_packs()["stage0-default"].knowledge
     assert prepare(request, known, lambda _: digits).exact
