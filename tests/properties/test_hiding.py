@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from stage0.cli.cases import read_cases
 from stage0.core.confusables import CONFUSABLES
+from stage0.core.effects import HIGH_RISK
+from stage0.core.goal import read_goal
 from stage0.core.lexicon import split_words
 from stage0.core.verdict import Decision
 from tests.deciding import decided
@@ -193,3 +196,47 @@ def test_white_space_does_not_stop_an_allowed_action(fields: Fields, space: str)
 @given(_allowed, st.sampled_from((str.upper, str.lower, str.swapcase)))
 def test_letter_case_does_not_stop_an_allowed_action(fields: Fields, change: Callable[[str], str]) -> None:
     _still_allowed(_rewritten(fields, change, "goal"))
+
+
+# -- disguises: of the words of a goal that ask for something
+
+_FIGURES: Final = str.maketrans({"e": "3", "o": "0", "a": "4"})
+DISGUISES: Final[dict[str, Callable[[str], str]]] = {
+    "figures": lambda word: word.translate(_FIGURES),
+    "spaced out": " ".join,
+    "dotted": ".".join,
+    "percent signs": lambda word: "".join(f"%{ord(char):02x}" for char in word),
+    "base64": lambda word: b64encode(word.encode()).decode(),
+}
+_KNOWLEDGE: Final = _PACK.knowledge
+
+
+def _asked_in_english(fields: Fields) -> list[tuple[str, str]]:
+    """The effects of a goal beyond looking, each with the single English word that asks for it."""
+    seen = read_goal(fields.get("goal", ""), _KNOWLEDGE.lexicon).sightings
+    return [
+        (each.effect, each.span.text)
+        for each in seen
+        if each.effect in HIGH_RISK
+        and each.span.text.isascii()
+        and each.span.text.isalpha()
+        and len(each.span.text) > 4
+    ]
+
+
+_ASKED: Final = [(fields["goal"], *asked) for fields in _STOPPED for asked in _asked_in_english(fields)]
+
+
+@pytest.mark.parametrize("how", DISGUISES)
+def test_no_disguise_takes_an_effect_from_a_goal(how: str) -> None:
+    assert len(_ASKED) > 20
+    for goal, effect, word in _ASKED:
+        disguised = goal.replace(word, DISGUISES[how](word.lower()))
+        found = {seen.effect for seen in read_goal(disguised, _KNOWLEDGE.lexicon).sightings}
+        assert effect in found, disguised
+
+
+def test_a_goal_with_more_disguises_than_are_read_is_not_understood() -> None:
+    decision = _decide({"goal": "List the tickets " + "d3l3t3 " * 100, "tools": ["search_tickets"]})
+    assert decision.verdict != "ALLOW"
+    assert "ACTION_NOT_UNDERSTOOD" in {issue.code for issue in decision.issues}

@@ -236,12 +236,8 @@ class Lexicon:
 
 
 def _worth_hiding(terms: Sequence[Term]) -> set[str]:
-    """The words that somebody could want to disguise: verbs that do more than look, and environments."""
-    acting = {
-        term.text
-        for term in terms
-        if term.role in ("verb", "weak") and ACTIONS.get(term.concept, "read") not in HARMLESS
-    }
+    """The words that somebody could want to disguise: actions that do more than look, and environments."""
+    acting = {term.text for term in terms if ACTIONS.get(term.concept, "read") not in HARMLESS}
     return acting | {term.text for term in terms if term.concept in ENVIRONMENTS}
 
 
