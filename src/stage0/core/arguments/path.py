@@ -94,13 +94,21 @@ def spreads(path: str) -> bool:
     return bool(_ROOT.fullmatch(plain) or _WILD.search(plain))
 
 
-_WRITTEN: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+_WRITTEN: Final[tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]] = (
+    # A disk itself.
+    (
+        re.compile(r"^/dev/(?:[shv]d[a-z]|xvd|nvme|disk|mapper/|mmcblk|md\d|r?disk\d|loop|dm-)"),
+        ("delete", "irreversible"),
+    ),
+    # What says who may log in.
     (
         re.compile(
-            r"(?:^|/)(?:\.ssh/authorized_keys2?|etc/(?:passwd|sudoers(?:\.d/.+)?|group|shadow|pam\.d/.+|ssh/sshd_config))$"
+            r"(?:^|/)\.ssh/authorized_keys2?$|(?:^|/)authorized_keys$"
+            r"|^/etc/(?:passwd|sudoers(?:\.d/.+)?|g?shadow|group|pam\.d/.+|ssh/.+|security/.+)$"
         ),
-        "access_change",
+        ("access_change",),
     ),
+    # What starts by itself.
     (
         re.compile(
             r"(?:^|/)(?:\.bashrc|\.bash_profile|\.bash_login|\.profile|\.zshrc|\.zprofile|\.zshenv|config\.fish"
@@ -108,13 +116,20 @@ _WRITTEN: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
             r"|var/spool/cron/.+|library/launch(?:agents|daemons)/.+|\.config/(?:systemd/user|autostart)/.+"
             r"|\.git/hooks/.+|start menu/programs/startup/.+|\$profile)$"
         ),
-        "code_execution",
+        ("code_execution", "config_change"),
     ),
-    (re.compile(r"^/etc/|^[a-z]:/windows/|^/(?:usr|boot|lib|sbin|bin)/"), "config_change"),
+    # What others obey.
+    (
+        re.compile(
+            r"^/etc/|^[a-z]:/windows/|^/(?:usr|boot|lib|sbin|bin)/|^/proc/sys|^/sys/|(?:^|/)\.git/config$"
+            r"|(?:^|/)\.(?:gitconfig|ssh/config|npmrc|pypirc)$"
+        ),
+        ("config_change",),
+    ),
 )
 
 
 def written(path: str) -> tuple[str, ...]:
-    """What it means besides a change of a file that this one is changed: who may log in, what starts by itself."""
+    """What it means besides a change of a file that this one is changed: a disk, who may log in, what starts alone."""
     plain = plain_path(path) if len(path) <= _LONG else ""
-    return next(((effect,) for pattern, effect in _WRITTEN if pattern.search(plain)), ())
+    return next((effects for pattern, effects in _WRITTEN if pattern.search(plain)), ())

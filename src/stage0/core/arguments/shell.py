@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 import tree_sitter
 
-from stage0.core.arguments.path import holds_secrets
+from stage0.core.arguments.path import holds_secrets, written
 from stage0.core.arguments.python import read_python
 from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
 from stage0.core.arguments.shell_programs import read_program
@@ -300,7 +300,7 @@ class _Script:
         if target.startswith(_SOCKETS):
             yield from ("export", "unknown")
         yield "write" if operator in {">>", "&>>"} else "overwrite"
-        yield from _touched(target)
+        yield from written(target)
 
     def _assigned(self, node: tree_sitter.Node) -> Iterator[str]:
         name, _, value = self._text(node).partition("=")
@@ -611,7 +611,7 @@ class _Meant:
         args = line.args
         changes = "overwrite" in effects or "write" in effects
         if flags.last and args and changes:
-            effects.extend(_touched(args[-1]))
+            effects.extend(written(args[-1]))
         if flags.names:
             return
         if flags.last and changes and len(args) > 1:
@@ -692,33 +692,6 @@ def _shows(word: str) -> bool:
     if "=" in word or ":" in word or "@" in word:
         word = _LAST_PART.split(word)[-1]
     return _holds(word) if len(word) <= _KEPT else holds_secrets(word)
-
-
-_TOUCHED: Final = (
-    (
-        re.compile(r"^/dev/(?:[shv]d[a-z]|xvd|nvme|disk|mapper/|mmcblk|md\d|r?disk\d|loop|dm-)"),
-        ("delete", "irreversible"),
-    ),
-    (
-        re.compile(r"(?:^|/)authorized_keys$|^/etc/(?:sudoers|passwd|shadow|group|gshadow|pam\.d/|ssh/|security/)"),
-        ("access_change",),
-    ),
-    (
-        re.compile(
-            r"^/etc/|^/boot/|^/proc/sys|^/sys/|^/lib/systemd|(?:^|/)\.git/(?:hooks/|config$)|^/var/spool/cron"
-            r"|(?:^|/)\.(?:bashrc|bash_profile|bash_login|profile|zshrc|zshenv|zprofile|gitconfig|ssh/config|npmrc|pypirc)$"
-        ),
-        ("config_change",),
-    ),
-)
-
-
-def _touched(path: str) -> tuple[str, ...]:
-    """What writing to a path does beyond writing: to a disk, to what grants access, to what others obey."""
-    for pattern, effects in _TOUCHED:
-        if pattern.search(path):
-            return effects
-    return ()
 
 
 _ASSIGNING: Final = re.compile(r"([A-Za-z_]\w*)\+?=")
