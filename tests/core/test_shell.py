@@ -56,7 +56,7 @@ FILES: Final = r"""
     echo hello > notes.txt -> compute overwrite
     echo hello >> notes.txt -> compute write
     echo key >> ~/.ssh/authorized_keys -> compute write access_change
-    echo x > /etc/cron.d/x -> compute overwrite config_change
+    echo x > /etc/cron.d/x -> compute overwrite config_change code_execution
     echo x > /dev/sda -> compute overwrite delete irreversible
     ls > /dev/null 2>&1 -> read
     cat < notes.txt -> read
