@@ -10,8 +10,9 @@ from typing import Final
 import msgspec
 
 from stage0.core.effects import HARMLESS, Sighting, Span
-from stage0.core.goal import EVENTS, effects_of
+from stage0.core.goal import effects_of
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, split_words
+from stage0.core.meaning import EVENTS
 
 #: What parts the owner of an operation from it: `mail.message.get`.
 _OWNER: Final = re.compile(r"[./:]")
