@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import codecs
 import hashlib
+import re
 import uuid
 from typing import Final, get_args
 
@@ -292,8 +293,10 @@ def test_every_danger_word_is_read_with_figures(word: str, data: st.DataObject) 
     if places:
         chosen = data.draw(st.lists(st.sampled_from(places), min_size=1, unique=True))
         letters = [data.draw(st.sampled_from(FIGURES[c])) if i in chosen else c for i, c in enumerate(word)]
-        if len(word) - len(chosen) >= 2 and letters[0] != "!":
-            assert word in revealed(f"please {''.join(letters)} it")
+        written = "".join(letters)
+        a_price = re.search(r"\$\d", written)
+        if len(word) - len(chosen) >= 2 and letters[0] != "!" and not a_price:
+            assert word in revealed(f"please {written} it")
 
 
 ENCODED: Final = st.sampled_from(

@@ -18,7 +18,10 @@ NEAR: Final = 96
 REACH: Final = 200
 _LAST_TOKEN: Final = re.compile(r"([a-z0-9$€£¥%'’_]+|[^\sa-z0-9_])[ \t]*\Z")
 _NEXT_TOKEN: Final = re.compile(r"[ \t]*([a-z0-9$€£¥%'’_]+|[^\sa-z0-9_])")
-_SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。！？；;\n]")
+#: A full stop behind an initial or a title ends nothing: `Ursula K. Le Guin`, `Mr. Haddad`.
+_SENTENCE_END: Final = re.compile(
+    r"(?<![ .][a-z])(?<!\b[mds]r)(?<!\bmrs)(?<!\bvs)(?<!\bno)(?<!\be\.g)\.(?=\s|$)|[!?](?=\s|$)|[。！？；;\n]"
+)
 _SUMS: Final = frozenset('$€£¥"“「`')
 
 
@@ -158,9 +161,10 @@ class Spaced(_Syntax):
         if wh is not None:
             asks = marked or _INVERTED.match(sentence, wh.end()) is not None
         else:
-            asks = _POLAR.match(sentence) is not None or (marked and _MODAL.match(sentence) is not None)
+            asks = _POLAR.match(sentence) is not None
+            asks = asks or (marked and (_MODAL.match(sentence) or _AT_THE_END.search(sentence)) is not None)
         request = self._request.search(sentence)
-        if not asks or (wh is None and request is not None and _MODAL.match(sentence)):
+        if not asks or (wh is None and request is not None and not _POLAR.match(sentence)):
             return 0
         end = request.start() if request else len(sentence)
         if not marked:
@@ -237,6 +241,10 @@ _POLAR: Final = re.compile(_GREETING + r"(?:does|did|is|are|was|were|am|isn't|ar
 _MODAL: Final = re.compile(
     _GREETING + r"(?:do|has|have|had|can|could|may|might|must|will|would|should)\s+"
     r"(?!you\b|u\b|we\b|i\b|someone\b|somebody\b|anyone\b|anybody\b|everyone\b)"
+)
+#: `We're sending a probe at 17 km/s, how many years is the trip?`
+_AT_THE_END: Final = re.compile(
+    rf",\s*(?:so\s+|and\s+)?(?:what|which|who|whose|when|where|why|how)\b(?:'s\b|\s+(?:[a-z'-]+\s+){{0,3}}?{_AUXILIARY})[^?]*\?"
 )
 _STOP: Final = re.compile(r"[,;:]|\band\b")
 _MYSELF: Final = re.compile(r"[^.!?\n]*\b(?:myself|ourselves)\b")
@@ -392,6 +400,7 @@ def _purpose(classes: Classes) -> re.Pattern[str]:
     made = _any(classes["artifact"])
     return re.compile(
         rf"\b{made}s?\s+(?:[a-z]+\s+){{0,2}}(?:to|for|on)\s+(?:[a-z]+ly\s+)?\Z"
+        r"|\b(?:needed|required|necessary|takes?|took|costs?)\s+(?:[a-z]+\s+)?to\s+(?:[a-z]+ly\s+)?\Z"
         r"|\b[a-z]{3,}\s+(?:that|which|who)\s+(?:(?:can|could|may|might|will|would|do|does)\s+)?(?:[a-z]+ly\s+)?\Z"
         r"|\b[a-z]{3,}s\s+(?:it|they|we|i|he|she)\s+\Z|[a-z]\s+\(\Z"
     )

@@ -315,6 +315,8 @@ def _is_collection(at: Sequence[Term]) -> bool:
 
 def _acting(at: Terms, objects: frozenset[str], *, performed: bool) -> list[Term]:
     """The action terms at a word. The noun of a weak verb (`scale`) wants the same objects as the verb."""
+    if any(t.role == "noun" and t.text.endswith("ing") for t in at):
+        return []  # `charging_stations`, `mailing_list`
     weak = [t for t in at if t.role == "weak"]
     if weak and not any(_counts(t, objects) for t in weak):
         return [t for t in at if performed and t.role == "noun" and t.concept in EVENTS]

@@ -15,7 +15,7 @@ from stage0.core.arguments.reading import ArgumentReading, whole
 
 _SECRET: Final = re.compile(
     # by the file's name
-    r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|\.envrc|[._]netrc|\.pgpass|pgpass\.conf|\.my\.cnf"
+    r"(?:^|/)(?:\.env[*?]+|\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|\.envrc|[._]netrc|\.pgpass|pgpass\.conf|\.my\.cnf"
     r"|\.mylogin\.cnf|\.npmrc|\.pypirc|\.dockercfg|\.git-credentials|\.s3cfg|\.boto|\.htpasswd|\.vault-token|rclone\.conf"
     r"|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|g?shadow-?|master\.passwd|credentials(?:\.(?:json|ya?ml|xml|csv|toml|db|ini))?"
     r"|kubeconfig(?:\.ya?ml)?|secrets?\.(?:ya?ml|json|toml|env|ini|txt)|client_secret[\w.-]{0,80}\.json"

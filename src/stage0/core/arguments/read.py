@@ -77,6 +77,8 @@ _STATEMENT: Final = frozenset({"statement", "statements"})
 _QUERY: Final = frozenset({"query", "queries", "q", "gql", "graphql", "mutation", "document", "aql", "cypher"})
 _SHELL: Final = frozenset({"command", "commands", "cmd", "script", "bash", "shell", "argv", "cmdline", "commandline"})
 _PYTHON: Final = frozenset({"code", "python"})
+#: A code in the other sense: of an error, a country, a voucher.
+_CODE_OF_SOMETHING: Final = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+){0,6}|\d+")
 #: Names under which a text is read whole by a parser of its language.
 _PARSED: Final = _SQL | _STATEMENT | _QUERY | _SHELL | _PYTHON
 _CODE: Final = frozenset({"javascript", "js", "typescript", "powershell", "ruby", "perl", "php", "lua"})
@@ -589,6 +591,8 @@ class _Reader:
         if last in _URL:
             return _dangers(read_url(text, "", self._lexicon))
         if last in _PYTHON:
+            if _CODE_OF_SOMETHING.fullmatch(text):
+                return None
             return read_python(text, lambda line: read_shell(line, self._commands))
         if last in _CODE:
             return UNREAD
@@ -799,7 +803,8 @@ _STATEMENTS: Final = (
     r"backup\s++(?:database|log)\s|restore\s++database\s",
     r"explain\s++(?:analyze|verbose|\(|query|plan|select|insert|update|delete|with|format)",
     r"(?:show\s++(?:full\s++)?(?:tables|databases|schemas|columns|index|indexes|create|grants|processlist|status|variables)"
-    r"|vacuum|reindex|shutdown|reset\s++(?:master|slave|replica|all)|flush\s++(?:privileges|tables|logs|hosts))\b"
+    r"|vacuum\s++(?:full|analyze|freeze|verbose)|reindex\s++(?:table|index|database|schema|system)"
+    r"|shutdown\s++(?:immediate|normal|transactional|abort)|(?:vacuum|reindex|shutdown)\s*;|reset\s++(?:master|slave|replica|all)|flush\s++(?:privileges|tables|logs|hosts))\b"
     r"[\w\s.\"`()%']{0,200}(?:;|\Z)",
     r"pragma\s++\w+|kill\s++(?:query\s++|connection\s++)?\d+\s*(?:;|\Z)",
     r"set\s++(?:@|(?:global|session|persist|role|password)\b)|set\s++\w+\s*(?:=|\bto\b)\s*['\"\w]+\s*(?:;|\Z)",
