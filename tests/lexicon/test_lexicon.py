@@ -32,8 +32,6 @@ BORDERS: Final = frozenset({"break", "soft", "again"})
 NO_WORDS: Final = {
     ("again", "en"): "a Chinese word",
     ("again", "ja"): "a Chinese word; Japanese has the character inside words",
-    ("negation_after", "en"): "English negates before the verb",
-    ("negation_after", "zh"): "Chinese negates before the verb",
 }
 
 

@@ -393,6 +393,8 @@ def _only_prose(objects: Sequence[Hit]) -> bool:
 #: How far a negation reaches.
 _REACH_WORDS: Final = 3
 _REACH_CHARACTERS: Final = 8
+_NEAR_BEHIND: Final = 6
+_APART: Final = re.compile("[,、，;]")
 _EITHER: Final = re.compile(r"\b(?:or|nor)\b|或|または|もしくは")
 
 
@@ -403,9 +405,16 @@ def _negated(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, text: str) -
         between = any(h.concept in ACTIONS and nearest.end <= h.start and h.end <= hit.start for h in before)
         if _EITHER.search(text, nearest.end, hit.start):
             return True
+        # 禁止登入的帳號: what stands before 的 describes, and its negation ends there.
+        between = between or "的" in text[nearest.end : hit.start]
         if not between and _reaches(text[nearest.end : hit.start], _REACH_WORDS, _REACH_CHARACTERS):
             return True
-    return any(h.concept == "negation_after" and h.start - hit.end <= 6 for h in after[:2])
+    return any(
+        h.concept == "negation_after"
+        and h.start - hit.end <= _NEAR_BEHIND
+        and not _APART.search(text, hit.end, h.start)
+        for h in after[:2]
+    )
 
 
 def _reaches(gap: str, words: int, characters: int) -> bool:

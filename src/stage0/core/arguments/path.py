@@ -15,7 +15,7 @@ from stage0.core.arguments.reading import ArgumentReading, whole
 
 _SECRET: Final = re.compile(
     # by the file's name
-    r"(?:^|/)(?:\.env[*?]+|\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|\.envrc|[._]netrc|\.pgpass|pgpass\.conf|\.my\.cnf"
+    r"(?:^|/)(?:\.env[*?]+|\.env(?:\.(?!example|sample|template|dist)[\w.*?-]+)?|\.envrc|[._]netrc|\.pgpass|pgpass\.conf|\.my\.cnf"
     r"|\.mylogin\.cnf|\.npmrc|\.pypirc|\.dockercfg|\.git-credentials|\.s3cfg|\.boto|\.htpasswd|\.vault-token|rclone\.conf"
     r"|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|g?shadow-?|master\.passwd|credentials(?:\.(?:json|ya?ml|xml|csv|toml|db|ini))?"
     r"|kubeconfig(?:\.ya?ml)?|secrets?\.(?:ya?ml|json|toml|env|ini|txt)|client_secret[\w.-]{0,80}\.json"
@@ -25,7 +25,7 @@ _SECRET: Final = re.compile(
     r"|\.(?:bash|zsh|sh|psql|mysql|sqlite|python|node_repl|rediscli|mongo)_?history|fish_history|consolehost_history\.txt"
     r"|secring\.gpg"
     r"|(?!(?:ca|cacert|ca-cert|ca-bundle|ca-certificates|chain|fullchain|public|pubkey|rootca|root)\.(?:pem|key)$)"
-    r"[\w.-]+\.(?:pem|key|p12|pfx|jks|kdbx?|keystore|ppk|keytab|ovpn))$"
+    r"[\w.*?-]+\.(?:pem|key|p12|pfx|jks|kdbx?|keystore|ppk|keytab|ovpn))$"
     # by the folder
     r"|(?:^|/)\.(?:ssh|aws|gnupg)/(?!config$|known_hosts$|allowed_signers$|authorized_keys$|[\w.-]+\.pub$)"
     r"|(?:^|/)\.(?:kube|password-store)/|(?:^|/)\.docker/config\.json$|(?:^|/)\.config/gh/hosts\.yml$"
