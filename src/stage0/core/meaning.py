@@ -181,15 +181,16 @@ class Sense:
         return max(start, hit.start - REACH), min(end, hit.end + REACH)
 
     def _looked_at_later(self, word: Word, syntax: Unspaced) -> bool:
-        """Japanese: whether the verb that ends the clause only looks at what this word is about."""
-        last = next(
-            (other for other in reversed(word.after) if other.concept in ACTIONS and other.term.role != "noun"), None
-        )
-        if last is None or ACTIONS[last.concept] not in HARMLESS or word.hit.end >= last.start:
+        """Japanese: whether the verb that ends the clause, or the noun, only looks at what this word is about."""
+        last = next((other for other in reversed(word.after) if _ends_a_clause(other)), None)
+        if last is None or word.hit.end >= last.start or self.text[word.hit.end - 1] in "てで":
             return False
-        if self.text[word.hit.end - 1] in "てで":
+        between = self.text[word.hit.end : last.start]
+        if syntax.goes_on(between):
             return False
-        return not syntax.goes_on(self.text[word.hit.end : last.start])
+        if last.concept in ACTIONS:
+            return ACTIONS[last.concept] in HARMLESS
+        return syntax.describes(between)
 
     def _only_told(self, word: Word, looked: int, syntax: Spaced) -> bool:
         """English: whether the sentence asks about an action, tells of it, or looks at something that has to do with
@@ -361,6 +362,11 @@ _TITLE: Final = re.compile(
 )
 _IDEOGRAPH: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _HEADS: Final = re.compile(r"\s+(?:of|for|to)\b")
+
+
+def _ends_a_clause(hit: Hit) -> bool:
+    """Whether a Japanese clause can end in this: a verb, or what is kept of an action."""
+    return (hit.concept in ACTIONS and hit.term.role != "noun") or hit.concept in _KEPT_OF_ACTIONS
 
 
 def _thing_after(hit: Hit, after: Sequence[Hit], text: str) -> int:

@@ -349,6 +349,10 @@ class Unspaced(_Syntax):
         確認する, and not only a part of what the later one is about: 削除したファイルを | 確認する."""
         return _SEQUENTIAL.match(between) is not None or _CARRIED_OUT.search(between) is not None
 
+    def describes(self, between: str) -> bool:
+        """Japanese: whether a verb stands before a noun that it describes: まだ公開していない | 項目の一覧."""
+        return _DESCRIBING.match(between) is not None
+
     def joined(self, between: str, *, nouns: bool = True) -> bool:
         """Whether a stretch of text between two action words starts a new action: 查詢後刪除. `nouns`: also where it
         could join two things: 查詢和刪除."""
@@ -358,6 +362,7 @@ class Unspaced(_Syntax):
 
 _ORDERED: Final = re.compile("[いみえ]?(?:し(?:て|と)|する$|します|せよ|しろ|て|で|お願い|を?実行)")
 _ASKED: Final = ("か", "っけ", "どれ", "なぜ")
+_DESCRIBING: Final = re.compile("[いみえ]?(?:する|した|してい|しなかった|に失敗|の推移)")
 _CARRIED_OUT: Final = re.compile("実行|実施|行[うっいわえ]|お願い|依頼し|頼[むん]")
 #: A Japanese verb that goes on to another one: して, し、, した後, した上で.
 _SEQUENTIAL: Final = re.compile(
