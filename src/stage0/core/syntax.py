@@ -366,7 +366,7 @@ _DESCRIBING: Final = re.compile("[いみえ]?(?:する|した|してい|しな�
 _CARRIED_OUT: Final = re.compile("実行|実施|行[うっいわえ]|お願い|依頼し|頼[むん]")
 #: A Japanese verb that goes on to another one: して, し、, した後, した上で.
 _SEQUENTIAL: Final = re.compile(
-    "(?:し)?(?:て(?!い|も|しま)|で(?!も|き)|って|た(?:後|あと|上|のち|ら)|(?<=し)(?![たてなよまろ]))|の(?:後|上)|後に"
+    "[いみえ]?(?:し)?(?:て(?!い|も|しま)|で(?!も|き)|って|た(?:後|あと|上|のち|ら)|(?<=し)(?![たてなよまろ]))|の(?:後|上)|後に"
 )
 #: What a Japanese noun goes on with, and the endings that belong to a noun made of a verb (支払い, 振り込み).
 _WORDLIKE: Final = re.compile("[\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff々]")
