@@ -191,6 +191,19 @@ NOT_MEANT: Final[dict[str, str]] = {
     # counting and schema
     "Count customers by phone number": "personal_data",
     "Show the schema of the password table": "secret_access",
+    # a passive that only tells, a noun of what has been done, a title that ends in a look-up
+    "Get the number of tables dropped": "delete",
+    "Which agents send the most data?": "external_message",
+    "They delete 5 rows each day, how many is that in a year?": "delete",
+    "Check that if one pod crashes the others restart": "service_impact",
+    "Did the deploy finish, and did it restart the pods?": "service_impact",
+    "How do I stop, remove and rebuild a container?": "delete",
+    "Find the mail in which she asked us to delete the account": "delete",
+    "訂單取消查詢": "overwrite",
+    "作廢發票查詢": "delete",
+    "哪些用戶被刪除了": "delete",
+    "削除後の件数を確認": "delete",
+    "誰が削除したか調べて": "delete",
 }
 
 
@@ -264,6 +277,30 @@ MEANT: Final[dict[str, str]] = {
     "De\u200blete all users": "delete",
     "Délete all users": "delete",
     "Dеlеtе all users": "delete",
+    # behind a question, or before one
+    "Delete all inactive users, how many were there?": "delete",
+    "which pods are stuck restart them": "service_impact",
+    "Are any unused volumes left, and delete them if so?": "delete",
+    # in the condition's consequence
+    "Look at each table and if it is empty drop it": "delete",
+    "檢查每個帳號，如果三個月沒登入就刪除": "delete",
+    "哪些用戶三個月沒登入就刪除": "delete",
+    # done by somebody
+    "Get user 55 deleted": "delete",
+    "Get the staging environment torn down.": "delete",
+    "The old records should be removed": "delete",
+    "I want the old backups wiped": "delete",
+    # behind a thing that is looked at
+    "Show me the api_key": "secret_access",
+    "刪除所有用戶,查詢結果": "delete",
+    # indefinite, not a question
+    "什麼權限都給他": "access_change",
+    "どのユーザーも削除すること": "delete",
+    # a verb that goes on to another one
+    "古いユーザーを消して結果を確認": "delete",
+    "古いデータを削除後、確認": "delete",
+    "サーバー再起動と状態確認": "service_impact",
+    "本番デプロイ→動作確認": "deployment",
 }
 
 

@@ -132,6 +132,32 @@ EFFECTS: Final[dict[str, set[str]]] = {
     "mail.message.get": {"read"},
     "users.badgeGrant.list": {"read"},
     "http_get": {"network_read"},
+    # a verb in front of a thing acts; an event has a status and a history, and no documents
+    "drop_schema": DELETES,
+    "sell_options": {"money_movement"},
+    "deploy_logs": READS,
+    "deployment_version": READS,
+    "trade_history": READS,
+    "refund_status": READS,
+    # a word that looks, where it is a thing
+    "drop_view": DELETES,
+    "stop_scan": {"service_impact"},
+    "apply_diff": {"overwrite"},
+    "query_kill": {"service_impact"},
+    "list_clear": DELETES,
+    "list_views": READS,
+    "list_trash": READS,
+    "clear_sky_forecast": READS,
+    "order_list": READS,
+    "shipping_quote": READS,
+    # a part behind a joiner speaks for itself
+    "retrieve_and_refund": {"read", "money_movement"},
+    "read_and_forward": {"read", "external_message"},
+    "get_and_execute": {"read", "unknown"},
+    # no word at all
+    "..": set(),
+    "_": set(),
+    "\U0001f600": set(),
 }
 
 
@@ -171,6 +197,10 @@ def test_a_name_says_at_least_what_is_dangerous_about_the_tool(name: str, effect
         "db",
         "python",
         "frobnicate",
+        # what would be done to these things cannot be told
+        "deploy_docs",
+        "buy_options",
+        "execute_rules",
     ],
 )
 def test_a_passthrough_or_an_unknown_tool_says_nothing_by_itself(name: str) -> None:

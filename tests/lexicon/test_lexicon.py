@@ -143,6 +143,7 @@ class _Without(Lexicon):
             [term for term in terms if term.concept != concept],
             LEXICON.languages,
             scripts={},
+            participles=LEXICON.participles,
             function_words=LEXICON.function_words,
         )
         self.table = LEXICON.table

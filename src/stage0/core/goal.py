@@ -16,7 +16,7 @@ import msgspec
 
 from stage0.core.effects import HARMLESS, Sighting, Span
 from stage0.core.folding import Folded
-from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words
+from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words, split_words
 from stage0.core.meaning import NATIVE, Sense, Word
 from stage0.core.syntax import REACH, Spaced
 
@@ -25,8 +25,8 @@ _KANA: Final = re.compile("[\u3041-\u30fa]")
 
 class GoalReading(msgspec.Struct, frozen=True):
     """What a goal says: sightings of effects, environments named, and how well it was understood. `actions` are the
-    concepts of the action words that count, `objects` the words for things. `readable` is false where it holds more
-    disguised words than are read."""
+    concepts of the action words that count, `objects` the words for things. `told` says that it talks about an action
+    without asking for it; `readable` is false where it holds more disguised words than are read."""
 
     sightings: tuple[Sighting, ...]
     environments: frozenset[str]
@@ -34,6 +34,7 @@ class GoalReading(msgspec.Struct, frozen=True):
     covered: bool
     actions: frozenset[str]
     objects: frozenset[str]
+    told: bool = False
     readable: bool = True
 
 
@@ -59,6 +60,7 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadNa
         reader.read(clause)
     if read_name is not None:
         reader.called(names, read_name)
+    reader.caused(hits)
     return GoalReading(
         sightings=tuple(reader.sightings),
         environments=frozenset([hit.term.environment for hit in hits if hit.term.environment]),
@@ -66,6 +68,7 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadNa
         covered=_is_covered(goal, text, lexicon),
         actions=frozenset(reader.actions),
         objects=frozenset([hit.term.text for hit in hits if hit.concept in OBJECTS]),
+        told=reader.sense.told,
         readable=readable,
     )
 
@@ -97,10 +100,24 @@ def _names(folded: Folded, hits: list[Hit], lexicon: Lexicon) -> tuple[list[tupl
     start, end = next(waiting)
     for hit in hits:
         while end <= hit.start:
+            outside += _thing_named(folded, start, end, lexicon)
             start, end = next(waiting, (len(folded.text), len(folded.text) + 1))
         if hit.end <= start:
             outside.append(hit)
+    outside += _thing_named(folded, start, min(end, len(folded.text)), lexicon)
+    for left in waiting:
+        outside += _thing_named(folded, *left, lexicon)
     return names, outside
+
+
+def _thing_named(folded: Folded, start: int, end: int, lexicon: Lexicon) -> list[Hit]:
+    """What a name is the name of, by its last words: `AWS_SECRET_ACCESS_KEY` is a secret."""
+    words = split_words(folded.original[start:end])
+    for count in (3, 2, 1):
+        things = [term for term in lexicon.word(" ".join(words[-count:])) if term.concept in OBJECTS]
+        if things:
+            return [Hit(term.concept, term, start, end) for term in things]
+    return []
 
 
 def _clauses(hits: Sequence[Hit], *, again: bool) -> Iterator[Clause]:
@@ -141,6 +158,9 @@ _STARTS: Final = frozenset(ACTIONS) | {"trigger", "question", "count", "negation
 _CODE: Final = frozenset({"code"})
 _ASKS: Final = frozenset({"question", "count", "lead"})
 _NOTHING: Final[frozenset[str]] = frozenset()
+
+
+_HAVING_DONE: Final = re.compile(r"\b(?:be|gets?|ha[sv]e?|wants?|needs?|like|see)\b")
 
 
 class _Reader:
@@ -199,6 +219,22 @@ class _Reader:
                     span = Span(self.path, start, end, self.folded.original[start:end])
                     self.sightings.append(Sighting(effect, "goal", span))
 
+    def caused(self, hits: Sequence[Hit]) -> None:
+        """Note what is to be done by somebody: `get user 55 deleted`, `the old records should be removed`."""
+        syntax = self.lexicon.languages["en"].syntax
+        if not isinstance(syntax, Spaced) or not _HAVING_DONE.search(self.text):
+            return
+        objects = frozenset([hit.concept for hit in hits if hit.concept in OBJECTS])
+        for start, end in syntax.caused(self.text):
+            term = self.lexicon.participles.get(self.text[start:end])
+            if term is None or (term.role == "weak" and not term.needs & objects):
+                continue
+            hit = Hit(term.concept, term, start, end)
+            if start >= self.sense.telling(self.sense.sentence(hit)[0], syntax)[0]:
+                self.actions.add(term.concept)
+                for effect in effects_of(term.concept, _NOTHING):
+                    self._see(effect, hit)
+
     def _see(self, effect: str, hit: Hit) -> None:
         self.sightings.append(sighting(effect, hit, self.folded, self.path))
 
@@ -222,7 +258,7 @@ class _Reader:
         hit = clause[0]
         language = self.lexicon.languages.get(hit.term.language)
         syntax = language.syntax if language is not None else None
-        if not isinstance(syntax, Spaced) or hit.start >= self.sense.told(self.sense.sentence(hit)[0], syntax)[0]:
+        if not isinstance(syntax, Spaced) or hit.start >= self.sense.telling(self.sense.sentence(hit)[0], syntax)[0]:
             return None
         return hit
 

@@ -150,10 +150,14 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         _note(effects, declaration.sightings)
         environments |= declaration.environments
     _note(effects, goal.sightings)
-    _note(effects, _described(context, known))
+    described = _described(context, known)
+    _note(effects, described)
     if called.wide and not _WIDENED.isdisjoint(effects):
         _note(effects, called.wide)
-    unclear = _unclear(request, tools, called, effects, goal, says_nothing=_says_nothing(goal, declared, known.engines))
+    says_nothing = _says_nothing(goal, declared, known.engines)
+    unclear = _unclear(
+        request, tools, called, effects, goal, described=bool(described or declared), says_nothing=says_nothing
+    )
     if unclear:
         effects.setdefault("unknown", []).extend(unclear)
     return Interpretation(
@@ -282,6 +286,7 @@ def _unclear(
     effects: Mapping[str, object],
     goal: GoalReading,
     *,
+    described: bool,
     says_nothing: bool,
 ) -> list[Sighting]:
     """What could not be understood: an argument that no parser could read, a passthrough whose arguments say nothing
@@ -291,6 +296,9 @@ def _unclear(
         unclear.append(Sighting("unknown", "goal", Span("goal", 0, len(request.goal), "")))
     if (called.given and not called.spoke) or (says_nothing and not called.spoke):
         unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if tool.passthrough)
+    if goal.told and not called.spoke and not unclear and not described:
+        # A sentence that talks about an action proves nothing of a tool that says nothing itself.
+        unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if not tool.sightings)
     if unclear or effects:
         return unclear
     return [_unknown_tool(request, i) for i in range(len(tools))]

@@ -147,10 +147,13 @@ class Lexicon:
         *,
         scripts: Mapping[str, str],
         function_words: Mapping[str, frozenset[str]],
+        participles: Mapping[str, Term],
     ) -> None:
         self.table = FoldTable(scripts)
         self.languages = languages
         self.function_words = function_words
+        #: What a verb becomes where something is done to its object: `get it deleted`.
+        self.participles = participles
         self._by_text: dict[str, tuple[Term, ...]] = {}
         named = {term.text: ENVIRONMENTS[term.concept] for term in terms if term.concept in ENVIRONMENTS}
         for plain in (*terms, *_BORDERS):

@@ -25,12 +25,11 @@ EVENTS: Final = frozenset({"pay", "deploy", "migrate", "disrupt", "rotate", "exe
 _EDITS: Final = frozenset({"write", "overwrite", "delete"})
 #: Actions that are meant whatever they are done to: `kill them`.
 _GRAVE: Final = frozenset({"delete", "disrupt", "pay"})
+_MILD: Final = HARMLESS | {"write"}
 _NEGATIONS: Final = frozenset({"negation", "negation_after"})
 #: Chinese and Japanese: before an action these make it a state (未付款, 已刪除, 待審核).
 _PARTICIPLES: Final = frozenset({"未", "已", "待"})
 _ORDERS: Final = frozenset({"trigger", "execute", "run"})
-#: What a title ends in that looks something up.
-_LOOKS: Final = frozenset({"read", "show", "query"})
 
 
 class Word:
@@ -73,6 +72,8 @@ class Sense:
         self.oneself = "sel" in self.text
         #: The grammar of the language around English words, in a Chinese or Japanese text.
         self.native = self._native()
+        #: Whether an action that does more than look is only talked about here, or one that nobody knows is asked for.
+        self.told = self.carried >= 0 or _UNKNOWN_ORDER.search(text) is not None
         #: Where the last clause that only looks at something did so.
         self.looked = -1
 
@@ -107,13 +108,20 @@ class Sense:
             return "talk"
         if not spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
             return "talk"
-        weak = hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects])
-        if weak and not (hit.concept in _GRAVE and isinstance(syntax, Spaced) and syntax.takes_pronoun(text, hit.end)):
-            return "talk"
+        if hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects]):
+            said_before = isinstance(syntax, Spaced) and syntax.takes_pronoun(text, hit.end)
+            if not said_before or hit.concept not in _GRAVE:
+                unclear = said_before or (not spaced and hit.end - hit.start > 1)
+                self.told = self.told or (unclear and ACTIONS[hit.concept] not in _MILD)
+                return "talk"
         if ACTIONS[hit.concept] in HARMLESS:
             return "talk" if isinstance(syntax, Spaced) and self._only_a_word(word, looked, syntax) else "act"
-        if hit.start > self.carried and self._talked_about(word, concepts, looked, language):
-            return "talk"
+        if hit.start > self.carried:
+            if "topic" in concepts and self._names_a_topic(word, language):
+                return "talk"
+            if self._talked_about(word, concepts, looked, language):
+                self.told = True
+                return "talk"
         if "rehearsal" in concepts and _is_rehearsal(hit, before, after, text):
             return "compose"
         if self._is_noun(word, language) and not self._triggered(word, concepts, language):
@@ -147,8 +155,6 @@ class Sense:
         if since and syntax.precondition(since):
             return True
         if self.quoted and self._only_quoted(hit):
-            return True
-        if "topic" in concepts and self._names_a_topic(word, language):
             return True
         if isinstance(syntax, Spaced):
             native = self.native
@@ -197,8 +203,10 @@ class Sense:
         it, rather than asking for it."""
         hit, text = word.hit, self.text
         start, _ = self.sentence(hit)
-        asked_until, content_from, supposes = self.told(start, syntax)
-        if hit.start < asked_until or hit.start >= content_from:
+        asked_until, content_from, supposes = self.telling(start, syntax)
+        if hit.start < asked_until:
+            return not syntax.orders_in_a_question(text, hit.start, hit.end, text[start : hit.start])
+        if hit.start >= content_from:
             return True
         if supposes and syntax.only_supposed(text, max(0, word.clause_start - _LEAD_IN), hit.start):
             return True
@@ -210,7 +218,7 @@ class Sense:
         near = start <= looked < hit.start <= looked + REACH
         return near and syntax.embedded(text[looked : hit.start], text[hit.end : hit.end + 4].strip())
 
-    def told(self, start: int, syntax: Spaced) -> tuple[int, int, bool]:
+    def telling(self, start: int, syntax: Spaced) -> tuple[int, int, bool]:
         """Of the sentence that begins at `start`: up to where it only asks, from where on it is the text of something,
         and whether anything in it supposes."""
         known = self._tellings.get(start)
@@ -282,12 +290,16 @@ class Sense:
         return bool(inside) and inside[-1].concept in _ENDS and end - inside[-1].end <= _LEFT_OVER
 
     def _read_at_the_end(self, word: Word, syntax: Unspaced) -> bool:
-        """Whether a title ends in the verb that looks: 作廢發票查詢, 刪除日誌查詢."""
+        """Whether a title ends in the verb that looks: 作廢發票查詢, 訂單取消查詢."""
         start, end = self._between_commas(word.hit)
         inside = [other for other in word.after if other.end <= end and other.concept in ACTIONS]
-        if not inside or inside[-1].concept not in _LOOKS or end - inside[-1].end > _LEFT_OVER:
-            return False
         text = self.text
+        if not inside or inside[-1].end != end:
+            return False
+        if inside[-1].start == word.hit.end and word.hit.start == start:
+            return False  # 刪除查詢
+        if not syntax.titled(text, inside[-1].start, inside[-1].end):
+            return False
         return not syntax.joined(text[word.hit.end : inside[-1].start]) and not syntax.disposes(
             text[start : word.hit.start]
         )
@@ -307,8 +319,10 @@ class Sense:
         that is a noun as well: `purge logs` purges, and at the head of a clause `export report` exports."""
         if not _topic_follows(word.hit, word.after, self.text):
             return False
-        if language.verb_last or word.hit.term.role == "noun":
+        if word.hit.term.role == "noun":
             return True
+        if language.verb_last:
+            return self.text[word.hit.end - 1] not in "てでし"
         return word.also_noun and (word.hit.concept in EVENTS or self._is_noun(word, language))
 
     def _is_noun(self, word: Word, language: Language) -> bool:
@@ -350,6 +364,12 @@ _CONFIRMS: Final = ("确认", "确定", "核对")
 _LIST: Final = 16
 #: Characters beside a quotation that tell whose words it holds.
 _BESIDE: Final = 32
+#: `find the cheapest laptop and order it`: whatever is done to it, it is not looking.
+_UNKNOWN_ORDER: Final = re.compile(
+    r"\b(?:and|then)\s+(?!(?:show|read|describe|explain|summarize|summarise|list|print|display|tell|give|return|send|check|view|get"
+    r"|compare|translate|analyze|count|find|open|see|is|are|was|has|have|let|of|for|all|what|why|how|if|make|do|did|does|will)\b)"
+    r"[a-z]{3,}\s+(?:it|them|him|her)\b"
+)
 #: Characters before a clause's first known word that may hold `if we`.
 _LEAD_IN: Final = 48
 _TITLE_ENDS: Final = frozenset({":", "-", "："})

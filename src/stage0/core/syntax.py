@@ -101,6 +101,8 @@ class Spaced(_Syntax):
         takes_object = after in self._objects or after[:1] in _SUMS
         if plural and after == "that" and before not in classes["subject"]:
             return True
+        if plural and before in _RELATIVE:
+            return False
         if before in classes["determiner"] or before.isdigit() or before.endswith(("'s", "’s", "s'")):
             return not (plural and takes_object)
         cued = before in classes["cue"] or before.endswith("ly")
@@ -133,9 +135,12 @@ class Spaced(_Syntax):
     def embedded(self, between: str, after: str) -> bool:
         """Whether what stands between a verb that looks and another one opens a clause that the first one looks at:
         `find the mail in which she asked us to | delete`, `show what it would create, | change or destroy`."""
-        tail = _CONTINUES.split(between)[-1]
+        pieces = _CONTINUES.split(between)
+        tail = pieces[-1]
         if self._subordinator.search(tail) is None:
             return False
+        if len(pieces) > 1 and _CONDITION_FIRST.match(tail):
+            return False  # `check the pods and if one is stuck | restart it`
         if _THAT_YOU.search(tail):
             return False
         return not tail.rstrip().endswith(",") or after.split(" ", 1)[0] == "or"
@@ -162,7 +167,7 @@ class Spaced(_Syntax):
             asks = marked or _INVERTED.match(sentence, wh.end()) is not None
         else:
             asks = _POLAR.match(sentence) is not None
-            asks = asks or (marked and (_MODAL.match(sentence) or _AT_THE_END.search(sentence)) is not None)
+            asks = asks or (marked and (_MODAL.match(sentence) or _told_first(sentence)) is not None)
         request = self._request.search(sentence)
         if not asks or (wh is None and request is not None and not _POLAR.match(sentence)):
             return 0
@@ -171,6 +176,27 @@ class Spaced(_Syntax):
             stop = _STOP.search(sentence)
             end = min(end, stop.start() if stop else end)
         return end
+
+    def orders_in_a_question(self, text: str, start: int, end: int, head: str) -> bool:
+        """Whether a verb in a question is an order behind what is asked: `which pods are stuck | restart them`, `are
+        there any left, and | delete them`. A question with a form of `be` governs no plain verb; one with `do` governs
+        those that it lists, but not one with `them`."""
+        if text.endswith(("ing", "ed"), start, end):
+            return False
+        before, after = _neighbours(text, start, end)
+        pronoun = after in self._classes["pronoun"] or after in _THE_REST
+        if before in (",", "and", ";"):
+            return pronoun
+        if before in _GOVERNING or not before or not before[-1].isalnum():
+            return False
+        # `which agents send the most data` has no other verb; `which pods are stuck | restart the pods` does.
+        takes_object = pronoun or (after in self._classes["determiner"] and _BE.search(head) is not None)
+        return takes_object and _DOES.search(head) is None and before not in self._classes["preposition"]
+
+    def caused(self, text: str) -> list[tuple[int, int]]:
+        """Where a text has something done in the passive: `get user 55 | deleted`, `the old records should be |
+        removed`. Ranges of words that can be participles."""
+        return [found.span(1) for pattern in (_CAUSED, _TO_BE_DONE) for found in pattern.finditer(text)]
 
     def heads(self, before: str) -> bool:
         """Whether a question word with only these words before it in its sentence asks: `so | who`, `in | which`."""
@@ -213,8 +239,10 @@ _PERMITS: Final = re.compile(r"\b(?:let|allow|permit)\s+(?!me\b|us\b)(?:[a-z'-]+
 _BESIDE: Final = re.compile(
     r"\b(?!(?:by|and|then|or|to|before|after|while|without|via|start|begin|keep|now|please)\b)[a-z]{3,}\s+\Z"
 )
+_RELATIVE: Final = frozenset({"that", "which", "who"})
 _IDEOGRAPHS: Final = 0x3041
 _CONTENT_HINT: Final = re.compile(r":\s|\bremind\b")
+_CONDITION_FIRST: Final = re.compile(r"\s*(?:if|when|whenever|once|because|since|unless|until|in case|as soon as)\b")
 _WHATEVER: Final = frozenset({"whatever", "whichever", "whoever", "those", "these", "this", "that", "all"})
 _CONTINUES: Final = re.compile(r"\b(?:and|then|so|but|also|please)\b|[;:.!?\n]")
 _SUBORDINATE: Final = re.compile(
@@ -226,6 +254,34 @@ _WH: Final = re.compile(
     r"(?:what|which|who|whom|whose|when|where|why|how)\b"
 )
 #: What a sentence that asks without a question mark begins with.
+#: A participle that no noun follows.
+_PARTICIPLE: Final = (
+    r"([a-z]+(?:ed|en|wn|nt|ld|ut|id|ft|et|lt|ne|rn)(?:\s(?:down|up|off|out))?)"
+    r"(?=\s*(?:[.,;:!?)]|$)|\s+(?:and|or|by|from|in|on|before|after|now|today|tonight|tomorrow|asap|please|immediately|as|at|for"
+    r"|until|with|right|then|if)\b)"
+)
+_CAUSED: Final = re.compile(
+    r"\b(?:get|gets|have|has|want|wants|need|needs|like|see)\s+(?!(?:been|not|to|a|an)\b)"
+    r"(?!(?:the\s+)?(?:number|count|amount|list|total|names?|share|percentage)\s+of\b)(?:[\w'&%$#-]+\s+){1,8}?"
+    + _PARTICIPLE
+)
+_TO_BE_DONE: Final = re.compile(
+    r"\b(?:should|must|shall|(?:need|needs|has|have|ought|are|is)\s+to|(?:could|can)(?=[^.?!]{0,80}\bplease\b))\s+(?:[a-z]+ly\s+)?"
+    r"(?:all\s+|now\s+)?be\s+(?:[a-z]+ly\s+)?" + _PARTICIPLE
+)
+_THE_REST: Final = frozenset({"those", "these", "everything", "all", "whatever"})
+#: A plain verb behind one of these belongs to it.
+_GOVERNING: Final = frozenset(
+    (
+        *("to", "i", "we", "you", "he", "she", "it", "they", "who"),
+        *("that", "which", "should", "can", "could", "will", "would", "may", "might"),
+        *("must", "shall", "do", "did", "does", "don't", "doesn't", "not", "or"),
+        *("never", "ever", "please", "also", "is", "are", "was", "were", "people"),
+        *("users", "one", "usually", "often", "only", "then"),
+    )
+)
+_BE: Final = re.compile(r"\b(?:is|are|was|were|'s|'re)\b")
+_DOES: Final = re.compile(r"\b(?:do|does|did|can|could|should|would|will|may|might|must|shall|has|have|had)\b")
 _ASKING: Final = re.compile(
     _GREETING
     + r"(?:(?:in|on|at|for|from|under|to|by|with|of|about|until|since)\s+)?(?:w|how|does|did|is|are|am|aren't|didn't)"
@@ -244,8 +300,21 @@ _MODAL: Final = re.compile(
 )
 #: `We're sending a probe at 17 km/s, how many years is the trip?`
 _AT_THE_END: Final = re.compile(
-    rf",\s*(?:so\s+|and\s+)?(?:what|which|who|whose|when|where|why|how)\b(?:'s\b|\s+(?:[a-z'-]+\s+){{0,3}}?{_AUXILIARY})[^?]*\?"
+    r",\s*(?:so\s+|and\s+)?(?:what|which|who|whose|when|where|why|how)\b"
+    rf"(?:'s\b|\s+(?:[a-z'-]+\s+){{0,3}}?{_AUXILIARY})[^?]*\?"
 )
+#: What a sentence begins with that tells something before it asks; an order begins with its verb.
+_SUBJECT_FIRST: Final = re.compile(
+    _GREETING
+    + r"(?:i|we|you|he|she|it|they|there|the|an?|my|our|your|this|these|i'm|we're|they're|i've|we've|it's|if|suppose"
+    r"|given|after|when|[a-z]+s)\b"
+)
+
+
+def _told_first(sentence: str) -> re.Match[str] | None:
+    return _AT_THE_END.search(sentence) if _SUBJECT_FIRST.match(sentence) else None
+
+
 _STOP: Final = re.compile(r"[,;:]|\band\b")
 _MYSELF: Final = re.compile(r"[^.!?\n]*\b(?:myself|ourselves)\b")
 _FIRST_PERSON: Final = re.compile(r"\b(?:i|we|i'll|we'll|i'd|we'd)\b[^.!?;\n]*\Z")
@@ -259,10 +328,12 @@ class Unspaced(_Syntax):
             "attribute",
             "causative",
             "completes",
+            "consequence",
             "content",
             "disposal",
             "happened",
             "includes",
+            "indefinite",
             "interrogative",
             "join",
             "join_nouns",
@@ -270,8 +341,10 @@ class Unspaced(_Syntax):
             "passive",
             "permits",
             "precondition",
+            "reason",
             "request",
             "saying",
+            "titles",
             "whether",
         }
     )
@@ -284,12 +357,19 @@ class Unspaced(_Syntax):
         self._content = re.compile(rf"{_any(classes['content'])}[^。!?;\n:]{{0,20}}:")
 
     def asks(self, clause: str, end: int, text: str) -> bool:
-        """Whether a clause (what stands between two commas) only asks about an action word in it that ends at `end` of
-        the text: 哪些檔案被刪除, 轉帳成功了嗎, 誰が削除したか. One that asks for something does not."""
+        """Whether a clause (what stands between two commas) only asks about an action word in it that ends at `end`
+        of the text: 哪些檔案被刪除. One that asks for something does not."""
         if self._request.search(clause) is not None:
             return False
-        happened = any([text.startswith(word, end) for word in self._classes["happened"]])
-        return happened or self._asks.search(clause) is not None
+        if any([text.startswith(word, end) for word in self._classes["happened"]]):
+            return True
+        found = self._asks.search(clause)
+        if found is None:
+            return False
+        rest = clause[found.end() :]
+        if any([word in rest[:_INDEFINITE] for word in self._classes["indefinite"]]):
+            return False  # 什麼權限都, いつも, 誰が作ったか不明な
+        return found[0] in self._classes["reason"] or not any([word in rest for word in self._classes["consequence"]])
 
     def passive(self, text: str, start: int) -> bool:
         """Whether an action word tells what has been done to something: 被刪除, but not 讓它被刪除."""
@@ -311,7 +391,13 @@ class Unspaced(_Syntax):
 
     def ends_as_verb(self, text: str, end: int, clause_end: int) -> bool:
         """Japanese: whether an action word is the verb of an order that ends its clause: 再起動して."""
+        if end >= clause_end:
+            return True
         return _ORDERED.match(text, end) is not None and not text[max(0, clause_end - 3) : clause_end].endswith(_ASKED)
+
+    def titled(self, text: str, start: int, end: int) -> bool:
+        """Chinese: whether a title can end in this word that looks something up: 作廢發票查詢, but not 關閉監控."""
+        return text[start:end] in self._classes["titles"]
 
     def disposes(self, clause: str) -> bool:
         """Whether a clause says what to do with something, so that a verb with 了 is an order: 把服務停了."""
@@ -364,9 +450,12 @@ _ORDERED: Final = re.compile("[いみえ]?(?:し(?:て|と)|する$|します|�
 _ASKED: Final = ("か", "っけ", "どれ", "なぜ")
 _DESCRIBING: Final = re.compile("[いみえ]?(?:する|した|してい|しなかった|に失敗|の推移)")
 _CARRIED_OUT: Final = re.compile("実行|実施|行[うっいわえ]|お願い|依頼し|頼[むん]")
+#: Characters behind a question word that can make it an indefinite one.
+_INDEFINITE: Final = 8
 #: A Japanese verb that goes on to another one: して, し、, した後, した上で.
 _SEQUENTIAL: Final = re.compile(
-    "[いみえ]?(?:し)?(?:て(?!い|も|しま)|で(?!も|き)|って|た(?:後|あと|上|のち|ら)|(?<=し)(?![たてなよまろ]))|の(?:後|上)|後に"
+    "[いみえ]?(?:し)?(?:て(?!い|も|しま)|で(?!も|き)|って|た(?:後|あと|上|のち|ら)|(?<=し)(?![たてなよまろ])|つつ|ながら|ついで|と同時)"
+    "|(?:する)?(?:ついで|と同時)|の(?:後|上|うえ)|直?後(?!の)|のち|次第|と(?!は|の)|および|及び|かつ|→|[+＋]|\\s"
 )
 #: What a Japanese noun goes on with, and the endings that belong to a noun made of a verb (支払い, 振り込み).
 _WORDLIKE: Final = re.compile("[\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff々]")

@@ -48,8 +48,9 @@ class ToolWords(msgspec.Struct, frozen=True):
     and one of `runners`. `performers`: what the name's nouns say is to happen. `engines`: what a query goes to that can
     change things as well. `verbs`: words that act in a name, whatever they are in prose, each with its concept.
     `looking`: a name that begins with one only looks. `things`: after an action word these make it a name
-    (`delete_requests`). `records`: a name that ends in one and has no verb looks something up. `sensitive`: a shell, a
-    database, an admin console. `short_forms`: abbreviations and what they stand for."""
+    (`delete_requests`). `attributes` and `records`: a name that ends in one and has no verb looks something up; even
+    an event has an attribute. `sensitive`: a shell, a database, an admin console. `short_forms`: abbreviations and what
+    they stand for."""
 
     passthrough: frozenset[str]
     generic: frozenset[str]
@@ -59,6 +60,7 @@ class ToolWords(msgspec.Struct, frozen=True):
     verbs: dict[str, str]
     looking: frozenset[str]
     things: frozenset[str]
+    attributes: frozenset[str]
     records: frozenset[str]
     sensitive: frozenset[str]
     short_forms: dict[str, str]
@@ -84,7 +86,9 @@ class ToolReader:
         words = self._words_of(skeleton)
         passthrough = self._passes_through(words)
         terms = self._phrases(words)
-        if not passthrough and self._only_looks(words, self._words_of(_OWNER.split(skeleton)[-1]), terms):
+        if self._acts_on_collection(words, terms):
+            terms = terms[1:]
+        elif not passthrough and self._only_looks(words, self._words_of(_OWNER.split(skeleton)[-1]), terms):
             terms = [at for at in terms if not any(t.concept in ACTIONS and t.concept not in _HARMLESS for t in at)]
         effects = self._effects(words, terms, passthrough=passthrough)
         span = Span(path, 0, len(name), name)
@@ -129,6 +133,14 @@ class ToolReader:
         acts = bool(last) and all(t.role != "noun" and t.concept not in _HARMLESS for t in last)
         return not acts or (len(terms) > 2 and words[-2] in _PURPOSES)
 
+    def _acts_on_collection(self, words: list[str], terms: list[Terms]) -> bool:
+        """`query_kill`, `list_clear`: a thing that can be looked at, and what is done to it; not `list_trash`."""
+        if len(words) != 2 or len(terms) != 2 or words[0] not in _COLLECTIONS or words[1] in self._words.things:
+            return False
+        return not _is_collection(terms[1]) and any(
+            t.role != "noun" and t.concept in ("delete", "disrupt") for t in terms[1]
+        )
+
     def _words_of(self, text: str) -> list[str]:
         return [self._words.short_forms.get(part, part) for word in split_words(text) for part in self._unglued(word)]
 
@@ -158,7 +170,11 @@ class ToolReader:
     def _phrase(self, words: list[str], length: int) -> tuple[Term, ...]:
         """The terms of some words. A word that makes a tool a passthrough says nothing of what the tool is given."""
         known = self._words
-        if len(words) < length or (length == 1 and (words[0] in known.passthrough or words[0] in known.generic)):
+        if (
+            len(words) < length
+            or (length > 1 and words[0] in _JOINERS)
+            or (length == 1 and (words[0] in known.passthrough or words[0] in known.generic))
+        ):
             return ()
         text = " ".join(words)
         if text in _ASKING:
@@ -166,23 +182,36 @@ class ToolReader:
         concept = self._words.verbs.get(text)
         return (Term(text, concept, "verb", "en"),) if concept else self._lexicon.word(text)
 
+    def _is_headed(self, words: list[str], terms: list[Terms]) -> bool:
+        """Whether a name ends in what it looks up (`deploy_status`) and nothing before does something to that."""
+        if len(words) < 2 or (len(terms) == 1 and _can_act(terms[0])):
+            return False
+        if words[-1] in self._words.attributes:
+            return not _acts_in_front(terms)
+        return words[-1] in self._words.records and not _acts_in_front(terms) and not _can_act(terms[0])
+
     def _joiner(self, word: str) -> tuple[Term, ...]:
         if word in self._words.things:
             return (Term(word, "topic", "word", ""),)
         return (Term(word, "break", "word", "en"),) if word in _JOINERS else ()
 
     def _effects(self, words: list[str], terms: list[Terms], *, passthrough: bool) -> list[str]:
+        if not terms:
+            return []
         terms = _without_attributes(terms)
         objects = frozenset(t.concept for at in terms for t in at if t.concept in OBJECTS)
         rehearsed = _rehearsed(words, terms)
         effects: dict[str, None] = {}
         if passthrough:
             terms = [tuple(t for t in at if t.concept not in _SAYS_NOTHING) for at in terms]
-        headed = len(words) > 1 and words[-1] in self._words.records and not _acts_in_front(terms)
+        headed = self._is_headed(words, terms)
         performed = not self._words.performers.isdisjoint(words)
         for action in () if headed else _actions(terms, objects, guess=not passthrough, performed=performed):
             if rehearsed and action not in _HARMLESS:
                 effects["compute"] = None
+                continue
+            if action == _ANYTHING:
+                effects["unknown"] = None
                 continue
             near = objects - {"personal_data", "secret"} if rehearsed or "schema" in objects else objects
             effects.update(dict.fromkeys(effects_of(action, near)))
@@ -198,6 +227,8 @@ class ToolReader:
         return list(effects)
 
 
+#: Verbs that look, and as nouns what somebody looks at or in.
+_COLLECTIONS: Final = frozenset({"list", "search", "query", "view"})
 _ASKING: Final = frozenset({"query", "queries"})
 _QUERY: Final[Terms] = (Term("query", "query", "verb", "en"),)
 _SAYS_NOTHING: Final = frozenset({"query", "run"})
@@ -225,6 +256,13 @@ def _acts_in_front(terms: list[Terms]) -> bool:
     return len(terms) == 2 and events[0] and any(t.concept not in EVENTS for t in actions[0])
 
 
+def _can_act(at: Terms) -> bool:
+    """Whether a word can be a verb that does more than look, or starts something: `deploy` but not `deployment`."""
+    return not _is_gerund(at) and any(
+        t.concept == "trigger" or (t.role != "noun" and t.concept in ACTIONS and t.concept not in _HARMLESS) for t in at
+    )
+
+
 def _rehearsed(words: list[str], terms: list[Terms]) -> bool:
     """Whether the whole name is a count or a rehearsal: `count_deleted_users`, `delete_users_dry_run`."""
     concepts = [{t.concept for t in at} for at in terms]
@@ -235,36 +273,51 @@ def _rehearsed(words: list[str], terms: list[Terms]) -> bool:
 
 def _actions(terms: list[Terms], objects: frozenset[str], *, guess: bool, performed: bool) -> list[str]:
     """The action words that count, part by part: a joiner starts anew (`get_or_create`)."""
-    actions: list[str] = []
-    part: list[Terms] = []
-    for at in [*terms, _BREAK]:
+    parts: list[list[Terms]] = [[]]
+    for at in terms:
         if any(t.concept in ("break", "soft") for t in at):
-            actions += _part_actions(part, objects, performed=performed)
-            part = []
+            parts.append([])
         else:
-            part.append(at)
-    if actions or not guess:
-        return actions
-    # In a name nothing is a figure of speech: `drop_foo` drops, whatever a foo is.
-    weak = [(index, at, t) for index, at in enumerate(terms) for t in at if t.role == "weak"]
-    return [t.concept for index, at, t in weak if _acts_alone(t, at, first=index == 0)][:1]
+            parts[-1].append(at)
+    found = [_part_actions(part, objects, performed=performed) for part in parts]
+    if not any(found) and guess:
+        return [action for part in parts for action in _guessed(part)][:1]
+    joined = [
+        found[index] or _guessed(part, joined=True) or _started(part) for index, part in enumerate(parts) if index
+    ]
+    return [action for actions in (found[0], *joined) for action in actions]
 
 
-_BREAK: Final = (Term("", "break", "word", ""),)
+def _guessed(part: list[Terms], *, joined: bool = False) -> list[str]:
+    """In a name nothing is a figure of speech: `drop_foo` drops, whatever a foo is."""
+    weak = [(index, at, t) for index, at in enumerate(part) for t in at if t.role == "weak"]
+    return [t.concept for index, at, t in weak if _acts_alone(t, at, first=index == 0, joined=joined)][:1]
 
 
-def _acts_alone(term: Term, at: Terms, *, first: bool) -> bool:
+def _started(part: list[Terms]) -> list[str]:
+    """`fetch_and_run` starts whatever it has got."""
+    return [_ANYTHING] if len(part) == 1 and any(t.concept in _STARTS for t in part[0]) else []
+
+
+#: What is done cannot be told from the name.
+_ANYTHING: Final = "anything"
+_STARTS: Final = frozenset({"trigger", "run"})
+
+
+def _acts_alone(term: Term, at: Terms, *, first: bool, joined: bool) -> bool:
     """Whether a weak verb acts on something unknown: in front, unless it is a common noun (`text_stats`); a deletion or
     a payment anywhere (`customer_refund`). A plural is a collection."""
     if _is_collection(at):
         return False
-    return term.concept in ("delete", "pay") or (first and term.concept not in ("message", "configure"))
+    return term.concept in ("delete", "pay") or (first and (joined or term.concept not in ("message", "configure")))
 
 
 def _part_actions(part: list[Terms], objects: frozenset[str], *, performed: bool) -> list[str]:
     """Of `refund_customer` the verb, of `customer_refund` the noun, of `deploy_plan_get` and `payment_get_status` the
     verb that looks: what stands before it names what is looked at, what stands after it too, unless it acts on."""
     found = [_acting(at, objects, performed=performed) for at in part]
+    if len(part) == 2 and not found[0] and _acts_on_a_look(part[0], part[1]) and (guessed := _guessed(part)):
+        return guessed
     for index, after in enumerate(part[1:]):
         if _names_a_topic(found[index], after, first=index == 0):
             found[index] = []
@@ -284,6 +337,16 @@ def _part_actions(part: list[Terms], objects: frozenset[str], *, performed: bool
             counting = _verbs_or_events([t for t in at if _still_acts(t, part[index], part[index + 1 :])])
         actions.extend(t.concept for t in counting)
     return actions
+
+
+def _acts_on_a_look(at: Terms, after: Terms) -> bool:
+    """`drop_view`, `stop_scan`, `apply_diff`: a verb before a word that names a thing, though it can be one that looks.
+    What can be bought or sent has a list: `order_list`, `share_search`."""
+    if not after or not _looks(after) or not any(t.role == "noun" for t in after):
+        return False
+    weak = [t.concept for t in at if t.role == "weak"]
+    ends = any(concept in ("delete", "disrupt", "overwrite") for concept in weak)
+    return ends or (bool(weak) and not any(t.text in _COLLECTIONS for t in after))
 
 
 def _first_look(found: list[list[Term]]) -> int | None:
@@ -313,10 +376,15 @@ def _is_collection(at: Sequence[Term]) -> bool:
     return any(t.role == "noun" and t.text.endswith("s") and not t.text.endswith("ss") for t in at)
 
 
+def _is_gerund(at: Terms) -> bool:
+    """`charging_stations`, `mailing_list`."""
+    return any(t.role == "noun" and t.text.endswith("ing") for t in at)
+
+
 def _acting(at: Terms, objects: frozenset[str], *, performed: bool) -> list[Term]:
     """The action terms at a word. The noun of a weak verb (`scale`) wants the same objects as the verb."""
-    if any(t.role == "noun" and t.text.endswith("ing") for t in at):
-        return []  # `charging_stations`, `mailing_list`
+    if _is_gerund(at):
+        return []
     weak = [t for t in at if t.role == "weak"]
     if weak and not any(_counts(t, objects) for t in weak):
         return [t for t in at if performed and t.role == "noun" and t.concept in EVENTS]

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import opencc
 
+from stage0.core.effects import HARMLESS
 from stage0.core.folding import FoldTable, fold
 from stage0.core.lexicon import ACTIONS, CONCEPTS, Language, Lexicon, Term
 from stage0.core.syntax import Spaced, Unspaced
@@ -58,6 +59,7 @@ def load_lexicon(folder: Path = HERE / "lexicon") -> Lexicon:
             "covered": frozenset().union(*(file.function_words for file in files)),
             "other": frozenset(str(word) for word in other_words),
         },
+        participles={form: term for term in terms for form in _participles(term)},
     )
 
 
@@ -150,6 +152,54 @@ def _gerund(verb: str) -> str:
     if _doubles(verb):
         return verb + verb[-1] + "ing"
     return verb + "ing"
+
+
+#: Participles that are not made by a rule.
+_IRREGULAR = {
+    "buy": "bought",
+    "cut": "cut",
+    "forget": "forgotten",
+    "give": "given",
+    "lend": "lent",
+    "let go": "let go",
+    "overwrite": "overwritten",
+    "pay": "paid",
+    "put": "put",
+    "rebuild": "rebuilt",
+    "reset": "reset",
+    "sell": "sold",
+    "send": "sent",
+    "set": "set",
+    "shut down": "shut down",
+    "spend": "spent",
+    "strip": "stripped",
+    "take down": "taken down",
+    "tear down": "torn down",
+    "throw away": "thrown away",
+    "undo": "undone",
+    "wind down": "wound down",
+    "withdraw": "withdrawn",
+    "write": "written",
+}
+
+
+def _participles(term: Term) -> list[str]:
+    """`deleted`, `dropped`, `shut down`: of an English verb that does more than look."""
+    acts = term.role in ("verb", "weak") and ACTIONS[term.concept] not in HARMLESS
+    if term.language != "en" or not acts or term.text.endswith("ing"):
+        return []
+    if term.text in _IRREGULAR:
+        return [_IRREGULAR[term.text]]
+    first, _, rest = term.text.partition(" ")
+    if not first.isalpha() or rest not in ("", "down", "up", "off", "out"):
+        return []
+    if first.endswith("e"):
+        past = first + "d"
+    elif first.endswith("y") and first[-2:-1] not in "aeiou":
+        past = first[:-1] + "ied"
+    else:
+        past = first + (first[-1] if _doubles(first) else "") + "ed"
+    return [f"{past} {rest}".strip()]
 
 
 def _doubles(verb: str) -> bool:
