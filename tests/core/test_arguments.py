@@ -26,6 +26,12 @@ def effects_in(reading: ArgumentsReading) -> set[str]:
     return {sighting.effect for sighting in reading.sightings}
 
 
+def said_to(tool: str, /, **arguments: Any) -> set[str]:
+    """The effects of a tool's arguments, and `unread` where not all of them was understood."""
+    reading = read_arguments(arguments, KNOWN.commands, KNOWN.lexicon, "args", [tool])
+    return effects_in(reading) - {"read", "compute", "network_read"} | ({"unread"} if reading.unread else set())
+
+
 @pytest.mark.parametrize("name", ["sql", "statement", "query", "ddl", "rawSql"])
 def test_sql_is_read_under_its_names(name: str) -> None:
     assert effects_in(reading_of(**{name: "DELETE FROM users WHERE id = 1"})) == {"delete"}
@@ -299,3 +305,140 @@ def test_a_sighting_shows_the_command_that_was_meant() -> None:
     (sighting,) = [s for s in reading_of(command=line).sightings if s.effect == "delete"]
     assert sighting.span.text == "rm file.txt"
     assert line[sighting.span.start : sighting.span.end] == "rm file.txt"
+
+
+# -- MongoDB's shell
+
+
+@pytest.mark.parametrize(
+    ("query", "effects"),
+    [
+        ("db.getSiblingDB('prod').dropDatabase()", {"delete", "bulk"}),
+        ("db.getSiblingDB('prod').users.deleteMany({})", {"delete", "bulk"}),
+        ("db.getSiblingDB('prod').getCollection('users').drop()", {"delete", "bulk"}),
+        ("db.getMongo().getDB('prod').dropDatabase()", {"delete", "bulk"}),
+        ("db.runCommand({ drop: 'users' })", {"delete"}),
+        ("db.runCommand({ping: 1})", set()),
+        ("db.runCommand({eval: 'x'})", {"code_execution", "unread"}),
+        ("db.users.aggregate([{$match:{}},{$out:'users'}])", {"overwrite", "bulk"}),
+        ("db.users.aggregate([{$merge:{into:'x'}}])", {"overwrite", "bulk"}),
+        ("db.users.aggregate([{$match:{}},{$group:{_id:'$a',n:{$sum:1}}}])", set()),
+        ("db.users.find().forEach(function(d){ archive.remove(d) })", {"delete"}),
+        ("db.users.find().forEach(function(d){ print(d.name) })", set()),
+        ("db.users.find().forEach(db.users.remove)", {"unread"}),
+        ("db.users.getIndexes(); var c=db.users; c.drop()", {"delete", "bulk"}),
+        ("db['users']['drop']()", {"unread"}),
+        ("db['users'].find({a: 1}).sort({b: -1}).limit(5)", set()),
+        ("db.users.find({n: /'/}); db.users.drop(); '", {"unread"}),
+        ("db.users.find({n: /^a.b$/i})", set()),
+        ("db.deleted_users.find({status: 'drop'})", set()),
+        ("db.x.bulkWrite([{deleteMany: {filter: {}}}])", {"delete", "bulk", "write", "unread"}),
+        ("rs.stepDown()", {"unread"}),
+    ],
+)
+def test_every_call_of_mongodb_counts(query: str, effects: set[str]) -> None:
+    assert said_to("mongodb_query", query=query) == effects
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "effects"),
+    [
+        ('[{"$out": "users"}]', {"overwrite", "bulk"}),
+        ("[{$out: 'users'}]", {"overwrite", "bulk"}),
+        ('[{"$match": {}}, {"$count": "n"}]', set()),
+        ("deploy.yml", set()),
+    ],
+)
+def test_stages_given_as_a_text_are_read(pipeline: str, effects: set[str]) -> None:
+    assert said_to("list_pipelines", pipeline=pipeline) == effects
+
+
+# -- calls inside of calls
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "effects"),
+    [
+        ("execute", {"function_name": "delete_user", "parameters": {"id": 5}}, {"delete"}),
+        ("execute", {"actions": ["delete", "notify"], "id": 5}, {"delete", "external_message"}),
+        ("dispatch", {"tool": "transfer_funds"}, {"money_movement"}),
+        ("run_pipeline", {"name": "deploy-prod"}, {"deployment"}),
+        ("get_pipeline", {"name": "deploy-prod"}, set()),
+        ("get_job_status", {"job": "deploy-prod"}, set()),
+        ("run_tests", {"name": "test_delete_user"}, set()),
+        ("definite_integral", {"function": "3*x**2+2"}, set()),
+        ("run_task", {"task": "delete all users"}, {"delete", "bulk"}),
+        ("agent", {"prompt": "Look at the list, then please remove the old files"}, {"delete"}),
+        ("agent", {"prompt": "Summarize what was deleted"}, set()),
+        ("agent", {"prompt": "你要刪除所有使用者"}, {"delete"}),
+        ("agent", {"task": "text-classification"}, set()),
+        ("create_task", {"task": "delete all users"}, set()),
+        ("add_todo", {"task": "buy-milk"}, set()),
+        ("translate", {"text": "delete all users"}, set()),
+        ("browser_click", {"element": "Delete account button", "ref": "e12"}, {"delete"}),
+        ("browser_click", {"text": "Confirm purchase"}, {"money_movement"}),
+        ("browser_click", {"text": "Place order"}, {"money_movement"}),
+        ("browser_click", {"text": "Cancel subscription"}, {"overwrite", "irreversible"}),
+        ("browser_click", {"text": "Cancel"}, set()),
+        ("browser_click", {"text": "Order history"}, set()),
+        ("element_info", {"element": "Delete account button"}, set()),
+        ("user", {"id": 5, "deleted": True}, {"delete"}),
+        ("user", {"id": 5, "active": False}, {"access_change"}),
+        ("user", {"id": 5, "active": True}, set()),
+        ("order", {"order_id": 5, "data": {"status": "cancelled"}}, {"irreversible"}),
+        ("order", {"order_id": 5, "status": "packed"}, set()),
+        ("list_orders", {"customer_id": 5, "status": "cancelled"}, set()),
+        ("bucket", {"name": "x", "acl": "public-read"}, {"access_change", "publish"}),
+        ("bucket", {"name": "x", "acl": "private"}, set()),
+        ("bank", {"amount": 500, "to": "bob"}, {"money_movement"}),
+        ("thing", {"amount": 500, "to": "bob"}, {"unread"}),
+        ("thing", {"amount": 500, "to": "grams"}, set()),
+        ("translate", {"amount": 500, "to": "french"}, set()),
+        ("route", {"from": "Lyon", "to": "Turin", "amount": 2}, set()),
+        ("broker", {"symbol": "AAPL", "side": "buy", "qty": 100}, {"money_movement"}),
+        ("backtest", {"symbol": "AAPL", "side": "buy", "qty": 100}, set()),
+        ("chess", {"moves": "1. e4", "side": "black"}, set()),
+    ],
+)
+def test_what_an_argument_has_another_tool_do_counts(tool: str, arguments: dict[str, Any], effects: set[str]) -> None:
+    assert said_to(tool, **arguments) == effects
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unread"),
+    [
+        ({"function": '() => document.querySelector("#delete").click()'}, True),
+        ({"expression": 'fetch("/api/users/5", {method: "DELETE"})'}, True),
+        ({"expression": "document.title"}, False),
+        ({"expression": "x**2 + sin(x)"}, False),
+        ({"expression": "0 0 * * *"}, False),
+        ({"cells": [["Total cost", "=SUM(A1:A3)"]]}, False),
+    ],
+)
+def test_code_under_other_names_is_not_taken_for_a_formula(arguments: dict[str, Any], unread: bool) -> None:
+    assert bool(reading_of(**arguments).unread) is unread
+
+
+def test_python_under_other_names_is_read() -> None:
+    assert "irreversible" in effects_in(reading_of(cells=["import shutil\nshutil.rmtree('/x')"]))
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "line"),
+    [
+        ("run_task", {"cmd": "git", "args": "push --force"}, "git push --force"),
+        ("run_task", {"command": "git", "subcommand": "push", "flags": ["--force"]}, "git push --force"),
+        ("git", {"command": "reset --hard"}, "git reset --hard"),
+        ("git", {"args": ["reset", "--hard"]}, "git reset --hard"),
+        ("git", {"command": "git status"}, "git status"),
+        ("kubectl", {"command": "delete pod x"}, "kubectl delete pod x"),
+        ("docker", {"command": "ps"}, "docker ps"),
+    ],
+)
+def test_a_command_in_pieces_is_read_as_its_line(tool: str, arguments: dict[str, Any], line: str) -> None:
+    assert said_to(tool, **arguments) == said_to("bash", command=line)
+
+
+def test_a_function_of_a_schema_is_sql() -> None:
+    assert said_to("run_query", query="SELECT app.transfer_funds(1, 2)") == {"money_movement"}
+    assert said_to("run_query", query="select best.laptops under 500") == set()

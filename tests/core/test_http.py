@@ -111,3 +111,66 @@ def test_a_call_that_cannot_be_understood_is_unread(arguments: dict[str, Any]) -
 )
 def test_a_document_does_what_its_mutations_are_called(document: str, effects: set[str]) -> None:
     assert effects_in(reading_of(query=document)) == effects
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "effects"),
+    [
+        ("POST", "users/batchDelete", {"write", "delete"}),
+        ("POST", "bot/deleteMessage", {"write", "delete"}),
+        ("POST", "transferFunds", {"write", "money_movement"}),
+        ("POST", "deployService", {"write", "deployment"}),
+        ("POST", "sendEmail", {"write", "external_message"}),
+        ("POST", "grantRole", {"write", "access_change"}),
+        ("POST", "v1/projects/p:setIamPolicy", {"write", "access_change"}),
+        ("POST", "users/5/suspend", {"write", "access_change"}),
+        ("POST", "users/suspend/5", {"write", "access_change"}),
+        ("POST", "orders/5/cancel", {"write", "irreversible"}),
+        ("POST", "users/5/deactivate", {"write", "access_change"}),
+        ("POST", "db/reset", {"write", "irreversible"}),
+        ("POST", "pulls/1/merge", {"write", "irreversible"}),
+        ("GET", "admin/delete-user/5", {"network_read", "delete"}),
+        ("GET", "docs/delete-user/5", {"network_read"}),
+        ("GET", "orders/5/cancel", {"network_read"}),
+        ("POST", "users/search", {"write"}),
+        ("POST", "orders/list", {"write"}),
+        ("POST", "messages/query", {"write"}),
+        ("POST", "messages", {"write"}),
+        ("PUT", "messages/5", {"overwrite"}),
+        ("POST", "payments/estimate", {"write"}),
+    ],
+)
+def test_the_end_of_a_path_is_the_name_of_an_operation(method: str, path: str, effects: set[str]) -> None:
+    assert effects_in(reading_of(method=method, url=f"https://x.test/api/{path}")) == effects
+
+
+@pytest.mark.parametrize(
+    ("arguments", "effects"),
+    [
+        ({"request": "DELETE https://x.test/users/5"}, {"delete"}),
+        ({"endpoint": "POST /api/sendEmail"}, {"write", "external_message"}),
+        ({"request": "GET https://x.test/users/5"}, {"network_read"}),
+        ({"request": "Delete the old ones"}, set()),
+        ({"url": "https://x.test/users/5", "type": "DELETE"}, {"delete"}),
+        ({"url": "https://x.test/users/5", "type": "post"}, set()),
+    ],
+)
+def test_a_method_stands_before_the_address_or_under_another_name(arguments: dict[str, Any], effects: set[str]) -> None:
+    assert effects_in(reading_of(**arguments)) == effects
+
+
+@pytest.mark.parametrize(
+    ("query", "secret"),
+    [
+        ("query { users { email passwordHash apiKey } }", True),
+        ("{ tenant { secretKey } }", True),
+        ("{ secrets { edges { node { name value } } } }", True),
+        ("{ secrets { name } }", False),
+        ("{ settings { value } }", False),
+        ("{ token { symbol price } }", False),
+        ("{ users { name pageInfo { nextToken } } }", False),
+        ("query($token: String!) { me(token: $token) { id } }", False),
+    ],
+)
+def test_a_field_of_graphql_can_hold_a_secret(query: str, secret: bool) -> None:
+    assert ("secret_access" in effects_in(reading_of(query=query))) is secret

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from stage0.core.arguments.reading import TEXT_LIMIT
 from stage0.core.arguments.sql import dialect_named, read_sql
+from stage0.policy import shipped_packs
+
+LEXICON: Final = shipped_packs()["stage0-default"].knowledge.lexicon
 
 
 def effects_of(sql: str, dialect: str | None = None) -> set[str]:
@@ -51,7 +54,7 @@ STATEMENTS: Final[dict[str, set[str]]] = {
     "EXEC('DROP TABLE t')": {"delete", "schema_change"},
     "EXEC sp_executesql N'SELECT 1'": {"read"},
     "EXEC sp_help 'users'": {"read"},
-    "EXEC master..xp_cmdshell 'dir'": {"code_execution"},
+    "EXEC master..xp_cmdshell 'dir'": {"code_execution", "unread"},
     "EXEC sp_wipe": {"unread"},
     "CALL wipe()": {"unread"},
     "DO $$ BEGIN DELETE FROM t; END $$": {"compute", "code_execution", "delete", "bulk", "unread"},
@@ -79,8 +82,8 @@ STATEMENTS: Final[dict[str, set[str]]] = {
     "COPY t TO '/tmp/x'": {"export"},
     "COPY users TO STDOUT": {"export", "personal_data"},
     "COPY (SELECT email FROM users) TO '/tmp/x'": {"read", "export", "personal_data"},
-    "COPY t TO PROGRAM 'sh'": {"export", "code_execution"},
-    "COPY t FROM PROGRAM 'sh'": {"write", "code_execution"},
+    "COPY t TO PROGRAM 'sh'": {"export", "code_execution", "unread"},
+    "COPY t FROM PROGRAM 'sh'": {"write", "code_execution", "unread"},
     "COPY t (a, b) FROM '/tmp/x'": {"write"},
     "COPY t FROM '/etc/shadow'": {"write", "secret_access"},
     "SELECT id INTO OUTFILE '/tmp/x' FIELDS TERMINATED BY ',' FROM t": {"read", "export"},
@@ -138,7 +141,7 @@ STATEMENTS: Final[dict[str, set[str]]] = {
     "SELECT setval('s', 1)": {"read", "overwrite"},
     "SELECT lo_export(1, '/tmp/x')": {"read", "export"},
     "SELECT pg_read_file('x')": {"read", "secret_access"},
-    "SELECT load_extension('x')": {"read", "code_execution"},
+    "SELECT load_extension('x')": {"read", "code_execution", "unread"},
     "SELECT utl_http.request('http://x') FROM dual": {"read", "export"},
     "SELECT http_post('http://x', 'y')": {"read", "export"},
     "SELECT * FROM OPENROWSET('a', 'b', 'c')": {"read", "unread"},
@@ -326,3 +329,65 @@ def test_any_text_is_read_or_unread(text: str) -> None:
     reading = read_sql(text)
     assert all(0 <= seen.start < seen.end <= len(text) for seen in reading.seen)
     assert reading.seen or not reading.read
+
+
+@pytest.mark.parametrize(
+    ("sql", "effects"),
+    [
+        ("SELECT process_refunds()", {"read", "money_movement"}),
+        ("SELECT transfer_funds(1, 2, 500)", {"read", "money_movement"}),
+        ("SELECT * FROM transfer_funds(1, 2, 500)", {"read", "money_movement"}),
+        ("SELECT charge_customer(5, 100)", {"read", "money_movement"}),
+        ("SELECT archive_old_orders()", {"read", "overwrite", "unread"}),
+        ("SELECT approve_all()", {"read", "overwrite", "bulk"}),
+        ("SELECT fn_delete_user(5)", {"read", "delete"}),
+        ('SELECT "deleteUser"(5)', {"read", "delete"}),
+        ("SELECT refund_amount(1), charge_date(2), total_fees(3)", {"read"}),
+        ("SELECT calculate_refund_total(1), my_udf(2), pg_size_pretty(3)", {"read"}),
+        ("SELECT t.id FROM generate_report(5) t", {"read"}),
+    ],
+)
+def test_a_function_that_nobody_knows_acts_as_its_name_says(sql: str, effects: set[str]) -> None:
+    reading = read_sql(sql, None, LEXICON)
+    assert {seen.effect for seen in reading.seen} | (set() if reading.read else {"unread"}) == effects
+
+
+@pytest.mark.parametrize(
+    ("sql", "effects"),
+    [
+        ("SELECT dblink_exec('dbname=prod', 'DROP TABLE users')", {"read", "delete", "schema_change"}),
+        ("SELECT dblink_exec('dbname=prod', $1)", {"read", "unread"}),
+        ("SELECT * FROM dblink('dbname=x', 'SELECT 1') AS t(a int)", {"read"}),
+        (
+            "SELECT cron.schedule('nightly', '0 0 * * *', 'DELETE FROM users')",
+            {"read", "code_execution", "delete", "bulk"},
+        ),
+        ("SELECT cron.schedule('0 0 * * *', 'SELECT 1')", {"read", "code_execution"}),
+        ("SELECT cron.schedule('n', '* * * * *', concat('a', b))", {"read", "code_execution", "unread"}),
+        ("SELECT cron.unschedule('nightly')", {"read", "code_execution", "delete"}),
+        ("SELECT * FROM cron.job", {"read"}),
+        ("EXEC xp_cmdshell 'del /q C:\\data'", {"code_execution", "unread"}),
+        ("EXEC sp_help 'users'", {"read"}),
+    ],
+)
+def test_a_statement_in_a_string_that_runs_is_read(sql: str, effects: set[str]) -> None:
+    assert effects_of(sql) == effects
+
+
+@pytest.mark.parametrize(
+    ("sql", "secret"),
+    [
+        ("SELECT token FROM sessions", True),
+        ("SELECT apiKey FROM tenants", True),
+        ("SELECT passwordHash FROM users", True),
+        ("SELECT value FROM secrets", True),
+        ("SELECT key FROM api_keys", True),
+        ("SELECT value FROM settings", False),
+        ("SELECT name, created_at FROM api_keys", False),
+        ("SELECT count(*) FROM secrets", False),
+        ("SELECT token_count, max_tokens FROM usage", False),
+        ("CREATE TABLE secrets (id int, value text)", False),
+    ],
+)
+def test_secrets_are_read_from_their_columns_and_tables(sql: str, secret: bool) -> None:
+    assert ("secret_access" in effects_of(sql)) is secret

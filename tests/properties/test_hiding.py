@@ -95,11 +95,11 @@ _allowed: Final = st.sampled_from(_ALLOWED)
 
 def _rewritten(fields: Fields, change: Callable[[str], str], *names: str) -> Fields:
     """A request with the texts of some fields changed."""
-    changed = dict(fields)
+    changed: Fields = {"goal": "List the open tickets", **fields}
     for name in names:
-        value = fields.get(name, "" if name == "goal" else [])
+        value = changed.get(name, [])
         changed[name] = change(value) if isinstance(value, str) else [change(text) for text in value]
-    return changed if "goal" in fields else {**changed, "goal": change("List the open tickets")}
+    return changed
 
 
 def _still_stopped(fields: Fields) -> None:

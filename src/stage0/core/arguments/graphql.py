@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
+from stage0.core.arguments.sqltree import holds_secret_rows, names_secret, names_value
 from stage0.core.arguments.verbs import verb_effects
 from stage0.core.lexicon import Lexicon
 
@@ -15,6 +16,8 @@ _START: Final = re.compile(
 _TOKEN: Final = re.compile(
     r"\"\"\"(?:[^\"]|\"(?!\"\")|\\\"\"\")*\"\"\"|\"(?:[^\"\\\n]|\\.)*\"|#[^\n]*|[{}()]|[A-Za-z_]\w*|[:@.$]"
 )
+#: What stands between a collection and its fields.
+_CONNECTIONS: Final = frozenset({"edges", "node", "nodes", "items", "data", "results"})
 _GONE: Final = frozenset({"delete", "destroy", "remove", "purge", "wipe", "erase", "drop"})
 
 
@@ -45,6 +48,9 @@ class _Document:
         self._brackets = 0
         self._operation = ""
         self._before = ""
+        #: The fields that the selections stand in, from the outside, and the last field.
+        self._above: list[str] = []
+        self._field_name = ""
 
     def take(self, word: str, start: int, end: int) -> None:
         """The next token."""
@@ -60,6 +66,10 @@ class _Document:
 
     def _nest(self, word: str, start: int, end: int) -> None:
         self._depth += 1 if word == "{" else -1
+        if word == "{":
+            self._above.append(self._field_name)
+        elif self._above:
+            self._above.pop()
         if self._depth == 0:
             self._operation = ""
         elif self._depth == 1 and not self._operation:
@@ -71,10 +81,22 @@ class _Document:
             self._operation = word
             if word in ("query", "subscription"):
                 self._seen[Seen("read", start, end)] = None
-        elif self._depth == 1 and self._before not in ("@", ".", "$"):
-            if self._text[end : end + 20].lstrip().startswith(":"):
+            self._field_name = ""
+        elif self._depth >= 1 and self._before not in ("@", ".", "$"):
+            after = self._text[end : end + 20].lstrip()
+            if after.startswith(":"):
                 return  # an alias stands before its field
-            self._seen.update((Seen(effect, start, end), None) for effect in self._field(word))
+            self._field_name = word
+            if not after.startswith(("{", "(")) and self._is_secret(word):
+                self._seen[Seen("secret_access", start, end)] = None
+            if self._depth == 1:
+                self._seen.update((Seen(effect, start, end), None) for effect in self._field(word))
+
+    def _is_secret(self, word: str) -> bool:
+        if names_secret(word):
+            return self._operation != "mutation" or word != "token"  # a login hands out its caller's own
+        inside = next((name for name in reversed(self._above) if name and name not in _CONNECTIONS), "")
+        return bool(inside) and names_value(word) and holds_secret_rows(inside)
 
     def _field(self, word: str) -> tuple[str, ...]:
         effects = verb_effects(word, self._lexicon)

@@ -158,27 +158,86 @@ def _whole_number(piece: str) -> int:
 
 
 #: A path segment of more words is a title (`how-to-delete-a-user`).
-_WORDS: Final = 3
+_WORDS: Final = 4
+#: A segment that says which one: a number, an id, a placeholder, an address.
+_WHICH: Final = re.compile(
+    r"\d[\w.-]*|[0-9a-fA-F-]{16,}|[:{<$].*|\w{1,12}_\w*\d\w*|[a-zA-Z]{1,4}-?\d+|[^/@]+@[^/@]+|me|self|latest"
+)
+#: A longer segment is judged by its beginning (in characters).
+_ID_LENGTH: Final = 64
+#: Pages about an operation, under which nothing is done.
+_PAGES: Final = word_set(
+    "docs doc documentation blog blogs wiki help articles article guides guide faq support kb tutorials reference"
+    " questions posts news search tag tags topics category categories"
+)
 
 
 def _path_effects(path: str, method: str, lexicon: Lexicon) -> Iterator[str]:
-    segments = [segment for segment in path.lower().split("/") if segment][-4:]
-    reading = method in READING
-    for index, segment in enumerate(reversed(segments)):
-        if segment in _BY_SEGMENT:
-            yield from _BY_SEGMENT[segment]
-        words = split_words(segment)
-        if not words or len(words) > _WORDS or index > 1:
-            continue
-        if not reading and method and _MONEY.intersection(words[-1:]) and method in ("post", "put"):
-            yield "money_movement"
-        effects = verb_effects(segment, lexicon)
-        if reading or not method:
-            # GET must be safe; a page about deleting is no deletion, an operation that is called so is one.
-            if index == 0 and words[0] in _PLAIN_VERBS and not _DOCUMENT.search(segment):
-                yield from (effect for effect in effects if effect == "delete")
-        elif index == 0:
-            yield from (effect for effect in effects if effect in _CHANGING)
+    """What the last segment of a path says that names no single thing; what stands before it names a collection."""
+    segments = [segment for segment in path.split("/") if segment][-6:]
+    for segment in segments:
+        yield from _BY_SEGMENT.get(segment.lower(), ())
+    single = False
+    while segments and _WHICH.fullmatch(segments[-1][:_ID_LENGTH]):
+        segments.pop()
+        single = True
+    if not segments:
+        return
+    if method in READING or not method:
+        if _PAGES.isdisjoint(segment.lower() for segment in segments):
+            yield from _read_effects(segments[-1], lexicon)
+        return
+    yield from _posted_effects(segments, method, lexicon, single=single)
+
+
+def _read_effects(segment: str, lexicon: Lexicon) -> Iterator[str]:
+    """GET must be safe; a page about deleting is no deletion, an operation that is called so is one."""
+    words = split_words(segment)
+    if words and len(words) < _WORDS and words[0] in _PLAIN_VERBS and not _DOCUMENT.search(segment):
+        yield from (effect for effect in verb_effects(segment, lexicon) if effect == "delete")
+
+
+def _posted_effects(segments: list[str], method: str, lexicon: Lexicon, *, single: bool) -> Iterator[str]:
+    """What an operation does that is called at the end of a path: `users/5/suspend`, `p:setIamPolicy`."""
+    # A custom method stands behind a colon (AIP-136).
+    name = segments[-1].rsplit(":", 1)[-1]
+    words = split_words(name)
+    if not words or len(words) > _WORDS:
+        return
+    if not single and method in ("post", "put") and _MONEY.intersection(words[-1:]) and words[0] not in _ASKING:
+        yield "money_movement"
+    before = split_words(segments[-2]) if len(segments) > 1 else []
+    if before and len(before) <= 2 and before[0] in _PLAIN_VERBS:
+        yield "delete"
+    if single and len(words) == 1 and any(term.role in ("noun", "word") for term in lexicon.word(words[0])):
+        return  # `PUT /messages/5`
+    if words[0] in _COLLECTIONS or words[0] in _ASKING:
+        return
+    effects = verb_effects(name, lexicon)
+    yield from (effect for effect in effects if effect in _CHANGING)
+    if "overwrite" in effects or not effects:
+        yield from _named_change(words, lexicon)
+
+
+def _named_change(words: list[str], lexicon: Lexicon) -> Iterator[str]:
+    """Changes whose word alone is mild, and which cannot be taken back or shut somebody out when they are called."""
+    objects = {term.concept for word in words for term in lexicon.word(word)}
+    if words[0] in _SHUTTING or "access" in objects:
+        yield "access_change"
+    elif words[0] in _ENDING:
+        yield "irreversible"
+
+
+_SHUTTING: Final = word_set(
+    "suspend unsuspend deactivate disable ban unban block lock unlock freeze impersonate promote demote elevate"
+)
+_ENDING: Final = word_set("cancel terminate void reset merge abort reject approve invalidate rollback revert")
+_ASKING: Final = word_set(
+    "search query list find lookup get count filter preview validate estimate calculate check quote simulate verify"
+    " read fetch"
+)
+#: Plurals that name what is added to, not what is done to it.
+_COLLECTIONS: Final = word_set("messages tests reports alerts builds uploads exports downloads runs texts comments")
 
 
 #: A file that is fetched (`delete.py`), unlike a script that runs (`delete.php`).

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from stage0.core.arguments import counts, mail, money
+from stage0.core.arguments import counts, indirect, mail, money
 from stage0.core.arguments.graphql import looks_like_graphql, read_graphql
 from stage0.core.arguments.http import METHODS, READING, is_search, read_method, read_url
+from stage0.core.arguments.mongo import looks_like_mongo, read_mongo
 from stage0.core.arguments.path import read_path, spreads, written
 from stage0.core.arguments.python import read_python
 from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, whole, word_set
@@ -93,6 +94,8 @@ _BODY: Final = frozenset({"body", "data", "json", "payload", "form", "content"})
 _OPERATION: Final = frozenset(
     {"action", "operation", "op", "opcode", "operationtype", "操作", "動作", "动作", "アクション"}
 )
+_CODED: Final = frozenset({"cells", "cell", "function", "expression", "expr", "func", "pagefunction", "fn"})
+_STAGES: Final = frozenset({"pipeline", "stages", "aggregation"})
 _DIALECT: Final = frozenset({"dialect", "engine", "driver", "flavor", "flavour", "dbtype"})
 _RECIPIENT: Final = word_set(
     "to cc bcc recipient recipients receiver receivers channel channels phone phones addressee addressees 收件人"
@@ -204,10 +207,11 @@ _ROLE_WORDS: Final = (
     ("mode", frozenset({"mode"})),
     ("currency", frozenset({"currency", "ccy", "幣別", "币种"})),
     ("customer", frozenset({"customer"})),
-    ("args", frozenset({"args"})),
+    ("args", frozenset({"args", "arguments", "argv", "flags", "subcommand", "options", "opts", "arg", "switches"})),
     ("value", frozenset({"value"})),
     ("all", frozenset({"all", "everything"})),
     ("jsonrpc", frozenset({"jsonrpc"})),
+    ("type", frozenset({"type", "action", "operation", "op"})),
 )
 
 
@@ -290,6 +294,7 @@ class _Reader:
         self._commands = commands
         self._lexicon = lexicon
         words = {word for tool in tools for word in split_words(tool[:200])}
+        self._around = indirect.Around(tools)
         self._drafted = not _DRAFTS.isdisjoint(words)
         self._dialect = next((found for word in words if (found := dialect_named(word))), None)
         self._sightings: dict[Sighting, None] = {}
@@ -303,6 +308,8 @@ class _Reader:
         self._amount = 0.0
         #: Places that an object as a whole has spoken for.
         self._taken: set[int] = set()
+        #: Whether the arguments say which thing they are about.
+        self._identified = False
 
     def read(self, arguments: dict[str, Any], path: str) -> ArgumentsReading:
         try:
@@ -369,6 +376,7 @@ class _Reader:
             self._keyed(key, named, item, at)
             if type(item) in _HOLDING:
                 inner.append((item, named, at, dialect))
+        self._states(value, name, place)
         if fields:
             dialect = self._together(fields, value, dialect)
             inner = [(item, named, at, dialect) for item, named, at, _ in inner if id(at) not in self._taken]
@@ -388,7 +396,7 @@ class _Reader:
             for field in fields["dialect"]:
                 if isinstance(field.value, str):
                     dialect = dialect_named(field.value) or dialect
-        if "shell" in fields and "args" in fields:
+        if "args" in fields:
             self._command_line(fields)
         if "method" in fields or "url" in fields or "override" in fields:
             self._http(fields)
@@ -396,6 +404,8 @@ class _Reader:
             self._operation(fields, value)
         if "recipient" in fields and "message" in fields:
             self._message(fields)
+        if "amount" in fields:
+            self._paid(fields, value)
         if "amount" in fields or ("value" in fields and "account" in fields):
             self._payment(fields)
         if not _WIDENING.isdisjoint(fields):
@@ -403,18 +413,26 @@ class _Reader:
         return dialect
 
     def _command_line(self, fields: Fields) -> None:
-        """`{"command": "rm", "args": ["-rf", "/"]}` is one line."""
-        command, args = fields["shell"][0], fields["args"][0]
-        if isinstance(command.value, str) and isinstance(args.value, list):
-            words = [item for item in args.value if isinstance(item, str)]
-            if len(words) == len(args.value):
-                self._taken |= {id(command.place), id(args.place)}
-                self._text(f"{command.value} {shlex.join(words)}", command.name, command.place, None)
+        """`{"command": "rm", "args": ["-rf", "/"]}` is one line; so is `{"args": "reset --hard"}` of a tool `git`."""
+        given = sorted(fields["args"], key=lambda field: field.name.last != "subcommand")
+        commands = [field for field in fields.get("shell", ()) if field not in given]
+        if (not commands and not self._around.program) or (commands and not isinstance(commands[0].value, str)):
+            return
+        parts = [part for field in given if (part := _argument_line(field.value)) is not None]
+        if len(parts) < len(given) or not parts:
+            return
+        if commands:
+            parts.insert(0, commands[0].value)
+        first = (commands or given)[0]
+        self._taken |= {id(field.place) for field in (*commands[:1], *given)}
+        self._text(" ".join(parts), _COMMAND_NAME, first.place, None)
 
     def _http(self, fields: Fields) -> None:
         urls = [field for field in fields.get("url", ()) if isinstance(field.value, str)]
         methods = [field for field in fields.get("method", ()) if isinstance(field.value, str)]
         method = ""
+        if urls and not methods:
+            methods = [field for field in fields.get("type", ()) if _is_method(field.value)]
         for field in methods:
             found, method = self._method(field, has_url=bool(urls or fields.get("path")), rpc="jsonrpc" in fields)
             if found is not None and not (method == "post" and self._asks(fields, urls)):
@@ -541,6 +559,34 @@ class _Reader:
             if money.amount_of(field.value):
                 self._note(field.place, _text_of(field.value), ("money_movement",), spoke=True)
 
+    def _paid(self, fields: Fields, value: dict[str, Any]) -> None:
+        """An amount and somebody by name, with nothing that says what they are for."""
+        field = fields["amount"][0]
+        if not money.amount_of(field.value):
+            return
+        pays = indirect.pays_somebody(value, self._around)
+        if pays:
+            self._amount = max(self._amount, money.amount_of(field.value))
+            self._note(field.place, _text_of(field.value), ("money_movement",), spoke=True)
+        elif pays is None:
+            self._is_unread(field.place)
+
+    def _states(self, value: dict[str, Any], name: _Name, place: _Place) -> None:
+        """States that are set beside what they are set of, and trades."""
+        if self._around.looking or (place.depth and name.last not in indirect.CHANGED):
+            return
+        keys = [_name(key).words for key in value]
+        if not place.depth:
+            self._identified = indirect.names_one(keys)
+        identified = self._identified or indirect.names_one(keys)
+        placed = indirect.names_place(keys)
+        for key, item in value.items():
+            effects = indirect.state_effects(_name(key).words, item, identified=identified, placed=placed)
+            if effects:
+                self._note(_Place(place, key, place.depth + 1), _text_of(item), effects, spoke=True)
+        if indirect.is_trade(value):
+            self._note(place, "side", ("money_movement",), spoke=True)
+
     def _reach(self, fields: Fields) -> None:
         """No limit, an empty filter, a wildcard: they name everything."""
         for role, is_wide in _WIDE_VALUES:
@@ -578,13 +624,18 @@ class _Reader:
     def _read_one(self, text: str, name: _Name, dialect: str | None) -> ArgumentReading | None:
         """None where no parser is meant for this argument."""
         last = name.last
+        indirect_reading = self._indirect(text, name)
+        if indirect_reading is not None:
+            return indirect_reading
         if last in _SHELL:
-            reading = read_shell(text, self._commands)
+            reading = read_shell(self._program_line(text), self._commands)
             return _with(reading, text, "secret_access") if holds_secret(text) else reading
         if last in _SQL:
-            return self._mongo(text) or read_sql(text, dialect)
+            return self._mongo(text) or read_sql(text, dialect, self._lexicon)
         if last in _QUERY or last in _STATEMENT:
             return self._query(text, dialect, last in _STATEMENT)
+        if last in _STAGES and text.lstrip()[:1] in ("[", "{"):
+            return read_mongo(text, self._lexicon)
         if last in _PATH:
             reading = read_path(text)
             return reading if reading.seen or "//" not in text else _dangers(read_url(text, "", self._lexicon))
@@ -597,9 +648,45 @@ class _Reader:
         if last in _CODE:
             return UNREAD
         if last not in _PROSE and _WHOLE_SQL.match(text):
-            reading = read_sql(text, dialect)
+            reading = read_sql(text, dialect, self._lexicon)
             return reading if reading.read else None
         return None
+
+    def _indirect(self, text: str, name: _Name) -> ArgumentReading | None:
+        """The name of what is called, what a runner is told, a label that is clicked, a request in one line, code."""
+        last, around = name.last, self._around
+        line = indirect.request_line(text) if last in indirect.REQUESTED else None
+        if line is not None:
+            return _both(read_method(line[0]), read_url(line[1], line[0].lower(), self._lexicon), text)
+        effects: tuple[str, ...] = ()
+        if around.clicking and last in indirect.LABELLED:
+            effects = indirect.label_effects(text, self._lexicon)
+        elif around.called(name.words):
+            effects = indirect.named_effects(text, self._lexicon)
+        if (
+            not effects
+            and around.running
+            and last in indirect.TOLD
+            and (" " in text.strip() or not text.isascii())
+            and last not in _SHELL
+        ):
+            effects = indirect.told_effects(text, self._lexicon)
+        if effects:
+            return whole(text, *effects)
+        return self._coded(text) if last in _CODED else None
+
+    def _coded(self, text: str) -> ArgumentReading | None:
+        """Code under a name that also stands for formulas: Python, or nothing that is read here."""
+        if not indirect.is_code(text):
+            return None
+        return read_python(text, lambda line: read_shell(line, self._commands))
+
+    def _program_line(self, text: str) -> str:
+        """`reset --hard` of a tool `git` is `git reset --hard`."""
+        program = self._around.program
+        if not program or text.split(maxsplit=1)[:1] == [program] or _PROGRAM_NAMED.search(text):
+            return text
+        return f"{program} {text}"
 
     def _query(self, text: str, dialect: str | None, stated: bool) -> ArgumentReading | None:
         """Under `query` stands any language: SQL, GraphQL, MongoDB's shell, or words to search for; under `statement`
@@ -607,28 +694,10 @@ class _Reader:
         if looks_like_graphql(text):
             return read_graphql(text, self._lexicon)
         is_sql = _is_sql(text, dialect) or (stated and head_of(text.upper().split(maxsplit=3)[:3]) is not None)
-        return self._mongo(text) or (read_sql(text, dialect) if is_sql else None)
+        return self._mongo(text) or (read_sql(text, dialect, self._lexicon) if is_sql else None)
 
     def _mongo(self, text: str) -> ArgumentReading | None:
-        """`db.users.deleteMany({})` of MongoDB's shell."""
-        calls = list(_MONGO.finditer(text))
-        if not calls or calls[0].start() != len(text) - len(text.lstrip()):
-            return None
-        effects: dict[str, None] = {}
-        for call in calls:
-            words = tuple(split_words(call[1]))
-            if words[0] in ("find", "aggregate", "count", "distinct", "get", "estimated", "show", "stats"):
-                acting = (
-                    words[2:] if words[:2] == ("find", "one") else words[2:] if words[:2] == ("find", "and") else ()
-                )
-                effects.update(dict.fromkeys(verb_effects("_".join(acting), self._lexicon) if acting else ("read",)))
-            else:
-                effects.update(dict.fromkeys(verb_effects(call[1], self._lexicon) or ("unknown",)))
-            if not HARMLESS.issuperset(effects) and _EMPTY_CALL.match(text, call.end()) and words[-1] != "one":
-                effects["bulk"] = None
-        understood = "unknown" not in effects
-        effects.pop("unknown", None)
-        return ArgumentReading(tuple(Seen(effect, 0, len(text)) for effect in effects), read=understood)
+        return read_mongo(text, self._lexicon) if looks_like_mongo(text) else None
 
     # -- noting
 
@@ -706,7 +775,10 @@ _WIDENING: Final = frozenset({"limit", "filter", "target", "count", "recipient"}
 
 
 #: Names under which JSON stands as a text.
-_JSON: Final = word_set("body data json payload params parameters arguments args input variables request filter query")
+_JSON: Final = word_set(
+    "body data json payload params parameters arguments args input variables request filter query pipeline"
+    " stages aggregation"
+)
 _BODY_NAME: Final = _Name(("body",), "body", frozenset())
 
 
@@ -721,6 +793,22 @@ def _decoded(text: str, name: _Name) -> dict[str, Any] | list[Any] | None:
     return value if isinstance(value, (dict, list)) else None
 
 
+#: A line that names its programs itself.
+_PROGRAM_NAMED: Final = re.compile(
+    r"^\s*(?:sudo|cd|export|env|/\S+|\w+=\S*)\s|[;&|]\s*(?:git|kubectl|docker|helm|terraform|npm|aws|gcloud|az)\s"
+)
+_COMMAND_NAME: Final = _Name(("command",), "command", frozenset())
+
+
+def _argument_line(value: Any) -> str | None:
+    """The words of a command's arguments as they would be typed; None where they are no words."""
+    if isinstance(value, str):
+        return None if value.lstrip()[:1] in ("{", "[") else value
+    if isinstance(value, list) and all(isinstance(item, (str, int, float)) for item in value):
+        return shlex.join(str(item) for item in value)
+    return None
+
+
 def _is_one_line(value: list[Any]) -> bool:
     """Whether a list under a command's name holds the words of one line; several lines are read one by one."""
     return bool(value) and all(isinstance(item, str) for item in value) and " " not in value[0].strip()
@@ -728,6 +816,21 @@ def _is_one_line(value: list[Any]) -> bool:
 
 def _is_wallet(value: Any) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(r"0x[0-9a-fA-F]{40}|bc1[a-z0-9]{20,80}", value.strip()))
+
+
+def _is_method(value: Any) -> bool:
+    """A method under `type`; in small letters, `post` and `get` may be something else."""
+    return isinstance(value, str) and value in (
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "put",
+        "patch",
+        "delete",
+    )
 
 
 _MCP: Final = re.compile(
@@ -745,6 +848,11 @@ def _text_of(value: Any) -> str:
 
 def _with(reading: ArgumentReading, text: str, effect: str) -> ArgumentReading:
     return ArgumentReading((*reading.seen, Seen(effect, 0, len(text))), reading.read)
+
+
+def _both(one: ArgumentReading, other: ArgumentReading, text: str) -> ArgumentReading:
+    effects = dict.fromkeys(seen.effect for seen in (*one.seen, *other.seen))
+    return ArgumentReading(tuple(Seen(effect, 0, len(text)) for effect in effects), one.read and other.read)
 
 
 def _dangers(reading: ArgumentReading) -> ArgumentReading:
@@ -766,16 +874,13 @@ def _strings(value: Any) -> Iterator[str]:
             waiting.extend(item)
 
 
-_MONGO: Final = re.compile(r"\bdb(?:\.\w+|\.getCollection\([^()]{0,80}\)|\[[^\[\]]{0,80}\])?\.(\w+)\s*\(")
-_EMPTY_CALL: Final = re.compile(r"\s*(?:\{\s*\}\s*[,)]|\))")
-
 # -- whether a text is SQL
 
 _ID: Final = r"[\w.\"`\[\]]+"
 #: Statements by their first words, as no sentence begins.
 _STATEMENTS: Final = (
     r"select\s++(?:(?:distinct|all|top\s++\d+)\s++)?[\w.*\"`\[\]@$:'(),\s+/-]{1,1000}?\sfrom\s++[\w\"`\[(]",
-    r"select\s++(?:[\d'@*(\"]|\w+\s*\()",
+    r"select\s++(?:[\d'@*(\"]|\w+(?:\s*\.\s*\w+){0,3}\s*\()",
     r"with\s++(?:recursive\s++)?[\w\"`]+\s*(?:\([^()]{0,500}\)\s*)?as\s*(?:(?:not\s++)?materialized\s*)?\(",
     r"insert\s++(?:into|or\s++\w+\s++into|ignore\s++into|overwrite)\b",
     r"(?:replace|merge|upsert)\s++into\b",

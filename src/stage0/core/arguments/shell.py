@@ -12,7 +12,8 @@ import tree_sitter
 
 from stage0.core.arguments.path import holds_secrets, written
 from stage0.core.arguments.python import read_python
-from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
+from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
+from stage0.core.arguments.shell_data import grave_script, put, reveals, searches_secrets, secret_variable, sent
 from stage0.core.arguments.shell_programs import read_program
 from stage0.core.arguments.shell_table import (
     CLOSE,
@@ -79,11 +80,12 @@ _BESIDE: Final = frozenset({_ASSIGNMENT, _FILE, _HERESTRING})
 
 class _Fed(msgspec.Struct, frozen=True):
     """What a command is given to read. `node` says it, where it may be a literal: the command before the pipe, a
-    heredoc, a here-string. `text` is it already."""
+    heredoc, a here-string. `text` is it already. `name`: the command before the pipe, where it is plain."""
 
     kind: Literal["pipe", "heredoc", "string", "text", "other"]
     node: tree_sitter.Node | None = None
     text: str | None = None
+    name: str = ""
 
 
 _FED: Final = _Fed("other")
@@ -119,12 +121,25 @@ def _plain(plain: list[tuple[list[str], int, int, bool]], commands: Commands) ->
     script = _Script(_Context(commands), "", 0)
     seen: list[Seen] = []
     before: list[str] = []
-    for words, start, end, piped in plain:
-        fed = _Fed("text", text=_printed(before)) if piped else None
-        seen.extend([Seen(effect, start, end) for effect in dict.fromkeys(script.effects(words, fed, 0))])
+    for index, (words, start, end, piped) in enumerate(plain):
+        fed = _Fed("text", text=_printed(before), name=before[0]) if piped else None
+        effects = dict.fromkeys(script.effects(words, fed, 0))
+        if "secret_access" in effects and index + 1 < len(plain) and plain[index + 1][3]:
+            _hush(words, plain[index + 1][0], effects)
+        seen.extend([Seen(effect, start, end) for effect in effects])
         before = words
     return seen
 
+
+def _hush(words: list[str], following: Sequence[str], effects: dict[str, None]) -> None:
+    """What is printed into a login, or is only counted, is shown to nobody."""
+    if words[0] in _PRINTING and (following[0] in _COUNTING or not _LOGIN.isdisjoint(following)):
+        del effects["secret_access"]
+
+
+_PRINTING: Final = frozenset({"echo", "printf"})
+_COUNTING: Final = frozenset({"wc", "sha256sum", "sha1sum", "md5sum", "shasum"})
+_LOGIN: Final = frozenset({"--password-stdin", "--with-token", "--passphrase-fd"})
 
 _Found = tuple[str, int, int]
 
@@ -141,17 +156,19 @@ def _in_characters(found: Iterable[_Found], text: str) -> Iterator[_Found]:
 class _Context:
     """What one reading keeps: the table, and the functions that the text itself defines."""
 
-    __slots__ = ("commands", "functions")
+    __slots__ = ("commands", "functions", "telling")
 
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
         self.functions: set[str] = set()
+        #: Variables that are given the output of a command that says something of this machine.
+        self.telling: set[str] = set()
 
 
 class _Script:
     """One text of shell commands: the argument itself, or one that a command in it runs."""
 
-    __slots__ = ("context", "depth", "found", "source", "todo")
+    __slots__ = ("context", "depth", "found", "hushed", "source", "todo")
 
     def __init__(self, context: _Context, source: str, depth: int) -> None:
         self.context = context
@@ -159,6 +176,8 @@ class _Script:
         self.source = source
         self.depth = depth
         self.found: list[_Found] = []
+        #: Where commands begin whose output is not shown.
+        self.hushed: set[int] = set()
         #: Nodes still to be read: with what they are fed, words that a redirection took from them, and their level.
         self.todo: list[tuple[tree_sitter.Node, _Fed | None, tuple[str, ...], int]] = []
 
@@ -215,6 +234,9 @@ class _Script:
     def _pipeline(self, node: tree_sitter.Node, fed: _Fed | None, level: int) -> None:
         children = node.named_children
         for index in range(len(children) - 1, 0, -1):
+            following = self._text(children[index]).split()
+            if following and (following[0] in _COUNTING or not _LOGIN.isdisjoint(following)):
+                self.hushed.add(children[index - 1].start_byte)
             self.todo.append((children[index], _Fed("pipe", children[index - 1]), (), level + 1))
         self.todo.append((children[0], fed, (), level + 1))
 
@@ -234,6 +256,8 @@ class _Script:
             elif which == _FILE:
                 more.extend(self._beyond(child))
                 own = _FED if self._reads(child) else own
+                if body is not None and _INTO_FILE.match(self._text(child)):
+                    self.hushed.add(body.start_byte)
                 self.todo.append((child, None, (), level + 1))
             else:
                 body = child
@@ -304,6 +328,8 @@ class _Script:
 
     def _assigned(self, node: tree_sitter.Node) -> Iterator[str]:
         name, _, value = self._text(node).partition("=")
+        if ("$(" in value or "`" in value) and reveals(OPEN + value.strip('"') + CLOSE):
+            self.context.telling.add(name.rstrip("+"))
         yield from _assignment(name.rstrip("+"), value)
 
     def _declared(self, node: tree_sitter.Node) -> Iterator[str]:
@@ -327,7 +353,9 @@ class _Script:
         if simple is not None:
             if more:
                 simple.extend(more)
-            for effect in dict.fromkeys(self.effects(simple, fed, 0)):
+            effects = dict.fromkeys(self.effects(simple, fed, 0))
+            self._hush(simple, node, effects)
+            for effect in effects:
                 self.found.append((effect, start, end))
             return
         words: list[str] = []
@@ -344,7 +372,14 @@ class _Script:
                 words.extend(words_of(child, source))
                 todo.append((child, fed, (), level + 1))
         words.extend(more)
-        self._say(node, [*before, *self.effects(words, fed, 0)] if words else before)
+        effects = dict.fromkeys(self.effects(words, fed, 0) if words else ())
+        self._hush(words, node, effects)
+        self._say(node, [*before, *effects])
+
+    def _hush(self, words: list[str], node: tree_sitter.Node, effects: dict[str, None]) -> None:
+        """What is printed into a file, or into a login, is shown to nobody."""
+        if node.start_byte in self.hushed and "secret_access" in effects and words[0] in _PRINTING:
+            del effects["secret_access"]
 
     def _beside(
         self, child: tree_sitter.Node, fed: _Fed | None, words: list[str], before: list[str], level: int
@@ -369,7 +404,8 @@ class _Script:
             return doubt
         if node.plain:
             effects = [*doubt, *node.base]
-            if not node.flags.names and any([_shows(word) for word in words[1:]]):
+            tells = secret_variable if node.flags.prints else None if node.flags.names else _shows
+            if tells is not None and any([tells(word) for word in words[1:]]):
                 effects.append("secret_access")
             return effects
         return [*doubt, *_Meant(self, told_apart(node, words), fed, runs).effects()]
@@ -427,6 +463,14 @@ class _Script:
         """What a shell command does that stands in a Python program."""
         return ArgumentReading(tuple([Seen(effect, 0, 0) for effect in self.code("shell", text, None)]))
 
+    def feeder(self, fed: _Fed | None) -> str:
+        """The name of the command that feeds another; nothing where it is fed nothing."""
+        if fed is None:
+            return ""
+        if fed.name or fed.node is None or fed.kind != "pipe":
+            return fed.name or "?"
+        return (self._text(fed.node).split(None, 1) or ["?"])[0]
+
     def given(self, fed: _Fed) -> str | None:
         """The text that a command is fed, where it stands in the line. None where only the run can tell."""
         node = fed.node
@@ -444,6 +488,9 @@ class _Script:
         if node.kind_id != _COMMAND or any([c.kind_id in (_FILE, _HERESTRING, _ASSIGNMENT) for c in node.children]):
             return None
         return _printed([word for child in node.named_children for word in words_of(child, self.source)])
+
+
+_INTO_FILE: Final = re.compile(r"(?:1|&)?>>?\s*+(?!&|/dev/(?:stdout|stderr|tty|tcp|udp))")
 
 
 def _utf8(text: str) -> str:
@@ -488,6 +535,8 @@ class _Meant:
         else:
             effects.append("unknown")
         self._files(effects)
+        if node.traces:
+            self._traces(effects)
         return effects
 
     def _only_tells(self) -> bool:
@@ -503,6 +552,8 @@ class _Meant:
         node, line, script = self.node, self.line, self.script
         effects: list[str] = []
         ran = False
+        if node.flags.besides:
+            return script.code("python", "\n".join([*line.options.get("-s", ()), *line.args]), None)
         for option, language in node.code.items():
             for value in line.options.get(option, ()):
                 ran = True
@@ -517,9 +568,10 @@ class _Meant:
                 if index < len(line.args):
                     ran = True
                     effects.extend(script.code(language, line.args[index], None))
+        here = self._here() if line.inner else _HERE
         for words in line.inner:
             ran = True
-            effects.extend(script.effects([_HERE if word == "{}" else word for word in words], None, self.runs + 1))
+            effects.extend(script.effects([here if word == "{}" else word for word in words], None, self.runs + 1))
         if line.tail or (node.flags.runs == "env" and "-S" in line.options):
             ran = True
             effects.extend(self._tail())
@@ -528,6 +580,11 @@ class _Meant:
                 return self._fed_program(node.stdin)
             return self._known_script()
         return effects if ran else None
+
+    def _here(self) -> str:
+        """What stands for the files that `find` gives to a command: one that holds secrets, where it looks for such."""
+        options = self.line.options
+        return next((value for option in _NAMING for value in options.get(option, ()) if _shows(value)), _HERE)
 
     def _reads_program(self) -> bool:
         """Whether what is fed in is run: not where an interpreter is given a file."""
@@ -559,9 +616,13 @@ class _Meant:
         while tail and (match := _ASSIGNING.match(tail[0])) and not node.module:
             effects.extend(_assignment(match[1], tail[0][match.end() :]))
             tail = tail[1:]
-        if node.module:
+        if node.module and not node.module.isdisjoint(line.options):
             found, _ = script.find(tail[0])
-            return script.effects(tail, self.fed, self.runs + 1) if found else ["code_execution"]
+            if found is None:
+                return ["code_execution", "unknown"] if grave_script(tail[0].rpartition(".")[2]) else ["code_execution"]
+            return script.effects(tail, self.fed, self.runs + 1)
+        if node.flags.runs == "package":
+            return [*effects, *self._package(tail)]
         if node.flags.runs == "shell":
             return [*effects, *script.code("shell", " ".join(tail), self.fed)]
         if node.flags.runs == "parallel":
@@ -575,6 +636,41 @@ class _Meant:
         if tail[0].startswith("-"):
             return [*effects, *node.base]  # options of what runs by itself, such as an image's own program
         return [*effects, *script.effects(tail, self.fed, self.runs + 1)]
+
+    def _package(self, tail: list[str]) -> list[str]:
+        """What a package does: anything; but where the table knows it, what its words say."""
+        if not tail:
+            return list(self.node.base)
+        name, *rest = tail
+        name = _VERSION.sub("", name)
+        commands = self.script.context.commands
+        node = None if name in _ALSO_SCRIPTS else commands.find(name.lower())
+        if node is None:
+            grave = grave_script(name) or (bool(rest) and rest[0] in _GRAVE_WORDS) or dynamic(name)
+            return [*self.node.base, "unknown"] if grave else list(self.node.base)
+        effects = (
+            self.script.effects([name.lower(), *rest], self.fed, self.runs + 1)
+            if "/" not in name
+            else [*_Meant(self.script, told_apart(node, [name, *rest]), self.fed, self.runs + 1).effects()]
+        )
+        # A formatter that is run as a package changes what running code may.
+        return [*self.node.base, *[effect for effect in effects if effect != "overwrite"]]
+
+    def _traces(self, effects: list[str]) -> None:
+        """Add what its words say of where data goes, and of scripts of a project."""
+        flags, line, fed = self.node.flags, self.line, self.fed
+        if flags.scripts:
+            names = line.args[:1] if flags.scripts == "first" else [arg for arg in line.args if "=" not in arg]
+            if any([dynamic(name) or grave_script(name) for name in names]):
+                effects.append("unknown")
+        if flags.searches and searches_secrets(line, self.script.feeder(fed)):
+            effects.append("secret_access")
+        if flags.sends or flags.piped:
+            effects.extend(
+                sent(line, self.script.context.telling, fed=fed is not None and self.script.given(fed) is None)
+            )
+        if flags.writes:
+            effects.extend(put(line))
 
     def _xargs(self, tail: list[str]) -> list[str]:
         """The command of `xargs`: what is read comes last, several at once, or where a placeholder stands."""
@@ -612,17 +708,32 @@ class _Meant:
         changes = "overwrite" in effects or "write" in effects
         if flags.last and args and changes:
             effects.extend(written(args[-1]))
+        if flags.all and changes:
+            effects.extend([effect for word in args for effect in written(word)])
         if flags.names:
             return
         if flags.last and changes and len(args) > 1:
             args = args[:-1]
+        unseen = self.node.uses.union(flags.writes) if flags.writes else self.node.uses
         shown = any([_shows(word) for word in args[flags.texts :]]) or any(
-            [_shows(v) for option, values in line.options.items() if option not in self.node.uses for v in values]
+            [_shows(v) for option, values in line.options.items() if option not in unseen for v in values]
         )
         if shown:
             effects.append("secret_access")
 
 
+#: Options by which `find` picks files.
+_NAMING: Final = ("-name", "-iname", "-path", "-ipath", "-wholename")
+_VERSION: Final = re.compile(r"(?<=.)@[^/@]*\Z")
+#: Scripts are called so as well as commands that they have nothing to do with.
+_ALSO_SCRIPTS: Final = word_set(
+    "format open sync watch write time type test host file code reset kill link env local size info help look top"
+    " ps w x d c clear stat which where paste export set install view split sum strip bind trap wait"
+)
+_GRAVE_WORDS: Final = word_set(
+    "deploy destroy publish release drop reset rollback db:drop db:reset db:migrate migrate down delete remove purge"
+    " --prod --production"
+)
 #: A program of the project's own: `./gradlew`, `scripts/build.sh`.
 _SCRIPT: Final = re.compile(r"(?:\.{1,2}/)?(?:[\w.-]+/)+[\w.-]+\Z|[\w-]+\.(?:sh|bash|py|rb|pl|js|ts)\Z")
 _GRAVE: Final = re.compile(

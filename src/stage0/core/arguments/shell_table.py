@@ -27,7 +27,7 @@ OPEN: Final = "\0"
 CLOSE: Final = "\1"
 
 Language = Literal["shell", "python", "sql", "sqlite", "prints", "awk", "sed", "mongo", "powershell", "file"]
-Runs = Literal["", "words", "shell", "env", "xargs", "parallel"]
+Runs = Literal["", "words", "shell", "env", "xargs", "parallel", "package"]
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,15 +44,19 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (`tar xf`). `fold`: subcommands in any case. `stops`: options end at the first word.
 
     `runs`: what follows is another command, as words or as shell text, after `skips` words; `mixed`: further options
-    may stand between. `inner`: options that begin a command, up to `;` or `+`. `module`: options whose value
-    and rest are a command.
+    may stand between; `package`: of a package, which may be anybody's. `inner`: options that begin a command, up to `;`
+    or `+`. `module`: options whose value and rest are a command.
 
     `code`: options whose value is a program, and its language; `flagged`: options that make the first word one
     (`sh -xc`); `program`: the word at an index is one, unless such an option is there; `stdin`: what is piped in is one
-    where there is no other and no word at all.
+    where there is no other and no word at all. `besides`: words are programs even where an option has one.
+
+    `scripts`: the first word, or all, name scripts of a project. `prints`: words are printed. `walks`: it searches what
+    stands below. `searches`: it shows the lines that it finds. `sends`: options whose value goes to another host, which
+    the words name; `piped`: what is piped in goes there as well. `writes`: options that name a file or folder to write.
 
     `names`: words are names or text, so naming a file of secrets shows none. `uses`: options whose file is used, not
-    shown. `last`: the last word is written to, not read."""
+    shown. `last`: the last word is written to, not read; `all`: every word is."""
 
     effects: tuple[str, ...] = ()
     when: Mapping[str, tuple[str, ...]] = {}
@@ -77,8 +81,17 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     names: bool = False
     uses: tuple[str, ...] = ()
     last: bool = False
+    all: bool = False
     texts: int = 0
     script: bool = False
+    besides: bool = False
+    scripts: Literal["", "first", "all"] = ""
+    prints: bool = False
+    searches: bool = False
+    walks: bool = False
+    sends: tuple[str, ...] = ()
+    piped: bool = False
+    writes: tuple[str, ...] = ()
 
 
 class Line:
@@ -180,6 +193,7 @@ class Node:
         "stdin",
         "sub",
         "takes",
+        "traces",
         "uses",
         "values",
         "wild",
@@ -213,6 +227,8 @@ class Node:
         self.fallback: Node | None = None
         #: Whether it may run something: a program or a command that it is given.
         self.acts = False
+        #: Whether its words say where data goes, or which script runs.
+        self.traces = False
         #: Whether the effects hold whatever stands behind the name, so that its words need no telling apart.
         self.plain = False
 
@@ -357,15 +373,20 @@ def _finish(node: Node, parent: Node | None) -> None:
             dash=node.flags.dash or above.dash,
             fold=node.flags.fold or above.fold,
             names=node.flags.names or above.names,
+            sends=node.flags.sends or above.sends,
+            piped=node.flags.piped or above.piped,
+            writes=node.flags.writes or above.writes,
         )
     node.known = node.takes | node.attached | node.inner | set(node.flags.flagged) | set(_named(node))
     node.longs = tuple(sorted(option for option in node.known if option.startswith("--")))
     node.rules.with_beats()
     flags = node.flags
+    if flags.sends or flags.piped or flags.writes or flags.searches or flags.scripts:
+        node.traces = True
     node.acts = bool(
         node.code or node.program or node.inner or node.module or node.stdin or flags.runs or flags.flagged
     )
-    judged = node.rules.all or node.doors.all or node.rehearsal.all
+    judged = node.rules.all or node.doors.all or node.rehearsal.all or node.traces
     node.plain = bool(node.base) and not (judged or node.acts or node.sub or node.patterns or node.fallback)
     for word, child in node.sub.items():
         pattern = next((each for prefix, each in node.patterns if word.startswith(prefix)), None)

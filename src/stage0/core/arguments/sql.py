@@ -25,6 +25,7 @@ from stage0.core.arguments.path import holds_secrets
 from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
 from stage0.core.arguments.sqlheads import head_of, pragma, procedure, setting
 from stage0.core.arguments.sqltree import PERSONS, Found, effects_in
+from stage0.core.lexicon import Lexicon
 
 # It writes the beginning of a statement that it does not know to the log; there may be secrets in it.
 sqlglot_parser.logger.disabled = True
@@ -77,13 +78,14 @@ def dialect_named(name: str) -> str | None:
     return word if word in _DIALECTS else None
 
 
-def read_sql(text: str, dialect: str | None = None) -> ArgumentReading:
-    """The effects of every statement in a text. Unread where one does not parse, is too long or too deep."""
+def read_sql(text: str, dialect: str | None = None, lexicon: Lexicon | None = None) -> ArgumentReading:
+    """The effects of every statement in a text. Unread where one does not parse, is too long or too deep. With a
+    `lexicon`, a function that is not known acts as its name says."""
     if len(text) > TEXT_LIMIT:
         return UNREAD
     seen: dict[Seen, None] = {}
     read = True
-    for reading in _readings(text, dialect):
+    for reading in _readings(text, dialect, lexicon):
         seen.update(dict.fromkeys(reading.seen))
         read = read and reading.read
     return ArgumentReading(tuple(seen), read=read and bool(seen))
@@ -122,17 +124,17 @@ _OTHERS: Final = ("", "postgres", "mysql", "tsql")
 _TRIED_AGAIN: Final = 16_384
 
 
-def _readings(text: str, dialect: str | None) -> Iterator[ArgumentReading]:
+def _readings(text: str, dialect: str | None, lexicon: Lexicon | None) -> Iterator[ArgumentReading]:
     signs = {_SIGNS[index] for index, _, _ in _LOOK.find_matches_as_indexes(text.lower())}
     if dialect is None:
         dialect = next(
             (name for name, needed, pattern in _GUESSES if not needed.isdisjoint(signs) and pattern.search(text)), ""
         )
-    best = _read_in(text, dialect)
+    best = _read_in(text, dialect, lexicon)
     if not best.read and len(text) <= _TRIED_AGAIN:
         for other in _OTHERS:
             if other != dialect:
-                again = _read_in(text, other)
+                again = _read_in(text, other, lexicon)
                 if again.read:
                     # What the first reading saw by the first words of statements still counts.
                     best = ArgumentReading((*best.seen, *again.seen))
@@ -140,7 +142,7 @@ def _readings(text: str, dialect: str | None) -> Iterator[ArgumentReading]:
     empty = best.read and not best.seen
     yield best
     for other, changed in _other_readings(text, dialect, signs):
-        reading = _read_in(changed, other)
+        reading = _read_in(changed, other, lexicon)
         # A database of that kind would refuse what does not parse; what was seen before that point counts.
         yield ArgumentReading(reading.seen, read=reading.read or not empty)
 
@@ -200,13 +202,13 @@ def _tools(dialect: str) -> tuple[Tokenizer, Parser]:
     return tokenizer(dialect=known), known.parser()
 
 
-def _read_in(text: str, dialect: str, level: int = 0) -> ArgumentReading:
+def _read_in(text: str, dialect: str, lexicon: Lexicon | None, level: int = 0) -> ArgumentReading:
     tokenizer, parser = _tools(dialect)
     try:
         tokens = tokenizer.tokenize(text)
     except SqlglotError:
         return UNREAD
-    reader = _Reader(text, dialect, parser, level)
+    reader = _Reader(text, dialect, parser, level, lexicon)
     seen: dict[Seen, None] = {}
     read = True
     for statement in _statements(tokens):
@@ -378,11 +380,12 @@ _HEAD_WORDS: Final = 8
 class _Reader:
     """Reads the statements of one text in one dialect."""
 
-    def __init__(self, text: str, dialect: str, parser: Parser, level: int) -> None:
+    def __init__(self, text: str, dialect: str, parser: Parser, level: int, lexicon: Lexicon | None) -> None:
         self._text = text
         self._dialect = dialect
         self._parser = parser
         self._level = level
+        self._lexicon = lexicon
         self._prepared: set[str] = set()
 
     def statement(self, tokens: list[Token], level: int = 0) -> tuple[list[str], bool]:
@@ -430,7 +433,8 @@ class _Reader:
             trees = []
         if len(trees) != 1 or trees[0] is None or trees[0].key in ("command", "alias", "column"):
             return self._salvaged(tokens, shape, effects), False
-        found = effects_in(trees[0])
+        found = effects_in(trees[0], self._lexicon)
+        self._stated(found)
         if exported:
             found.add("export")
         _leaving(found)
@@ -440,6 +444,14 @@ class _Reader:
         if shape.acting:
             return self._salvaged(tokens, shape, out, keep=found.classes), understood
         return list(out), understood
+
+    def _stated(self, found: Found) -> None:
+        """The statements that stand in strings and run (`dblink_exec`, `cron.schedule`)."""
+        for text in found.texts:
+            reading = _read_in(text, self._dialect, self._lexicon, self._level + 1)
+            found.add(*(seen.effect for seen in reading.seen))
+            if not (reading.read and reading.seen):
+                found.add("unknown")
 
     def _salvaged(
         self,
@@ -535,7 +547,7 @@ class _Reader:
             return ["unknown"], False
         if len(tokens) > 1 and tokens[1].text.upper() not in (")", "USING", "INTO", ","):
             return ["unknown"], False  # put together from pieces
-        reading = _read_in(tokens[0].text, self._dialect, self._level + level + 1)
+        reading = _read_in(tokens[0].text, self._dialect, self._lexicon, self._level + level + 1)
         return list(dict.fromkeys(seen.effect for seen in reading.seen)), reading.read
 
     def copied(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
@@ -552,6 +564,7 @@ class _Reader:
             word = "" if token.token_type in _QUOTED else token.text.upper()
             if word == "PROGRAM":
                 effects["code_execution"] = None
+                understood = False
             elif word == "TO" or (word == "INTO" and _outside(outer[index + 1 :])):
                 effects["export"] = None
             elif word == "FROM" and "export" not in effects:
@@ -591,7 +604,9 @@ class _Reader:
         for token in tokens[1:]:
             if token.token_type in _LITERALS and self._level + level < _LEVELS:
                 body = _BLOCK_WORDS.sub(";", token.text)
-                effects.update((seen.effect, None) for seen in _read_in(body, self._dialect, _LEVELS).seen)
+                effects.update(
+                    (seen.effect, None) for seen in _read_in(body, self._dialect, self._lexicon, _LEVELS).seen
+                )
         effects.pop("read", None)
         effects.pop("compute", None)
         return list(effects), False

@@ -11,7 +11,9 @@ from sqlglot import exp
 
 from stage0.core.arguments.path import holds_secrets
 from stage0.core.arguments.reading import word_set
-from stage0.core.lexicon import split_words
+from stage0.core.arguments.verbs import verb_effects
+from stage0.core.effects import HARMLESS
+from stage0.core.lexicon import Lexicon, split_words
 
 #: Functions that act although they stand in a query, by their whole name or the part before the first dot.
 _FUNCTIONS: Final[dict[str, str]] = {
@@ -48,12 +50,10 @@ _FUNCTIONS: Final[dict[str, str]] = {
     "lo_put": "overwrite",
     "lo_from_bytea": "write",
     "lo_create": "write",
-    "dblink": "unknown",
-    "dblink_exec": "code_execution",
+    "dblink_connect_u": "network_read",
     "dblink_connect": "network_read",
     "query_to_xml": "unknown",
     "ts_stat": "unknown",
-    "cron": "code_execution",
     "aws_lambda": "code_execution",
     "aws_s3": "export",
     # extensions that speak HTTP
@@ -114,7 +114,7 @@ _VALUE_PREFIXES: Final = word_set(
 )
 _SECRET_COLUMN: Final = re.compile(
     r"(?:^|_)(?:passwords?|passwd|pwd|passphrase|secrets?|api_?keys?|private_?key|secret_?key|access_?token"
-    r"|refresh_?token|auth_?token|session_?token|bearer_?token|id_token|encryption_?key|signing_?key|rolpassword"
+    r"|(?<![a-z_])token|refresh_?token|auth_?token|session_?token|bearer_?token|id_token|encryption_?key|signing_?key|rolpassword"
     r"|authentication_string|cvv2?|cvc2?|otp_seed|recovery_codes?)(?:_(?:hash|digest|salt|encrypted|enc))?$"
     r"|^(?:encrypted|hashed)_(?:password|token|key)$",
     re.IGNORECASE,
@@ -132,7 +132,13 @@ _PERSONAL_COLUMN: Final = re.compile(
 _SECRET_TABLES: Final = word_set(
     "pg_shadow pg_authid pg_user_mapping pg_user_mappings sql_logins syslogins secrets credentials passwords api_keys"
     " apikeys access_tokens refresh_tokens auth_tokens oauth_tokens private_keys user_passwords user_credentials"
-    " decrypted_secrets"
+    " decrypted_secrets tokens secret credential api_key user_secrets user_tokens"
+)
+#: What the secret is called in a table of secrets.
+_VALUE_COLUMN: Final = re.compile(
+    r"^(?:(?:secret|token|key|encrypted|decrypted|credential)_)?(?:value|values|data|content|payload|secret|key|token"
+    r"|hash)$",
+    re.IGNORECASE,
 )
 #: Tables that hold people, by the last word of their name.
 PERSONS: Final = word_set(
@@ -162,6 +168,10 @@ class Found(msgspec.Struct):
     star: bool = False
     persons: bool = False
     secrets: bool = False
+    valued: bool = False
+    lexicon: Lexicon | None = None
+    #: Statements that stand in strings and run now or later.
+    texts: list[str] = msgspec.field(default_factory=list)
 
     def add(self, *effects: str) -> None:
         """Note effects, in the order in which they are found."""
@@ -169,9 +179,24 @@ class Found(msgspec.Struct):
             self.effects[effect] = None
 
 
-def effects_in(root: exp.Expr) -> Found:
-    """Everything that a syntax tree would do."""
-    found = Found({}, set())
+def names_secret(name: str) -> bool:
+    """Whether a column or field is called as secrets are: `api_key`, `passwordHash`, `token`."""
+    return bool(_SECRET_COLUMN.search(name) or _SECRET_COLUMN.search("_".join(split_words(name))))
+
+
+def holds_secret_rows(table: str) -> bool:
+    """Whether a table or collection is called as those of secrets are: `secrets`, `apiKeys`."""
+    return table.lower() in _SECRET_TABLES or "_".join(split_words(table)) in _SECRET_TABLES
+
+
+def names_value(name: str) -> bool:
+    """Whether a column of a table of secrets holds the secret itself."""
+    return _VALUE_COLUMN.match("_".join(split_words(name))) is not None
+
+
+def effects_in(root: exp.Expr, lexicon: Lexicon | None = None) -> Found:
+    """Everything that a syntax tree would do. Functions that nobody knows act as the `lexicon` says of their names."""
+    found = Found({}, set(), lexicon=lexicon)
     stack: list[tuple[exp.Expr, int]] = [(root, _SHOWN)]
     pop, push, note = stack.pop, stack.append, found.classes.add
     handlers, base = _HANDLERS, exp.Expr
@@ -192,7 +217,7 @@ def effects_in(root: exp.Expr) -> Found:
                         push((item, place))
             elif isinstance(value, base):
                 push((value, place))
-    if found.star and found.secrets:
+    if found.secrets and (found.star or found.valued):
         found.add("secret_access")
     return found
 
@@ -206,7 +231,9 @@ def _children(node: exp.Expr, place: int) -> list[tuple[exp.Expr, int]]:
 
 def _column(node: exp.Expr, place: int, found: Found) -> Handled:
     name = node.name
-    if place != _NEUTRAL and _SECRET_COLUMN.search(name):
+    if place == _SHOWN and names_value(name):
+        found.valued = True
+    if place != _NEUTRAL and names_secret(name):
         found.add("secret_access")
     elif place == _SHOWN and _PERSONAL_COLUMN.search(name):
         found.add("personal_data")
@@ -221,7 +248,7 @@ def _star(_node: exp.Expr, place: int, found: Found) -> Handled:
 
 def _table(node: exp.Expr, _place: int, found: Found) -> Handled:
     name = node.name.lower()
-    if name in _SECRET_TABLES:
+    if holds_secret_rows(node.name):
         found.secrets = True
     if not PERSONS.isdisjoint(split_words(name)[-1:]):
         found.persons = True
@@ -449,7 +476,10 @@ _ALWAYS: Final[dict[type[exp.Expr], Callable[[exp.Expr, int], bool]]] = {
 
 
 def _function(node: exp.Expr, _place: int, found: Found) -> Handled:
-    found.add(*_function_effects(node.name))
+    if node.name.lower() in _RUNS_TEXT:
+        _runs_text(node, found)
+    else:
+        found.add(*_function_effects(node.name, found.lexicon))
     for argument in node.args.get("expressions") or ():
         if isinstance(argument, exp.Literal) and argument.is_string and holds_secrets(argument.name):
             found.add("secret_access")
@@ -462,26 +492,80 @@ def _file_read(node: exp.Expr, _place: int, found: Found) -> Handled:
     return None
 
 
-def _function_effects(name: str) -> tuple[str, ...]:
-    name = name.lower()
-    known = _FUNCTIONS.get(name)
+#: Functions that run the statement in their last string.
+_RUNS_TEXT: Final = frozenset({"dblink", "dblink_exec", "dblink_send_query", "dblink_open"})
+
+
+def _runs_text(node: exp.Expr, found: Found) -> None:
+    strings = [each for each in node.args.get("expressions") or () if isinstance(each, exp.Literal) and each.is_string]
+    last = (node.args.get("expressions") or [None])[-1]
+    if strings and (strings[-1] is last or isinstance(last, exp.Boolean)) and len(strings) > 1:
+        found.texts.append(strings[-1].name)
+    else:
+        found.add("unknown")
+
+
+def _function_effects(name: str, lexicon: Lexicon | None) -> tuple[str, ...]:
+    known = _FUNCTIONS.get(name.lower())
     if known is not None:
-        return (known,)
+        return (known, "unknown") if known == "code_execution" else (known,)
     words = split_words(name)
-    if name.startswith(("sp_", "xp_", "system$")):
+    if name.lower().startswith(("sp_", "xp_", "system$")):
         return ("unknown",)
-    if words and words[0] not in _VALUE_PREFIXES and words[-1:] != ["set"] and not _ACTING_WORDS.isdisjoint(words):
-        return ("unknown",)
-    return ()
+    if not words or words[0] in _VALUE_PREFIXES or words[-1] == "set":
+        return ()
+    effects = _acts(words, lexicon) if lexicon is not None else ()
+    if effects:
+        # The name says that it acts, not all that it does.
+        return (*effects, "unknown") if effects == ("overwrite",) else effects
+    return () if _ACTING_WORDS.isdisjoint(words) else ("unknown",)
+
+
+#: Before the verb of a function's name, and behind a noun that names a value: `refund_amount`, `charge_date`.
+_LEADS: Final = word_set("usp fn fnc func proc procedure p f do perform process run execute issue make bulk batch mass")
+_VALUES: Final = word_set(
+    "amount total totals count counts rate rates date time status id ids fee fees name names price prices sum avg ratio"
+    " type value values text string list number score stats percent percentage at key code label size length level"
+    " year month day hour week quarter val value weight flag"
+)
+
+
+def _acts(words: list[str], lexicon: Lexicon) -> tuple[str, ...]:
+    """What a function does that is called as an action: its first word is a verb, whatever it is done to."""
+    at = 0
+    while at < len(words) - 1 and words[at] in _LEADS:
+        at += 1
+    if words[-1] in _VALUES and len(words) > 1:
+        return ()
+    head = verb_effects(words[at], lexicon) or verb_effects("_".join(words[at : at + 2]), lexicon)
+    if not head or HARMLESS.issuperset(head):
+        return ()
+    return tuple(dict.fromkeys(effect for effect in verb_effects("_".join(words), lexicon) if effect not in HARMLESS))
 
 
 def _dotted(node: exp.Expr, _place: int, found: Found) -> Handled:
     """`utl_http.request(...)`: what stands before the dot owns the function."""
     if isinstance(node.expression, exp.Anonymous):
         owner = node.this.name.lower()
+        if owner == "cron":
+            return _scheduled(node.expression, found)
         if owner in _FUNCTIONS:
-            found.add(_FUNCTIONS[owner])
+            found.add(*_function_effects(owner, None))
     return None
+
+
+def _scheduled(node: exp.Expr, found: Found) -> Handled:
+    """pg_cron: the statement that is scheduled counts, and that it runs later."""
+    found.add("code_execution")
+    if node.name.lower() == "unschedule":
+        found.add("delete")
+        return []
+    given = [each for each in node.args.get("expressions") or () if isinstance(each, exp.Literal) and each.is_string]
+    if node.name.lower() in ("schedule", "schedule_in_database") and len(given) >= 2:
+        found.texts.append(given[1].name if len(given) == 2 else given[2].name)
+    else:
+        found.add("unknown")
+    return []
 
 
 def _into(_node: exp.Expr, _place: int, found: Found) -> Handled:
