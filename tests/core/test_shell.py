@@ -14,7 +14,9 @@ from stage0.core.arguments.shell import Command, Commands, read_shell
 from stage0.core.effects import HARMLESS
 from stage0.policy import shipped_packs
 
-COMMANDS: Final = shipped_packs()["stage0-default"].knowledge.commands
+KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
+COMMANDS: Final = KNOWLEDGE.commands
+LEXICON: Final = KNOWLEDGE.lexicon
 #: What lets a command pass without a guardrail.
 PASSING: Final = HARMLESS | {"write", "code_execution"}
 
@@ -338,7 +340,10 @@ DATABASES: Final = r"""
     redis-cli config set maxmemory 1 -> config_change
     mongosh --eval 'db.users.find({})' -> read
     mongosh --eval 'db.users.deleteMany({})' -> delete bulk
-    mongosh --eval 'db.users.find({$where: "x"})' -> unknown
+    mongosh --eval 'db.users.find().forEach(u => db.users.deleteOne({_id: u._id}))' -> delete read
+    psql -c 'SELECT transfer_funds(1, 2, 500)' -> money_movement read
+    psql -c 'SELECT lower(name) FROM cities' -> read
+    mongosh --eval 'db.users.find({$where: "x"})' -> read code_execution unknown
 """
 
 TOOLS: Final = r"""
@@ -737,7 +742,8 @@ def test_a_new_tool_is_a_few_lines() -> None:
             "tool": Command(
                 takes=("-x",), when={"go": ("read",), "go -f|--force": ("delete",), "go -m=now": ("unknown",)}
             )
-        }
+        },
+        LEXICON,
     )
 
     def effects(line: str) -> list[str]:
@@ -754,4 +760,4 @@ def test_a_new_tool_is_a_few_lines() -> None:
 @pytest.mark.parametrize("condition", ["go -x~(", "go args>x"])
 def test_a_condition_that_cannot_be_read_is_refused(condition: str) -> None:
     with pytest.raises(ValueError, match="tool"):
-        Commands({"tool": Command(when={condition: ("read",)})})
+        Commands({"tool": Command(when={condition: ("read",)})}, LEXICON)

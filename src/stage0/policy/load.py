@@ -14,6 +14,7 @@ from stage0.core.canonical import digest
 from stage0.core.constraints import ControlKind, Grammar
 from stage0.core.effects import EFFECTS
 from stage0.core.interpret import Knowledge
+from stage0.core.lexicon import Lexicon
 from stage0.core.pack import (
     Costs,
     Environments,
@@ -128,21 +129,21 @@ def shipped_knowledge() -> Knowledge:
         grammar = Grammar(wording.kinds, wording.conditions, lexicon)
     except ValueError as error:
         raise PolicyError(f"constraints.yaml: {error}") from error
-    commands = load_commands(HERE / "commands.yaml")
+    commands = load_commands(HERE / "commands.yaml", lexicon)
     declared = convert(read(HERE / "declared.yaml"), dict[str, tuple[str, ...]], "declared.yaml")
     folded = {lexicon.fold(text).text: effects for text, effects in declared.items()}
     words = convert(read(HERE / "tools.yaml"), ToolWords, "tools.yaml")
     return Knowledge(lexicon, grammar, commands, words, folded, _version())
 
 
-def load_commands(path: Path) -> Commands:
+def load_commands(path: Path, lexicon: Lexicon) -> Commands:
     """Load a table of commands. Raises PolicyError with the command and what is wrong with it."""
     table = convert(read(path), dict[str, Command], path.name)
     for name, effect in effects_named(table):
         if effect not in EFFECTS:
             raise PolicyError(f"{path.name}: {name}: unknown effect `{effect}`; known are {', '.join(EFFECTS)}")
     try:
-        return Commands(table)
+        return Commands(table, lexicon)
     except ValueError as error:
         raise PolicyError(f"{path.name}: {error}") from error
 

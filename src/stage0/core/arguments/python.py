@@ -17,13 +17,15 @@ from typing import Final
 from stage0.core.arguments.path import holds_secrets
 from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
 from stage0.core.arguments.sql import read_sql
+from stage0.core.lexicon import Lexicon
 
 #: Reads a shell command that stands in a program.
 Run = Callable[[str], ArgumentReading]
 
 
-def read_python(text: str, run: Run | None = None) -> ArgumentReading:
+def read_python(text: str, run: Run | None = None, lexicon: Lexicon | None = None) -> ArgumentReading:
     """The effects of a program. `run` reads the shell commands that it runs; without it they are not understood.
+    `lexicon` is for the names of functions that its SQL calls.
 
     Unread where the text is no Python or is too long."""
     if len(text) > TEXT_LIMIT:
@@ -32,7 +34,7 @@ def read_python(text: str, run: Run | None = None) -> ArgumentReading:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
-        found = _Program(run).read(tree)
+        found = _Program(run, lexicon).read(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return UNREAD
     starts = _line_starts(text) if text.isascii() else None
@@ -274,8 +276,9 @@ _Found = tuple[ast.AST, str]
 class _Program:
     """One program: the names that it binds, and what was found so far."""
 
-    def __init__(self, run: Run | None) -> None:
+    def __init__(self, run: Run | None, lexicon: Lexicon | None) -> None:
         self.run = run
+        self.lexicon = lexicon
         #: Names bound by imports, with what they stand for.
         self.imported: dict[str, str] = {}
         #: Every other name that the program binds, and the methods that it defines.
@@ -472,7 +475,7 @@ class _Program:
         if name == "replace" and len(node.args) == 1 and not node.keywords:
             return ("overwrite",)  # of a path, not of a text
         if name in {"execute", "executemany", "executescript"}:
-            return _statement(node)
+            return _statement(node, self.lexicon)
         if name in _METHODS:
             return ()  # its mention was judged
         return () if name in _HARMLESS else ("unknown",)
@@ -557,10 +560,10 @@ def _fetched(node: ast.Call) -> tuple[str, ...]:
     return ("network_read", "write") if "data" in keywords or len(node.args) > 1 else ("network_read",)
 
 
-def _statement(node: ast.Call) -> tuple[str, ...]:
+def _statement(node: ast.Call, lexicon: Lexicon | None) -> tuple[str, ...]:
     """The effects of SQL that is executed; what is not a literal is not known."""
     first = node.args[0] if node.args else None
     if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
         return ("unknown",)
-    reading = read_sql(first.value)
+    reading = read_sql(first.value, None, lexicon)
     return tuple(seen.effect for seen in reading.seen) if reading.read and reading.seen else ("unknown",)

@@ -644,7 +644,7 @@ class _Reader:
         if last in _PYTHON:
             if _CODE_OF_SOMETHING.fullmatch(text):
                 return None
-            return read_python(text, lambda line: read_shell(line, self._commands))
+            return read_python(text, lambda line: read_shell(line, self._commands), self._lexicon)
         if last in _CODE:
             return UNREAD
         if last not in _PROSE and _WHOLE_SQL.match(text):
@@ -679,7 +679,7 @@ class _Reader:
         """Code under a name that also stands for formulas: Python, or nothing that is read here."""
         if not indirect.is_code(text):
             return None
-        return read_python(text, lambda line: read_shell(line, self._commands))
+        return read_python(text, lambda line: read_shell(line, self._commands), self._lexicon)
 
     def _program_line(self, text: str) -> str:
         """`reset --hard` of a tool `git` is `git reset --hard`."""

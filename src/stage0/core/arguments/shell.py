@@ -455,9 +455,10 @@ class _Script:
 
     def _program(self, language: Language, text: str, plain: str) -> list[str]:
         if language == "python":
-            reading = read_python(_utf8(plain), self._run_by_python)
+            reading = read_python(_utf8(plain), self._run_by_python, self.context.commands.lexicon)
             return [seen.effect for seen in reading.seen] if reading.read else ["unknown"]
-        return read_program(language, _utf8(text if language in {"awk", "sed"} else plain))
+        source = _utf8(text if language in {"awk", "sed"} else plain)
+        return read_program(language, source, self.context.commands.lexicon)
 
     def _run_by_python(self, text: str) -> ArgumentReading:
         """What a shell command does that stands in a Python program."""

@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from stage0.core.arguments.mongo import read_mongo
 from stage0.core.arguments.shell_table import CLOSE, OPEN, Language
 from stage0.core.arguments.sql import read_sql
+from stage0.core.lexicon import Lexicon
 
 
-def read_program(language: Language, text: str) -> list[str]:
+def read_program(language: Language, text: str, lexicon: Lexicon) -> list[str]:
     """The effects of a program. `unknown` among them where it does what nobody here can tell."""
     if language == "awk":
         return _awk(_MARKED.sub("x", text))
     if language == "sed":
         return _sed(_MARKED.sub("x", text))
     if language in {"sql", "sqlite"}:
-        return _sql(text, "sqlite" if language == "sqlite" else None)
+        return _sql(text, "sqlite" if language == "sqlite" else None, lexicon)
     if language == "mongo":
-        return _mongo(text)
+        reading = read_mongo(text, lexicon)
+        return [*(seen.effect for seen in reading.seen), *(() if reading.read else ("unknown",))]
     if language == "prints" and _PRINTS.match(text):
         return ["compute"]
     return ["code_execution", "unknown"]
@@ -50,52 +53,16 @@ _META_READS: Final = re.compile(
 )
 
 
-def _sql(text: str, dialect: str | None) -> list[str]:
+def _sql(text: str, dialect: str | None, lexicon: Lexicon) -> list[str]:
     effects: list[str] = []
     for match in _META.finditer(text):
         known = _META_READS.match(match[1]) and "`" not in match[0] and "|" not in match[0]
         effects.append("read" if known else "unknown")
     rest = _META.sub("", text)
     if rest.strip().strip(";"):
-        reading = read_sql(rest, dialect)
+        reading = read_sql(rest, dialect, lexicon)
         effects.extend([seen.effect for seen in reading.seen] if reading.read and reading.seen else ["unknown"])
     return effects or ["compute"]
-
-
-# -- mongo -------------------------------------------------------------------------------------------------------
-
-_MONGO: Final = re.compile(
-    r"\s*(?:show\s+\w+|use\s+[\w-]+|db(?:\.getCollection\([\"'][\w.-]+[\"']\)|\.\w+)*?\.(?P<verb>\w+)\((?P<inside>[^()]*)\)"
-    r"(?:\.(?:limit|sort|skip|toArray|pretty|count|project|explain)\([^()]*\))*)\s*;?\s*\Z"
-)
-_MONGO_VERBS: Final = {
-    verb: effects.split()
-    for effects, verbs in {
-        "read": """find findOne countDocuments count estimatedDocumentCount distinct stats getIndexes getCollectionNames
-            getCollectionInfos aggregate version hostInfo serverStatus getName explain totalSize dataSize""",
-        "write": "insertOne insertMany insert",
-        "overwrite": "updateOne updateMany replaceOne update findOneAndUpdate",
-        "delete": "deleteOne findOneAndDelete",
-        "delete bulk": "deleteMany remove",
-        "delete bulk schema_change": "drop dropDatabase",
-        "schema_change": "createIndex createCollection dropIndex dropIndexes",
-        "service_impact": "shutdownServer",
-    }.items()
-    for verb in verbs.split()
-}
-
-
-def _mongo(text: str) -> list[str]:
-    effects: list[str] = []
-    for statement in filter(str.strip, text.split(";")):
-        match = _MONGO.match(statement)
-        if match is None or re.search(r"\$(?:where|function|accumulator|out|merge)\b", statement):
-            effects.append("unknown")
-        else:
-            effects.extend(_MONGO_VERBS.get(match["verb"], ["unknown"]) if match["verb"] else ["read"])
-    if "unknown" in effects and re.search(r"\.(?:drop\w*|delete\w+|remove)\s*\(", text):
-        effects.append("delete")
-    return effects
 
 
 # -- awk ---------------------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from stage0.core.lexicon import Lexicon
+
 #: Begins and ends what only the shell knows when it runs: `$x`, `$(...)`. The source text stands in between.
 OPEN: Final = "\0"
 CLOSE: Final = "\1"
@@ -247,15 +249,17 @@ class Node:
 
 
 class Commands:
-    """All commands, compiled. `find` gives None for one that the table does not know."""
+    """All commands, compiled, and the `lexicon` for what programs in other languages call. `find` gives None for one
+    that the table does not know."""
 
-    __slots__ = ("_nodes", "_patterns")
+    __slots__ = ("_nodes", "_patterns", "lexicon")
 
-    def __init__(self, table: Mapping[str, Command]) -> None:
+    def __init__(self, table: Mapping[str, Command], lexicon: Lexicon) -> None:
         """Raises ValueError where a condition or a field cannot be understood."""
         nodes = {name: _compiled(name, command) for name, command in table.items()}
         self._patterns = tuple((name[:-1], node) for name, node in nodes.items() if name.endswith("*"))
         self._nodes = nodes
+        self.lexicon = lexicon
 
     def find(self, name: str) -> Node | None:
         """The command of this name: letters in lower case, without folder."""
