@@ -61,6 +61,7 @@ CALLS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
     "metadata in octal": ({"url": "http://0251.0376.0251.0376/"}, {"secret_access"}),
     "metadata by name": ({"urls": ["http://metadata.google.internal/x"]}, {"secret_access"}),
     "another private host": ({"url": "http://10.0.0.1/health"}, set()),
+    "a question mark behind the hash": ({"url": "https://x.test/a#b?action=delete"}, set()),
     "a file that holds secrets": ({"url": "file:///etc/shadow"}, {"secret_access"}),
     "credentials in an address": ({"url": "https://bob:secret@x.test/"}, {"secret_access"}),
     "a user in an address": ({"url": "https://bob@x.test/"}, set()),

@@ -246,7 +246,7 @@ _PLAIN_VERBS: Final = frozenset({"delete", "remove", "destroy", "purge", "wipe",
 
 
 def _query_effects(url: str, lexicon: Lexicon) -> Iterator[str]:
-    query = url.split("#", 1)[0].split("?", 1)[1]
+    query = url.split("#", 1)[0].partition("?")[2]
     for name, value in parse_qsl(query, max_num_fields=None)[:200]:
         if name.lower() in _OPERATIONS:
             verb = METHODS.get(value.lower()) if name.lower() in ("_method", "method") else None
