@@ -13,23 +13,24 @@ from stage0.policy import shipped_packs
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 
+
+def _words(text: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(text.split(" "))
+
+
 #: Names that have a reader of their own, and some that have none.
-_NAMES: Final = st.sampled_from(
-    (
-        "command args code python sql query statement url method path body headers operation to subject message amount"
-        " currency recipient account file content filter limit ids rows pipeline task tool function expression status"
-        " deleted acl selector params data request script text name note side symbol qty regex schedule"
-    ).split()
+_NAMES: Final = _words(
+    "command args code python sql query statement url method path body headers operation to subject message amount"
+    " currency recipient account file content filter limit ids rows pipeline task tool function expression status"
+    " deleted acl selector params data request script text name note side symbol qty regex schedule"
 )
 #: Pieces that mean something to one of the readers, so that what they make is nearly well formed.
-_PIECES: Final = st.sampled_from(
-    (
-        "; | & && || $( ) ( { } [ ] ` ' \" \\ < > >> << # ? = : :// / // .. * % @ ! ~ -- - , . \n \t \x00 \u200b"
-        " rm -rf ls cat echo $HOME ${X} EOF sudo xargs npx git psql -c SELECT FROM WHERE DELETE UNION DROP TABLE users"
-        " 1=1 NULL query mutation fragment on deleteUser db. .find( .drop() $where $out http https file data: x.test"
-        " _method=delete POST GET import os eval( lambda def f(): class @x DO $$ /* */ 刪除 削除 Zm9v %64 \\x64 &#100;"
-        " user@x.test 4111111111111111 true null 12.5 1e9 -0 \U0001f600 \ud7ff ﷽ ｄ"
-    ).split(" ")
+_PIECES: Final = _words(
+    "; | & && || $( ) ( { } [ ] ` ' \" \\ < > >> << # ? = : :// / // .. * % @ ! ~ -- - , . \n \t \x00 \u200b"
+    " rm -rf ls cat echo $HOME ${X} EOF sudo xargs npx git psql -c SELECT FROM WHERE DELETE UNION DROP TABLE users"
+    " 1=1 NULL query mutation fragment on deleteUser db. .find( .drop() $where $out http https file data: x.test"
+    " _method=delete POST GET import os eval( lambda def f(): class @x DO $$ /* */ 刪除 削除 Zm9v %64 \\x64 &#100;"
+    " user@x.test 4111111111111111 true null 12.5 1e9 -0 \U0001f600 \ud7ff ﷽ ｄ"
 )
 _TEXTS: Final = st.lists(_PIECES | st.text(max_size=4), max_size=12).map("".join) | st.lists(_PIECES, max_size=12).map(
     " ".join
