@@ -72,7 +72,8 @@ def _from_base64(run: str) -> str:
 # -- hexadecimal: `64656c657465`, `0x64 0x65`, `64:65:6c`
 
 _HEX: Final = re.compile(
-    r"(?<![0-9a-z])(?:0x|\$)?+[0-9a-f]{2}(?:(?:, ?|[ :-])?+(?:0x)?+[0-9a-f]{2}){2,}+(?![0-9a-z])", re.IGNORECASE
+    r"(?<![0-9a-z])(?>(?:0x|\$)?)[0-9a-f]{2}(?>(?:(?>(?:, ?|[ :-])?)(?>(?:0x)?)[0-9a-f]{2}){2,})(?![0-9a-z])",
+    re.IGNORECASE,
 )
 _HEX_NOISE: Final = re.compile(r"0x|[^0-9a-f]", re.IGNORECASE)
 
@@ -88,20 +89,20 @@ def hex_pieces(text: str) -> Iterator[Piece]:
 # -- escapes: percent (RFC 3986), programs (\x64, \u0064, \144), HTML (&#100;), quoted-printable (RFC 2045), U+0064
 
 _ESCAPE: Final = re.compile(
-    r"(?P<percent>(?:%[0-9a-f]{2})++)"
-    r"|(?P<bytes>(?:\\x[0-9a-f]{2})++)"
+    r"(?P<percent>(?>(?:%[0-9a-f]{2})+))"
+    r"|(?P<bytes>(?>(?:\\x[0-9a-f]{2})+))"
     r"|\\u0000(?P<long>[0-9a-f]{4})"
     r"|\\u\{(?P<braced>[0-9a-f]{1,6})\}"
     r"|\\u(?P<short>[0-9a-f]{4})"
     r"|u\+(?P<point>[0-9a-f]{4,6})(?![0-9a-z])"
     r"|\\(?P<octal>[01][0-7]{2})"
     r"|(?P<html>&(?:\#x?[0-9a-f]{1,7};?|[a-z]{2,31};))"
-    r"|(?P<quoted>(?:=[0-9a-f]{2}){2,}+)"
+    r"|(?P<quoted>(?>(?:=[0-9a-f]{2}){2,}))"
     r"|(?P<folded>=\r?\n)",
     re.IGNORECASE,
 )
 _ESCAPE_SIGN: Final = re.compile(r"[%=]|\\x", re.IGNORECASE)
-_TOKEN: Final = re.compile(r"(?:=\r?\n|\S)++")
+_TOKEN: Final = re.compile(r"(?>(?:=\r?\n|\S)+)")
 #: A quick look: no text without one of these holds an escape.
 _MARKS: Final = ("%", "\\", "&", "=", "u+", "U+")
 

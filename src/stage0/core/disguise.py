@@ -348,11 +348,11 @@ _LETTER: Final = "[a-z0-9@$]"
 _BREAK: Final = r"(?:\x00++|[^\w\s,:;=@$!?%&。，、：；！？・「」『』（）])"
 #: A word broken by a mark or two, or by a hyphen at the end of a line.
 _BROKEN: Final = re.compile(
-    rf"(?<!{_LETTER}){_LETTER}++(?:(?:(?:_|{_BREAK}){{1,3}}+|[-‐][ \t]{{0,8}}\r?\n[ \t]{{0,40}}){_LETTER}++)++"
+    rf"(?<!{_LETTER}){_LETTER}++(?>(?:(?:(?>(?:_|{_BREAK}){{1,3}})|[-‐][ \t]{{0,8}}\r?\n[ \t]{{0,40}}){_LETTER}++)+)"
 )
 #: Pieces of one letter or two.
 _SPACED: Final = re.compile(
-    rf"(?<!{_LETTER}){_LETTER}{{1,2}}+(?!{_LETTER})(?:[^a-z0-9@$]{{1,3}}+{_LETTER}{{1,2}}+(?!{_LETTER}))++"
+    rf"(?<!{_LETTER}){_LETTER}{{1,2}}+(?!{_LETTER})(?>(?:[^a-z0-9@$]{{1,3}}+{_LETTER}{{1,2}}+(?!{_LETTER}))+)"
 )
 _PIECE: Final = re.compile(f"{_LETTER}+")
 #: What stands behind an apostrophe in ordinary writing: she'll, don't.

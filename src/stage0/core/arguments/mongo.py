@@ -12,13 +12,14 @@ from stage0.core.effects import HARMLESS
 from stage0.core.lexicon import Lexicon, split_words
 
 _START: Final = re.compile(
-    r"(?:\s|;|\(|use\s+\w+\s*;?|(?:var|let|const)\s+\w+\s*=|await\s|(?:print|printjson|tojson)\s*\()*+"
+    r"(?>(?:\s|;|\(|use\s+\w+\s*;?|(?:var|let|const)\s+\w+\s*=|await\s|(?:print|printjson|tojson)\s*\()*)"
     r"(?:(?:db|rs|sh)\s*(?:\.\s*\w|\[)|new\s+Mongo\s*\(|Mongo\s*\(|connect\s*\(\s*['\"])"
 )
 _PROGRAM: Final = re.compile(r"\s*(?:for|while|if|try|function|\(\s*function|\(\s*\)\s*=>)[\s({]")
 _DATABASE: Final = re.compile(r"\bdb\s*[.\[]")
 _TOKEN: Final = re.compile(
-    r"//[^\n]*|/(?!\*)[^/'\"`()\n]*/[a-z]*|/\*(?:[^*]|\*(?!/))*+\*/|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`"
+    r"//[^\n]*|/(?!\*)[^/'\"`()\n]*/[a-z]*|/\*(?>(?:[^*]|\*(?!/))*)\*/"
+    r"|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`"
     r"|[A-Za-z_$][\w$]*|=>|[^\s\w]",
     re.DOTALL,
 )

@@ -918,7 +918,8 @@ _STATEMENTS: Final = (
     r"prepare\s++\w+\s++(?:as|from|\()|declare\s++@|values\s*\(|table\s++\w+\s*;",
 )
 _WHOLE_SQL: Final = re.compile(
-    r"(?:[\s;(]|--[^\n]*\n|#[^\n]*\n|/\*(?:[^*]|\*(?!/))*+\*/)*+(?:" + "|".join(_STATEMENTS) + ")", re.IGNORECASE
+    r"(?>(?:[\s;(]|--[^\n]*\n|#[^\n]*\n|/\*(?>(?:[^*]|\*(?!/))*)\*/)*)(?:" + "|".join(_STATEMENTS) + ")",
+    re.IGNORECASE,
 )
 _COMMENT_FIRST: Final = re.compile(r"\s*(?:--|/\*)")
 

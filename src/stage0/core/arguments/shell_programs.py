@@ -33,13 +33,13 @@ _MARKED: Final = re.compile(rf"{OPEN}[^{CLOSE}]*{CLOSE}")
 
 # Possessive throughout: no text makes these go back.
 _LITERAL: Final = (
-    r"""(?:"(?:[^"\\#$@`]|\\[nt"'\\])*+"|'(?:[^'\\]|\\[nt"'\\])*+'"""
-    r"""|\d[\d.]*+(?:\s*+[+*/%-]\s*+\d[\d.]*+)*+)"""
+    r"""(?:"(?>(?:[^"\\#$@`]|\\[nt"'\\])*)"|'(?>(?:[^'\\]|\\[nt"'\\])*)'"""
+    r"""|\d[\d.]*+(?>(?:\s*+[+*/%-]\s*+\d[\d.]*+)*))"""
 )
 _PRINTS: Final = re.compile(
     rf"\s*+{_LITERAL}\s*+\Z|"
-    r"(?:\s*+(?:console\.(?:log|info|error)|print|puts|p|echo|say|print_r|process\.stdout\.write)\s*+\(?"
-    rf"\s*+{_LITERAL}(?:\s*+,\s*+{_LITERAL})*+\s*+\)?\s*+;?\s*+)++\Z"
+    r"(?>(?:\s*+(?:console\.(?:log|info|error)|print|puts|p|echo|say|print_r|process\.stdout\.write)\s*+\(?"
+    rf"\s*+{_LITERAL}(?>(?:\s*+,\s*+{_LITERAL})*)\s*+\)?\s*+;?\s*+)+)\Z"
 )
 
 # -- SQL ---------------------------------------------------------------------------------------------------------

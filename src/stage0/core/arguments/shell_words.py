@@ -104,12 +104,12 @@ def word_of(node: tree_sitter.Node, source: str, level: int = 0) -> str:
 
 
 #: Commands in which nothing has to be looked up in the tree: plain words, or such as are quoted without expansions.
-_PLAIN: Final = re.compile(r"[\w./-]+(?:[ \t]+[\w./:@%+,=^~*?\[\]-]+)*+", re.ASCII)
+_PLAIN: Final = re.compile(r"[\w./-]+(?>(?:[ \t]+[\w./:@%+,=^~*?\[\]-]+)*)", re.ASCII)
 _VARIABLE: Final = r"\$[A-Za-z_]\w*+"
 _SIMPLE_WORD: Final = (
-    rf"""(?:[\w./:@%+,=^~*?\[\]-]++|'[^'\0]*+'|"(?:[^"$`\\\0]++|{_VARIABLE})*+"|{_VARIABLE}|\{{\}}|\\;)++"""
+    rf"""(?>(?:[\w./:@%+,=^~*?\[\]-]++|'[^'\0]*+'|"(?>(?:[^"$`\\\0]++|{_VARIABLE})*)"|{_VARIABLE}|\{{\}}|\\;)+)"""
 )
-_SIMPLE: Final = re.compile(rf"[\w./-]++(?:[ \t]++{_SIMPLE_WORD})*+", re.ASCII)
+_SIMPLE: Final = re.compile(rf"[\w./-]++(?>(?:[ \t]++{_SIMPLE_WORD})*)", re.ASCII)
 _EACH: Final = re.compile(_SIMPLE_WORD, re.ASCII)
 _QUOTES: Final = re.compile(rf"""'([^']*)'|"([^"]*)"|\\(;)|({_VARIABLE})""", re.ASCII)
 _VARIABLES: Final = re.compile(_VARIABLE, re.ASCII)
@@ -129,8 +129,8 @@ _RESERVED: Final = (
     "|readonly|unset|unsetenv|let"
 )
 _PLAIN_COMMAND: Final = re.compile(
-    rf"(?!(?:{_RESERVED})(?![\w./-]))([\w./-]++(?:[ \t]++(?!\d>){_SIMPLE_WORD})*+)"
-    r"(?:[ \t]++(?:[12]?>[ \t]*+/dev/null(?![\w./-])|2>&1(?![\w./-])))*+[ \t]*+(\|\||&&|[|;\n]|\Z)[ \t\n]*+",
+    rf"(?!(?:{_RESERVED})(?![\w./-]))([\w./-]++(?>(?:[ \t]++(?!\d>){_SIMPLE_WORD})*))"
+    r"(?>(?:[ \t]++(?:[12]?>[ \t]*+/dev/null(?![\w./-])|2>&1(?![\w./-])))*)[ \t]*+(\|\||&&|[|;\n]|\Z)[ \t\n]*+",
     re.ASCII,
 )
 
