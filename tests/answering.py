@@ -44,6 +44,11 @@ FURTHER: Final[tuple[dict[str, Any], ...]] = (
         "pro": True,
     },
     {"goal": "Upload with ghp_abcdefghijklmnopqrstuvwxyz0123456789 and password=hunter2hunter2", "tools": ["upload"]},
+    {
+        "goal": "Clean both databases",
+        "tools": ["mysql_query", "postgres_query"],
+        "context": {"tool_arguments": {"sql": "DELETE FROM a WHERE b = 'c\\'; DELETE FROM d; --'"}},
+    },
 )
 
 

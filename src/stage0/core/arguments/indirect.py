@@ -37,7 +37,8 @@ class Around:
 
     def __init__(self, tools: Sequence[str]) -> None:
         names = [split_words(tool[:200]) for tool in tools]
-        words = {word for name in names for word in name}
+        #: Every word of the names, in order.
+        self.words = words = dict.fromkeys(word for name in names for word in name)
         self._noting = not _NOTING.isdisjoint(words)
         #: Whether the tools only look, so that an action in their arguments is what they look for.
         self.looking = bool(names) and all(_only_looks(name) for name in names)

@@ -294,8 +294,8 @@ class _Reader:
     def __init__(self, commands: Commands, lexicon: Lexicon, tools: Sequence[str]) -> None:
         self._commands = commands
         self._lexicon = lexicon
-        words = {word for tool in tools for word in split_words(tool[:200])}
         self._around = indirect.Around(tools)
+        words = self._around.words
         self._drafted = not _DRAFTS.isdisjoint(words)
         self._dialect = next((found for word in words if (found := dialect_named(word))), None)
         self._sightings: dict[Sighting, None] = {}
