@@ -123,8 +123,6 @@ _PLACEHOLDER: Final = re.compile(r"\[\[S0:[a-z0-9]{2}:[0-9a-f]{8}\]\]")
 
 #: Kinds that name one person beyond doubt, or that open an account; each of them alone is too much to send.
 STRONG: Final = frozenset({"card", "government_id", "iban", "passport"})
-#: Kinds that stand in every signature; many of them are a list of people.
-WEAK: Final = frozenset({"email", "phone", "address"})
 
 
 class Datum(msgspec.Struct, frozen=True, gc=False):

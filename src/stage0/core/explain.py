@@ -12,9 +12,10 @@ from stage0.core.context import FACTS, Fact, Lane
 from stage0.core.decide import Prepared, decide
 from stage0.core.effects import EFFECTS, HIGH_RISK
 from stage0.core.facts import Facts
+from stage0.core.interpret import strings
 from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
-from stage0.core.quotes import Quote, quotes, strings
+from stage0.core.quotes import Quote, quotes
 from stage0.core.request import State
 from stage0.core.rule import Rule, Severity
 from stage0.core.verdict import INTERNAL, Decision, DecisionWord, Issue, Verdict
@@ -53,7 +54,6 @@ EVIDENCE: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "tenant_isolation": (("tenant_id",), ("target_tenants",)),
 }
 _LANE_OF: Final = {"approval": "approval", "role": "role", "loop": "counters"}
-_BY_NAME: Final = {fact.name: fact for fact in FACTS}
 _KNOWN_KEYS: Final = frozenset({name for fact in FACTS for name in fact.names} | {"loop_state"})
 
 

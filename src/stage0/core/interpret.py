@@ -315,7 +315,7 @@ def _hidden(request: ActionRequest) -> tuple[Span, ...]:
     for name in ("goal", "success_criteria", "constraints", "tools", "side_effects", "context"):
         value = getattr(request, name)
         if value and not _all_ascii(value):
-            for path, text in _strings(value, name):
+            for path, text in strings(value, name):
                 found.extend(Span(path, a, b, f"U+{ord(text[a]):04X}") for a, b in hidden_spans(text)[:_SHOWN])
                 if len(found) > _SHOWN:
                     return tuple(found)
@@ -341,14 +341,14 @@ def _all_ascii(value: object) -> bool:
     return True
 
 
-def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
+def strings(value: object, path: str) -> Iterator[tuple[str, str]]:
     """Every string in a value, keys included, with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
             yield f"{path} (key)", key
-            yield from _strings(item, f"{path}.{key}")
+            yield from strings(item, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from _strings(item, f"{path}[{index}]")
+            yield from strings(item, f"{path}[{index}]")

@@ -126,19 +126,6 @@ def _texts(request: ActionRequest) -> Iterator[tuple[str, _Text]]:
     yield "goal", _Text("goal", request.goal)
 
 
-def strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every string in a value, keys included, with its path."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{path} (key)", key
-            yield from strings(item, f"{path}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from strings(item, f"{path}[{index}]")
-
-
 def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
     """Every string below a value; a list of strings also as the one line that a command's words make."""
     if isinstance(value, str):

@@ -25,8 +25,6 @@ ANSI: Final = kind("ansi_c_string")
 TRANSLATED: Final = kind("translated_string")
 CONCATENATION: Final = kind("concatenation")
 COMMAND_NAME: Final = kind("command_name")
-SUBSTITUTION: Final = kind("command_substitution")
-PROCESS: Final = kind("process_substitution")
 HEREDOC_BODY: Final = kind("heredoc_body")
 
 #: The parser takes the text in pieces of this many bytes; text that makes it come back for more than so many pieces

@@ -21,10 +21,6 @@ class Head(msgspec.Struct, frozen=True):
     tree: bool = False
 
 
-_READ: Final = Head(("read",))
-_FRAME: Final = Head(("compute",))
-_UNKNOWN: Final = Head(("unknown",))
-
 #: First words, longest match first, to effects. Words that say nothing (`OR REPLACE`, `TEMPORARY`) are left out.
 _HEADS: Final[dict[str, tuple[str, ...]]] = {
     # -- looking
