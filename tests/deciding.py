@@ -29,9 +29,10 @@ def decided(
     now: float = NOW,
     caller: Caller = CALLER,
     run: RunState | None = None,
+    stopped: str = "",
 ) -> Decision:
     """The decision on a request given as plain fields."""
-    return decide(request_of(**fields), pack=pack, state=State(caller, run), now=now)
+    return decide(request_of(**fields), pack=pack, state=State(caller, run, stopped), now=now)
 
 
 def codes(decision: Decision) -> set[str]:

@@ -248,6 +248,8 @@ RUNS: Final = (
     RunState(allows=1, elapsed_seconds=10.0, cost_usd=0.1, retries=0, recent_tools=("a", "b")),
     RunState(allows=5, elapsed_seconds=299.0, cost_usd=1.5, retries=2),
     RunState(allows=9, elapsed_seconds=900.0, cost_usd=40.0, retries=6, recent_tools=("a", "a", "a")),
+    RunState(allows=7, elapsed_seconds=400.0, recent_actions=("a", "b") * 4, last_action="b", waiting_seconds=200.0),
+    RunState(elapsed_seconds=1.0, starts=11),
 )
 #: Monday 10:00, Monday 03:00 and Saturday 10:00, UTC.
 TIMES: Final = (NOW, NOW, NOW - 7 * HOUR, NOW + 5 * 24 * HOUR)

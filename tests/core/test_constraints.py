@@ -24,7 +24,7 @@ def controls_of(*texts: str) -> tuple[Control, ...]:
 def facts_of(*texts: str, **fields: Any) -> Facts:
     """The facts of a request with these constraints."""
     request = request_of(constraints=list(texts), **fields)
-    return Facts(request, interpret(request, PACK.knowledge), PACK, State(CALLER), NOW)
+    return Facts(request, interpret(request, PACK.knowledge), PACK, State(CALLER), NOW, "")
 
 
 #: Text to kind, value and whether asking for it is a declared guardrail.

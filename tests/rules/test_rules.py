@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from ruamel.yaml import YAML
 
+from stage0.core.fingerprint import short
 from stage0.core.request import Caller, RunState
 from stage0.core.rule import Rule, Severity
 from stage0.core.verdict import Issue
@@ -31,6 +32,7 @@ class RuleCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fires: bool
     request: dict[str, Any]
     run: RunState | None = None
+    stopped: str = ""
     caller: dict[str, Any] = {}
     now: str = ""
     pack: Literal["stage0-default", "stage0-strict"] = "stage0-default"
@@ -83,6 +85,7 @@ FIXED: Final[dict[str, Severity]] = {
     "COST_LIMIT_EXCEEDED": "HIGH",
     "RUNTIME_CONTEXT_MISSING": "MEDIUM",
     "LOOP_THRESHOLD_EXCEEDED": "MEDIUM",
+    "KILL_SWITCH": "HIGH",
     "UNCLEAR_VALUE_SIGNAL": "MEDIUM",
     "INSUFFICIENT_CONTEXT": "MEDIUM",
     "MISSING_SUCCESS_CRITERIA": "LOW",
@@ -107,7 +110,16 @@ def issues_alone(case: RuleCase) -> tuple[Issue, ...]:
     pack = msgspec.structs.replace(shipped_packs()[case.pack], rules=(BY_CODE[case.code],))
     now = datetime.fromisoformat(case.now).timestamp() if case.now else NOW
     caller = msgspec.convert({"account": "acc_test", **case.caller}, Caller)
-    return decided(case.request, pack, now=now, caller=caller, run=case.run).issues
+    run = case.run and _naming_this_action(case.run, decided(case.request, pack, now=now, caller=caller).task_hash)
+    return decided(case.request, pack, now=now, caller=caller, run=run, stopped=case.stopped).issues
+
+
+def _naming_this_action(run: RunState, task_hash: str) -> RunState:
+    """A run in which `same` stands for the action of the case."""
+    names = {"same": short(task_hash)}
+    actions = tuple(names.get(action, action) for action in run.recent_actions)
+    last = names.get(run.last_action, run.last_action)
+    return msgspec.structs.replace(run, recent_actions=actions, last_action=last)
 
 
 @each_case

@@ -64,9 +64,11 @@ def decide(
     state: State,
     now: float,
     reading: Interpretation | None = None,
+    action: str = "",
 ) -> Decision:
-    """Decide on one proposed action. `now` is Unix seconds; `reading` saves interpreting the request again."""
+    """Decide on one proposed action. `now` is Unix seconds; `reading` and `action` (the request's `task_hash`) save
+    working them out again."""
     reading = reading or interpret(request, pack.knowledge)
-    facts = Facts(request, reading, pack, state, now)
-    findings = collect(pack.rules, facts)
-    return conclude(facts, findings, task_hash(request, reading, state.caller.account))
+    action = action or task_hash(request, reading, state.caller.account)
+    facts = Facts(request, reading, pack, state, now, action)
+    return conclude(facts, collect(pack.rules, facts))

@@ -169,7 +169,7 @@ def explain(prepared: Prepared, *, pack: Pack, state: State, now: float, fingerp
     makes their placeholders."""
     request, reading = prepared.request, prepared.reading
     decision = decide(request, pack=pack, state=state, now=now, reading=reading)
-    facts = Facts(request, reading, pack, state, now)
+    facts = Facts(request, reading, pack, state, now, decision.task_hash)
     quoted = quotes(request, reading, pack.knowledge)
     views = tuple(_facts(facts, prepared.stored.context, decision.evidence))
     unfired = _unfired(facts, decision)

@@ -17,6 +17,7 @@ import msgspec
 
 from stage0.core.constraints import Control
 from stage0.core.context import Lane, is_reference
+from stage0.core.fingerprint import short
 from stage0.core.interpret import Interpretation
 from stage0.core.lexicon import Lexicon
 from stage0.core.pack import Pack, Window
@@ -62,12 +63,16 @@ class Approval(msgspec.Struct, frozen=True):
 class Facts:
     """One action, as a rule sees it. Times are Unix seconds."""
 
-    def __init__(self, request: ActionRequest, reading: Interpretation, pack: Pack, state: State, now: float) -> None:
+    def __init__(
+        self, request: ActionRequest, reading: Interpretation, pack: Pack, state: State, now: float, action: str
+    ) -> None:
         self.request = request
+        self.action = action
         self.reading = reading
         self.pack = pack
         self.caller = state.caller
         self.run: RunState | None = state.run
+        self.stopped = state.stopped
         self.values: Mapping[str, Any] = reading.context.values
         asserted = self.values.get("current_time")
         self.now: float = asserted if asserted is not None and state.caller.test_mode else now
@@ -291,8 +296,12 @@ class Facts:
 
     @lazy
     def elapsed(self) -> float | None:
-        """Seconds since the run began."""
-        return self._larger(None if self.run is None else self.run.elapsed_seconds, "elapsed_seconds")
+        """Seconds since the run began. Its clock stands still while this very action waits for an approval."""
+        run = self.run
+        if run is None:
+            return self._larger(None, "elapsed_seconds")
+        waited = run.waiting_seconds if self._again else 0.0
+        return self._larger(max(0.0, run.elapsed_seconds - waited), "elapsed_seconds")
 
     @lazy
     def cost(self) -> float | None:
@@ -301,8 +310,15 @@ class Facts:
 
     @lazy
     def retries(self) -> int | None:
-        """Retries so far."""
-        return self._larger(None if self.run is None else self.run.retries, "retry_count")
+        """How often this action was stopped or failed in a row before."""
+        if self.run is None:
+            return self._larger(None, "retry_count")
+        return self._larger(self.run.retries if self._again else 0, "retry_count")
+
+    @lazy
+    def _again(self) -> bool:
+        """Whether this action is the one that the run tried last."""
+        return self.run is not None and self.run.last_action in ("", short(self.action))
 
     def _larger(self, server: N | None, name: str) -> N | None:
         asserted: N | None = self.values.get(name)

@@ -30,3 +30,8 @@ def task_hash(request: ActionRequest, reading: Interpretation, account: str) -> 
         if name in context.values:
             action[name] = sorted(context.all_of(name))
     return f"v1:{digest(action)}"
+
+
+def short(action: str) -> str:
+    """Enough of a `task_hash` to tell the actions of one run apart: 16 hex digits."""
+    return action[3:19]

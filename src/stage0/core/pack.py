@@ -41,10 +41,15 @@ class Lanes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where looping begins: retries, and how many of the last tools are the same."""
+    """Where looping begins: retries; how many of the last tools are the same, by the caller's word; and, as this server
+    counted them, how many of a run's last ALLOWs were this very action, how often two actions took turns, and how many
+    runs of one key within an hour began with one action."""
 
     retries: int = 5
     same_tool: int = 3
+    same_action: int = 5
+    turns: int = 4
+    starts: int = 10
 
 
 class Environments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +98,8 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pack(msgspec.Struct, frozen=True):
-    """A loaded policy pack. `digest` is SHA-256 over its canonical content; `rules` arrive as data."""
+    """A loaded policy pack. `digest` is SHA-256 over its canonical content; `rules` arrive as data; `observe` says
+    whether keys under it may be observe-only."""
 
     name: str
     version: str
@@ -105,6 +111,7 @@ class Pack(msgspec.Struct, frozen=True):
     lanes: Lanes
     windows: Mapping[str, Window]
     thresholds: Thresholds
+    observe: bool
     environments: Environments
     risk: RiskWeights
     costs: Costs

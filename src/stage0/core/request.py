@@ -36,20 +36,34 @@ class Caller(msgspec.Struct, frozen=True):
     environments: tuple[str, ...] = ()
     test_mode: bool = False
     timezone: str = "UTC"
+    agent: str = ""
 
 
-class RunState(msgspec.Struct, frozen=True):
-    """What this server has counted for one `run_id`: `allows` so far, seconds, US dollars, tools oldest first."""
+class RunState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What this server has counted for one `run_id` before this check.
+
+    `allows` so far; `elapsed_seconds` since the run was first seen, without the waits for an approval that are over;
+    `cost_usd`; tools and actions (short fingerprints) of its last ALLOWs, oldest first. `last_action` was checked last:
+    `retries` is how often in a row it was stopped or failed since it was first tried, `waiting_seconds` for how long it
+    has been waiting for an approval (both count for that action alone). `starts` is how many runs this key has begun
+    with this very action within the hour, this one included."""
 
     allows: int = 0
     elapsed_seconds: float = 0.0
     cost_usd: float = 0.0
     retries: int = 0
     recent_tools: tuple[str, ...] = ()
+    recent_actions: tuple[str, ...] = ()
+    last_action: str = ""
+    waiting_seconds: float = 0.0
+    starts: int = 0
 
 
 class State(msgspec.Struct, frozen=True):
-    """Everything that the server knows and a decision may rest on, besides the request and the clock."""
+    """Everything that the server knows and a decision may rest on, besides the request and the clock.
+
+    `stopped` is what the kill switch has stopped: `account`, `key` or `agent`; empty for nothing."""
 
     caller: Caller
     run: RunState | None = None
+    stopped: str = ""

@@ -78,7 +78,7 @@ INTERNAL: Final = Rule(
 _CLARITY: Final = frozenset({"clarity", "context", "constraint"})
 
 
-def conclude(facts: Facts, findings: Sequence[Finding], task_hash: str) -> Decision:
+def conclude(facts: Facts, findings: Sequence[Finding]) -> Decision:
     """Everything that follows from the findings."""
     pack = facts.pack
     issues = tuple([_issue(finding, pack, facts) for finding in sorted(findings, key=_worst_first)])
@@ -106,9 +106,16 @@ def conclude(facts: Facts, findings: Sequence[Finding], task_hash: str) -> Decis
         policy_version=pack.id,
         evaluated_at=int(facts.now),
         decision_trace_summary=_summary(word, verdict, risk, issues),
-        task_hash=task_hash,
+        task_hash=facts.action,
         evidence=_evidence(facts),
         effects=tuple(sorted(facts.effects)),
+    )
+
+
+def waits_for_approval(decision: Decision, pack: Pack) -> bool:
+    """Whether the action was deferred until somebody has approved it."""
+    return decision.verdict == "DEFER" and any(
+        [issue.severity == "MEDIUM" and _rule(issue.code, pack).family == "approval" for issue in decision.issues]
     )
 
 

@@ -31,6 +31,7 @@ from stage0.core.toolname import ToolWords
 from stage0.policy.words import load_lexicon
 from stage0.policy.yaml import HERE, PolicyError, convert, read
 from stage0.rules import RULES
+from stage0.rules.kill_switch import kill_switch
 
 
 class PackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +49,7 @@ class PackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pro_severities: dict[str, SeveritySetting] = {}
     lanes: Lanes = Lanes()
     thresholds: Thresholds = Thresholds()
+    observe: bool = True
     extends: str = ""
 
 
@@ -76,6 +78,7 @@ def load_pack(path: Path) -> Pack:
         lanes=file.lanes,
         windows=file.windows,
         thresholds=file.thresholds,
+        observe=file.observe,
         environments=file.environments,
         risk=file.risk,
         costs=file.costs,
@@ -108,6 +111,8 @@ def _check(file: PackFile, by_code: Mapping[str, Rule], name: str) -> None:
         for code in getattr(file, field):
             if code not in by_code:
                 raise PolicyError(f"{name}: {field}: unknown rule `{code}`; `stage0 catalog` lists them")
+            if code == kill_switch.code:
+                raise PolicyError(f"{name}: {field}: `{code}` always stops; a pack cannot change it: leave it out")
     for requirement in file.requirements:
         if requirement.code not in by_code:
             raise PolicyError(f"{name}: requirements: unknown rule `{requirement.code}`")

@@ -17,6 +17,7 @@ FAMILIES: Final = (
     "exposure",
     "guardrail",
     "intent",
+    "kill_switch",
     "loop",
     "mode",
     "rehearsal",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stage0.core.facts import Facts
+from stage0.core.fingerprint import short
 from stage0.core.rule import Params, rule
 
 
@@ -115,7 +116,11 @@ def runtime_context_missing(facts: Facts) -> Params | None:
     remedy="Change the approach, or have a person look at the run.",
 )
 def loop_threshold_exceeded(facts: Facts) -> Params | None:
-    """Retries have reached their threshold, or the last tools are all the same.
+    """Retries have reached their threshold, or the run goes round in circles.
+
+    Counted here, for a `run_id`: the same action with the same arguments again and again, two actions that take turns,
+    an action that is tried again after it was stopped or failed, and many new runs that begin with one action. Told by
+    the caller: `retry_count`, `recent_tools` that are all the same, `repeated_tools`.
 
     Why: doing the same thing again and expecting another result is how agents burn money.
 
@@ -128,10 +133,10 @@ def loop_threshold_exceeded(facts: Facts) -> Params | None:
         return {"sign": f"{retries} retries, at most {limit.value}"}
     if retries >= thresholds.retries:
         return {"sign": f"{retries} retries"}
-    histories = [*facts.reading.context.all_of("recent_tools")]
-    if facts.run is not None:
-        histories.append(facts.run.recent_tools)
-    for recent in histories:
+    sign = _circle(facts)
+    if sign:
+        return {"sign": sign}
+    for recent in facts.reading.context.all_of("recent_tools"):
         last = recent[-thresholds.same_tool :]
         if len(last) == thresholds.same_tool and len(set(last)) == 1:
             return {"sign": f"`{last[0]}` {len(last)} times in a row"}
@@ -139,3 +144,20 @@ def loop_threshold_exceeded(facts: Facts) -> Params | None:
     if repeated:
         return {"sign": f"`{repeated[0]}` is repeated"}
     return None
+
+
+def _circle(facts: Facts) -> str:
+    """How the run repeats itself by this server's own count; empty where it does not."""
+    run, thresholds = facts.run, facts.pack.thresholds
+    if run is None:
+        return ""
+    if run.starts > thresholds.starts:
+        return f"{run.starts} runs within an hour began with this action"
+    action, recent = short(facts.action), run.recent_actions
+    last = recent[-thresholds.same_action :]
+    if len(last) == thresholds.same_action and set(last) == {action}:
+        return f"the same action {len(last)} times in a row"
+    last = (*recent, action)[-2 * thresholds.turns :]
+    if len(last) == 2 * thresholds.turns and len(set(last)) == 2 and len({*last[::2]}) == len({*last[1::2]}) == 1:
+        return f"two actions have taken turns {thresholds.turns} times"
+    return ""
