@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
@@ -18,8 +21,9 @@ from stage0.server.checks import Checks
 from stage0.server.design import design
 from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, send_error, send_json, sent_request_id
+from stage0.server.logs import configure_logs
 from stage0.server.openapi import openapi
-from stage0.server.settings import Settings
+from stage0.server.settings import Settings, read_settings
 from stage0.wire import encode
 
 Handler = Callable[[Scope, Receive, Send], Any]
@@ -57,6 +61,8 @@ class Application:
             Route("/checks", self._endpoint("GET", self._checks.list)),
             Route("/checks/{request_id}", self._endpoint("GET", self._checks.show)),
             Route("/checks/{request_id}/outcome", self._endpoint("POST", self._checks.outcome)),
+            Route("/usage", self._endpoint("GET", self._checks.usage)),
+            Route("/runs/{run_id:path}", self._endpoint("GET", self._checks.run)),
             Route("/health", self._endpoint("GET", self._health)),
             Route("/stage0/design", self._endpoint("GET", self._fixed(self._design))),
             Route("/openapi.json", self._endpoint("GET", self._fixed(self._openapi))),
@@ -75,7 +81,8 @@ class Application:
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 where a check could be decided and recorded now."""
         if await self.ledger.healthy():
-            body = {"ok": True, "policy_pack_version": self._policy, "version": version("stage0"), "store": "sqlite"}
+            store = self.ledger.store.name
+            body = {"ok": True, "policy_pack_version": self._policy, "version": version("stage0"), "store": store}
             await send_json(send, 200, encode(body), sent_request_id(scope))
         else:
             await send_json(send, 503, encode({"ok": False, "error": "runtime_unhealthy"}), sent_request_id(scope))
@@ -108,3 +115,25 @@ class Endpoint:
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     raise ApiError(404, "not_found", f"There is nothing at `{scope['path'][:200]}`.")
+
+
+def create(chosen: Settings | None = None) -> Application:
+    """The application of this process; without settings, those of the environment, as for one of several workers."""
+    worker = chosen is None
+    if chosen is None:
+        chosen = read_settings(os.environ)
+    configure_logs(chosen.log_level)
+    application = Application(chosen)
+    if worker:
+        prepare_process()
+    return application
+
+
+def prepare_process() -> None:
+    """Settings of the interpreter that suit a server. After everything that lives as long as the process was made."""
+    # The thread that waits for the disk must not wait long to say that a commit is done.
+    sys.setswitchinterval(0.001)
+    # The lexicon and the rules stay: the collector need not look at them over and over.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

@@ -12,12 +12,15 @@ from stage0.core.request import GOAL_LIMIT, ActionRequest
 from stage0.core.verdict import CostEstimate, Decision, DecisionWord, Issue, Verdict
 
 T = TypeVar("T")
+Enforcement = Literal["enforce", "observe"]
 
 #: Bytes of a request body.
 BODY_LIMIT: Final = 1_000_000
 NESTING_LIMIT: Final = 32
 #: Characters of a key.
 KEY_LIMIT: Final = 256
+#: Characters of the header `Idempotency-Key`.
+IDEMPOTENCY_KEY_LIMIT: Final = 255
 
 
 class Invalid(ValueError):
@@ -38,11 +41,13 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """How an answer came about: `evidence` is the lane of each fact used."""
+    """How an answer came about: `evidence` is the lane of each fact used. `enforcement` is `observe` for a key that
+    only watches: its runtime goes on whatever the verdict, and records what would have been stopped."""
 
     source: str
     test_mode: bool
     evidence: Mapping[str, str]
+    enforcement: Enforcement
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -74,9 +79,8 @@ class Answer(msgspec.Struct, frozen=True):
     cost_estimate: CostEstimate | msgspec.UnsetType = msgspec.UNSET
 
 
-def answer(decision: Decision, request_id: str, *, test_mode: bool, omits: frozenset[str] = frozenset()) -> Answer:
-    """A decision as its answer, without the fields that the caller's plan leaves out."""
-    unset = msgspec.UNSET
+def answer(decision: Decision, request_id: str, *, test_mode: bool, enforcement: Enforcement = "enforce") -> Answer:
+    """A decision as its answer, with all fields."""
     return Answer(
         decision=decision.decision,
         verdict=decision.verdict,
@@ -95,14 +99,19 @@ def answer(decision: Decision, request_id: str, *, test_mode: bool, omits: froze
         decision_trace_summary=decision.decision_trace_summary,
         task_hash=decision.task_hash,
         cached=False,
-        meta=Meta("live", test_mode, decision.evidence),
+        meta=Meta("live", test_mode, decision.evidence, enforcement),
         guardrail_checks=decision.guardrail_checks,
-        guardrails=unset if "guardrails" in omits else decision.guardrails,
-        value_risk=unset if "value_risk" in omits else decision.value_risk,
-        waste_risk=unset if "waste_risk" in omits else decision.waste_risk,
-        value_findings=unset if "value_findings" in omits else decision.value_findings,
-        cost_estimate=unset if "cost_estimate" in omits else decision.cost_estimate,
+        guardrails=decision.guardrails,
+        value_risk=decision.value_risk,
+        waste_risk=decision.waste_risk,
+        value_findings=decision.value_findings,
+        cost_estimate=decision.cost_estimate,
     )
+
+
+def without(whole: Answer, fields: frozenset[str]) -> Answer:
+    """An answer without the fields that the caller's plan leaves out."""
+    return msgspec.structs.replace(whole, **dict.fromkeys(fields, msgspec.UNSET)) if fields else whole
 
 
 _encoder: Final = msgspec.json.Encoder()

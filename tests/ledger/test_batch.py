@@ -6,32 +6,19 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from stage0.ledger import KeyRefused, NotFound, Overloaded
-from stage0.ledger.batch import BATCH_LIMIT
+from stage0.ledger.batch import Answered
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.keys import Key
 from stage0.ledger.schema import accounts, events
-from stage0.ledger.sqlite import SqliteStore
-from tests.ledger.opening import add_key, check, migrated, opened, put, recorded
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    made = migrated(tmp_path / "ledger.db")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def key(store: SqliteStore) -> Key:
-    return add_key(store)[0]
+from stage0.ledger.store import Store
+from stage0.ledger.writer import BATCH_LIMIT
+from tests.ledger.opening import add_key, check, opened, put, recorded
 
 
 def _fail(connection: sa.Connection) -> None:
@@ -43,15 +30,15 @@ def _event(connection: sa.Connection, action: str) -> str:
     return action
 
 
-def _actions(store: SqliteStore) -> list[str]:
+def _actions(store: Store) -> list[str]:
     with store.reader.connect() as connection:
         return list(connection.execute(sa.select(events.c.action).where(events.c.account_id == "acc_x")).scalars())
 
 
-def test_every_check_of_a_batch_is_recorded_under_the_id_of_its_answer(store: SqliteStore, key: Key) -> None:
-    async def run() -> list[tuple[str, bytes]]:
-        async with opened(store.path) as ledger:
-            found: list[tuple[str, bytes]] = await asyncio.gather(
+def test_every_check_of_a_batch_is_recorded_under_the_id_of_its_answer(store: Store, key: Key) -> None:
+    async def run() -> list[Answered]:
+        async with opened(store) as ledger:
+            found: list[Answered] = await asyncio.gather(
                 *[
                     check(ledger, key, goal=f"List the tickets of user {number}")
                     for number in range(BATCH_LIMIT * 2 + 9)
@@ -60,27 +47,27 @@ def test_every_check_of_a_batch_is_recorded_under_the_id_of_its_answer(store: Sq
             return found
 
     answers = asyncio.run(run())
-    assert len({request_id for request_id, _ in answers}) == len(answers) == BATCH_LIMIT * 2 + 9
-    assert recorded(store) == {request_id for request_id, _ in answers}
-    assert all(json.loads(body)["request_id"] == request_id for request_id, body in answers)
+    assert len({request_id for request_id, *_ in answers}) == len(answers) == BATCH_LIMIT * 2 + 9
+    assert recorded(store) == {request_id for request_id, *_ in answers}
+    assert all(json.loads(body)["request_id"] == request_id for request_id, body, *_ in answers)
 
 
-def test_a_record_is_there_when_its_answer_is(store: SqliteStore, key: Key) -> None:
+def test_a_record_is_there_when_its_answer_is(store: Store, key: Key) -> None:
     async def run() -> None:
-        async with opened(store.path) as ledger:
+        async with opened(store) as ledger:
             for number in range(20):
-                request_id, _ = await check(ledger, key, goal=f"List ticket {number}")
+                request_id, *_ = await check(ledger, key, goal=f"List ticket {number}")
                 assert request_id in recorded(store)
 
     asyncio.run(run())
 
 
-def test_a_job_that_fails_takes_nothing_from_the_others_of_its_batch(store: SqliteStore, key: Key) -> None:
+def test_a_job_that_fails_takes_nothing_from_the_others_of_its_batch(store: Store, key: Key) -> None:
     gone, _ = add_key(store)
     put(store, gone, "revoked")
 
     async def run() -> tuple[Any, ...]:
-        async with opened(store.path) as ledger:
+        async with opened(store) as ledger:
             return await asyncio.gather(
                 check(ledger, key),
                 ledger.write(_fail),
@@ -101,7 +88,7 @@ def test_a_job_that_fails_takes_nothing_from_the_others_of_its_batch(store: Sqli
     assert _actions(store) == ["kept"]
 
 
-def test_a_write_is_all_or_nothing(store: SqliteStore, key: Key) -> None:
+def test_a_write_is_all_or_nothing(store: Store, key: Key) -> None:
     def half(connection: sa.Connection) -> None:
         _event(connection, "half")
         raise_epoch(connection)
@@ -114,7 +101,7 @@ def test_a_write_is_all_or_nothing(store: SqliteStore, key: Key) -> None:
         connection.execute(accounts.insert().values(**row._mapping))
 
     async def run() -> tuple[Any, ...]:
-        async with opened(store.path) as ledger:
+        async with opened(store) as ledger:
             return await asyncio.gather(
                 ledger.write(half),
                 ledger.write(clashes),
@@ -135,9 +122,9 @@ def test_a_write_is_all_or_nothing(store: SqliteStore, key: Key) -> None:
         assert connection.exec_driver_sql("SELECT epoch FROM config").scalar_one() == before
 
 
-def test_a_key_that_another_process_changed_counts_from_the_very_next_batch(store: SqliteStore, key: Key) -> None:
+def test_a_key_that_another_process_changed_counts_from_the_very_next_batch(store: Store, key: Key) -> None:
     async def run() -> list[str]:
-        async with opened(store.path) as ledger:
+        async with opened(store) as ledger:
             seen = []
             for status in (None, "disabled", "active", "revoked"):
                 if status is not None:
@@ -152,9 +139,9 @@ def test_a_key_that_another_process_changed_counts_from_the_very_next_batch(stor
     assert asyncio.run(run()) == ["answered", "disabled", "answered", "revoked"]
 
 
-def test_a_full_queue_refuses_and_records_nothing_of_what_it_refused(store: SqliteStore, key: Key) -> None:
+def test_a_full_queue_refuses_and_records_nothing_of_what_it_refused(store: Store, key: Key) -> None:
     async def run() -> tuple[list[Any], int]:
-        async with opened(store.path, capacity=5) as ledger:
+        async with opened(store, capacity=5) as ledger:
             waiting, refused = [], 0
             for _ in range(9):
                 try:
@@ -166,12 +153,12 @@ def test_a_full_queue_refuses_and_records_nothing_of_what_it_refused(store: Sqli
 
     answered, refused = asyncio.run(run())
     assert (len(answered), refused) == (5, 4)
-    assert recorded(store) == {request_id for request_id, _ in answered}
+    assert recorded(store) == {request_id for request_id, *_ in answered}
 
 
-def test_there_is_room_again_once_the_queue_has_drained(store: SqliteStore, key: Key) -> None:
+def test_there_is_room_again_once_the_queue_has_drained(store: Store, key: Key) -> None:
     async def run() -> int:
-        async with opened(store.path, capacity=3) as ledger:
+        async with opened(store, capacity=3) as ledger:
             for _ in range(4):
                 await asyncio.gather(*[check(ledger, key) for _ in range(3)])
         return len(recorded(store))
@@ -179,9 +166,9 @@ def test_there_is_room_again_once_the_queue_has_drained(store: SqliteStore, key:
     assert asyncio.run(run()) == 12
 
 
-def test_closing_finishes_what_is_queued_and_takes_no_more(store: SqliteStore, key: Key) -> None:
-    async def run() -> list[tuple[str, bytes]]:
-        async with opened(store.path) as ledger:
+def test_closing_finishes_what_is_queued_and_takes_no_more(store: Store, key: Key) -> None:
+    async def run() -> list[Answered]:
+        async with opened(store) as ledger:
             waiting = [check(ledger, key, goal=f"List ticket {number}") for number in range(BATCH_LIMIT + 50)]
             await ledger.close()
             assert all(future.done() for future in waiting)
@@ -190,24 +177,24 @@ def test_closing_finishes_what_is_queued_and_takes_no_more(store: SqliteStore, k
             return [future.result() for future in waiting]
 
     answers = asyncio.run(run())
-    assert recorded(store) == {request_id for request_id, _ in answers}
+    assert recorded(store) == {request_id for request_id, *_ in answers}
     assert len(answers) == BATCH_LIMIT + 50
 
 
-def test_a_caller_that_gives_up_leaves_the_others_their_answers(store: SqliteStore, key: Key) -> None:
+def test_a_caller_that_gives_up_leaves_the_others_their_answers(store: Store, key: Key) -> None:
     async def run() -> None:
-        async with opened(store.path) as ledger:
+        async with opened(store) as ledger:
             gone, stays = check(ledger, key), check(ledger, key)
             gone.cancel()
-            request_id, _ = await stays
+            request_id, *_ = await stays
             assert request_id in recorded(store)
 
     asyncio.run(run())
 
 
-def test_a_check_whose_deadline_has_passed_is_refused_and_not_recorded(store: SqliteStore, key: Key) -> None:
+def test_a_check_whose_deadline_has_passed_is_refused_and_not_recorded(store: Store, key: Key) -> None:
     async def run() -> None:
-        async with opened(store.path, deadline=-1) as ledger:
+        async with opened(store, deadline=-1) as ledger:
             with pytest.raises(Overloaded):
                 await check(ledger, key)
 
@@ -215,9 +202,9 @@ def test_a_check_whose_deadline_has_passed_is_refused_and_not_recorded(store: Sq
     assert recorded(store) == set()
 
 
-def test_while_another_process_writes_checks_wait_and_reads_and_the_loop_go_on(store: SqliteStore, key: Key) -> None:
+def test_while_another_process_writes_checks_wait_and_reads_and_the_loop_go_on(store: Store, key: Key) -> None:
     async def run() -> str:
-        async with opened(store.path) as ledger:
+        async with opened(store) as ledger:
             await check(ledger, key)
             holding, release = threading.Event(), threading.Event()
 
@@ -239,9 +226,9 @@ def test_while_another_process_writes_checks_wait_and_reads_and_the_loop_go_on(s
     assert asyncio.run(run()) in recorded(store)
 
 
-def test_checks_and_writes_of_many_batches_leave_exactly_one_record_each(store: SqliteStore, key: Key) -> None:
+def test_checks_and_writes_of_many_batches_leave_exactly_one_record_each(store: Store, key: Key) -> None:
     async def run() -> tuple[int, int]:
-        async with opened(store.path) as ledger:
+        async with opened(store) as ledger:
 
             async def client(number: int) -> int:
                 for turn in range(10):

@@ -6,7 +6,6 @@ import getpass
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from stage0.ledger.events import record_event
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import create_key, list_keys, rotate_key, set_key_status
 from stage0.ledger.schema import events
-from tests.ledger.opening import migrated
+from stage0.ledger.store import Store
 from tests.running import Server
 
 RING = Keyring(["root-key-of-the-event-tests-00001"])
@@ -26,14 +25,12 @@ NOW = time.time()
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    """A transaction on a migrated file with an account and a key."""
-    store = migrated(tmp_path / "events.db")
+def connection(store: Store) -> Iterator[sa.Connection]:
+    """A transaction on a migrated database with an account and a key."""
     with store.writer.begin() as transaction:
         made = create_account(transaction, name="acme", plan="pro", actor="setup", now=NOW)
         create_key(transaction, RING, account=made.id, actor="setup", now=NOW)
         yield transaction
-    store.close()
 
 
 def _account(connection: sa.Connection) -> Any:

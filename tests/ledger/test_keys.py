@@ -6,7 +6,6 @@ import re
 import time
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -29,20 +28,18 @@ from stage0.ledger.keys import (
     well_formed,
 )
 from stage0.ledger.schema import api_keys
-from tests.ledger.opening import migrated
+from stage0.ledger.store import Store
 
 NOW = time.time()
 RING = Keyring(["root-key-of-the-key-tests-0000001"])
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    """A transaction on a migrated file with an account named `acme`."""
-    store = migrated(tmp_path / "keys.db")
+def connection(store: Store) -> Iterator[sa.Connection]:
+    """A transaction on a migrated database with an account named `acme`."""
     with store.writer.begin() as transaction:
         create_account(transaction, name="acme", plan="pro", actor="t", now=NOW)
         yield transaction
-    store.close()
 
 
 def _account(connection: sa.Connection) -> str:

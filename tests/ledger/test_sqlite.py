@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from stage0.ledger import Refused, StoreUnavailable, open_store
-from stage0.ledger.errors import StoreBusy
 from stage0.ledger.sqlite import SqliteStore, sqlite_module
+from stage0.ledger.store import Rows
 from tests.ledger.opening import migrated
 
 
@@ -41,11 +43,21 @@ def test_every_connection_is_wal_with_full_synchronous_and_foreign_keys(reader: 
     assert _pragma(store, "wal_autocheckpoint", reader=reader) == 0
 
 
+_NOTHING: Final = Rows([], [], [], [], [], [])
+
+
 def test_the_connection_of_a_batch_is_durable_too(store: SqliteStore) -> None:
-    transaction = store.begin()
-    assert transaction.read_one("PRAGMA synchronous") == 2
-    assert transaction.read_one("PRAGMA journal_mode") == "wal"
-    transaction.rollback()
+    def pragmas(connection: sa.Connection) -> list[Any]:
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "journal_mode")]
+
+    async def run() -> list[Any]:
+        transaction = await store.begin(0)
+        try:
+            return transaction.run(pragmas)
+        finally:
+            await transaction.rollback()
+
+    assert asyncio.run(run()) == [2, "wal"]
 
 
 def test_where_sqlite_cannot_run_its_log_the_store_is_refused() -> None:
@@ -63,23 +75,36 @@ def test_a_rolled_back_transaction_leaves_nothing_and_a_committed_one_stays(stor
         with store.reader.connect() as connection:
             return connection.exec_driver_sql("SELECT epoch FROM config").scalar_one()
 
-    transaction = store.begin()
-    transaction.write("UPDATE config SET epoch = ?", [5])
-    transaction.rollback()
-    assert epoch() == 1
-    transaction = store.begin()
-    transaction.write("UPDATE config SET epoch = ?", [6])
-    transaction.commit()
-    assert epoch() == 6
+    async def run() -> None:
+        transaction = await store.begin(0)
+        transaction.run(lambda connection: connection.exec_driver_sql("UPDATE config SET epoch = 5"))
+        await transaction.rollback()
+        assert epoch() == 1
+        transaction = await store.begin(0)
+        transaction.run(lambda connection: connection.exec_driver_sql("UPDATE config SET epoch = 6"))
+        await transaction.save(_NOTHING)
+        assert epoch() == 6
+        await store.close_lanes()
+
+    asyncio.run(run())
 
 
-def test_a_database_that_another_one_writes_is_busy_at_once_and_free_afterwards(store: SqliteStore) -> None:
+def test_a_database_that_another_one_writes_is_waited_for_a_while_and_free_afterwards(store: SqliteStore) -> None:
     other = SqliteStore(store.path)
-    held = other.begin()
-    with pytest.raises(StoreBusy):
-        store.begin()
-    held.rollback()
-    store.begin().rollback()
+    store.busy_seconds = 0.1
+
+    async def run() -> None:
+        held = await other.begin(0)
+        with pytest.raises(StoreUnavailable, match="locked by another process"):
+            await store.begin(0)
+        store.busy_seconds = 30
+        waiting = asyncio.create_task(store.begin(0))
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        await held.rollback()
+        await (await waiting).rollback()
+
+    asyncio.run(run())
     other.close()
 
 
@@ -89,19 +114,23 @@ def test_a_database_that_another_one_writes_is_busy_at_once_and_free_afterwards(
 def test_a_file_that_is_not_there_is_not_made_by_opening_it(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "none.db")
     with pytest.raises(StoreUnavailable, match="gone"):
-        store.begin()
+        asyncio.run(store.begin(0))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_replaced_file_is_noticed_before_anything_is_written_into_the_old_one(
     store: SqliteStore, tmp_path: Path
 ) -> None:
-    store.begin().rollback()
+    asyncio.run(_touched(store))
     other = migrated(tmp_path / "other.db")
     other.close()
     other.path.replace(store.path)
     with pytest.raises(StoreUnavailable, match="replaced"):
-        store.begin()
+        asyncio.run(store.begin(0))
+
+
+async def _touched(store: SqliteStore) -> None:
+    await (await store.begin(0)).rollback()
 
 
 def test_only_one_holder_at_a_time_and_the_next_one_once_it_has_closed(store: SqliteStore) -> None:
@@ -152,7 +181,7 @@ def test_another_process_cannot_hold_the_file_until_the_first_is_gone_even_by_ki
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("postgresql://alice:secret-word@db/stage0", "db/stage0"),
+        ("postgresql+asyncpg://alice:secret-word@db/stage0", "db/stage0"),
         ("mysql://alice:secret-word@db", "mysql://"),
         ("sqlite://", "sqlite://"),
         ("sqlite:///", "sqlite:///"),
@@ -168,8 +197,8 @@ def test_an_address_that_is_not_understood_is_refused_without_its_password(url: 
 
 
 def test_an_absolute_and_a_relative_address_lead_to_their_files() -> None:
-    assert open_store("sqlite:////var/lib/s.db").path == Path("/var/lib/s.db")
-    assert open_store("sqlite:///data/s.db").path == Path("data/s.db")
+    assert open_store("sqlite:////var/lib/s.db").where() == "/var/lib/s.db"
+    assert open_store("sqlite:///data/s.db").where() == "data/s.db"
 
 
 # -- which SQLite

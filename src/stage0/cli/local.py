@@ -63,7 +63,7 @@ def has_database() -> bool:
     from stage0.ledger import open_store
 
     with ledger_errors():
-        return open_store(settings().database_url).path.exists()
+        return open_store(settings().database_url).exists()
 
 
 @contextmanager
@@ -76,9 +76,9 @@ def transaction() -> Iterator[tuple[Connection, Keyring, float]]:
     chosen = settings()
     with ledger_errors():
         store = open_store(chosen.database_url)
-        if not store.path.exists():
+        if not store.exists():
             raise click.ClickException(
-                f"there is no database at `{store.path}`; start `stage0 dev` here, or set STAGE0_DATABASE_URL"
+                f"there is no database at `{store.where()}`; start `stage0 dev` here, or set STAGE0_DATABASE_URL"
             )
         try:
             assert_current(store.reader)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from stage0.cli.local import actor, data_folder, ledger_errors, settings
+from stage0.cli.local import actor, data_folder, dev_environment, ledger_errors, settings
 
 if TYPE_CHECKING:
     from stage0.server.settings import Settings
@@ -58,7 +56,7 @@ def _prepare(chosen: Settings) -> str | None:
     from stage0.ledger.migrate import migrate as run_migrations
 
     store = open_store(chosen.database_url)
-    if not store.path.exists():
+    if not store.exists():
         store.create()
     try:
         run_migrations(store.writer)
@@ -138,13 +136,13 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     from stage0.ledger.migrate import assert_current
 
     chosen = settings(host=host, port=port, workers=workers)
-    if chosen.workers > 1:
-        raise click.ClickException(f"STAGE0_WORKERS={chosen.workers}: SQLite serves one process; use 1 worker")
     with ledger_errors():
         Keyring(chosen.secret_key)
         store = open_store(chosen.database_url)
-        if not store.path.exists():
-            raise click.ClickException(f"there is no database at `{store.path}`: run `stage0 migrate` to make it")
+        if chosen.workers > 1 and not store.shared:
+            raise click.ClickException(f"STAGE0_WORKERS={chosen.workers}: SQLite serves one process; use 1 worker")
+        if not store.exists():
+            raise click.ClickException(f"there is no database at `{store.where()}`: run `stage0 migrate` to make it")
         try:
             assert_current(store.reader)
         finally:
@@ -161,28 +159,31 @@ def migrate() -> None:
     chosen = settings()
     with ledger_errors():
         store = open_store(chosen.database_url)
-        if not store.path.exists():
+        if not store.exists():
             store.create()
         try:
             before, after = run_migrations(store.writer)
         finally:
             store.close()
     change = f"already at {after}" if before == after else f"{before or 'empty'} -> {after}"
-    click.echo(f"{chosen.database_url}: {change}")
+    click.echo(f"{store.where()}: {change}")
 
 
 def _run(chosen: Settings) -> None:
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
-    from stage0.app import Application
-    from stage0.server.logs import configure_logs
+    from stage0.app import create, prepare_process
 
-    configure_logs(chosen.log_level)
+    several = chosen.workers > 1
     with ledger_errors():
-        application: Any = Application(chosen)
+        application: Any = create(chosen)
         application.ledger.store.claim()
     config = uvicorn.Config(
-        application,
+        # Each of several processes makes its own, from the same environment.
+        "stage0.app:create" if several else application,
+        factory=several,
+        workers=chosen.workers,
         host=chosen.host,
         port=chosen.port,
         loop="uvloop",
@@ -196,12 +197,12 @@ def _run(chosen: Settings) -> None:
         date_header=False,
         timeout_graceful_shutdown=30,
     )
-    # The writing thread must not wait long to say that a commit is done.
-    sys.setswitchinterval(0.001)
-    # The lexicon and the rules live as long as the process: the collector need not look at them over and over.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    if several:
+        application.ledger.store.close()
+        os.environ.update(dev_environment())
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        return
+    prepare_process()
     server = uvicorn.Server(config)
     server.run()
     if not server.started:

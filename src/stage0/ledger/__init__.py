@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from stage0.ledger.errors import (
+    IdempotencyConflict,
+    IdempotencySpent,
     KeyRefused,
     LedgerError,
+    LimitReached,
     NotFound,
     Overloaded,
     PlanRefused,
@@ -14,9 +17,12 @@ from stage0.ledger.errors import (
 from stage0.ledger.ledger import Ledger, open_store
 
 __all__ = [
+    "IdempotencyConflict",
+    "IdempotencySpent",
     "KeyRefused",
     "Ledger",
     "LedgerError",
+    "LimitReached",
     "NotFound",
     "Overloaded",
     "PlanRefused",

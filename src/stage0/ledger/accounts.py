@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -10,18 +11,26 @@ import sqlalchemy as sa
 from stage0.ledger.errors import NotFound, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
+from stage0.ledger.keys import limit_columns
 from stage0.ledger.schema import accounts
+from stage0.ledger.usage import Limits
 from stage0.policy import PLANS
+
+MAX_RETENTION_DAYS: Final = 36_500
 
 
 class Account(msgspec.Struct, frozen=True):
-    """An account. `created_at` is Unix microseconds."""
+    """An account. `created_at` is Unix microseconds; a limit of None is the plan's."""
 
     id: str
     name: str
     plan: str
     timezone: str
     created_at: int
+    retention_days: int = 180
+    per_month: int | None = None
+    per_day: int | None = None
+    per_minute: int | None = None
 
 
 def create_account(
@@ -74,6 +83,35 @@ def change_plan(connection: sa.Connection, *, account: str, plan: str, actor: st
         after=plan,
     )
     raise_epoch(connection)
+
+
+def change_limits(connection: sa.Connection, *, account: str, limits: Limits, actor: str, now: float) -> None:
+    """Set what each key (or group) of an account may use, instead of its plan's. Raises NotFound or Refused."""
+    found = find_account(connection, account)
+    columns = limit_columns(limits)
+    connection.execute(accounts.update().where(accounts.c.id == found.id).values(**columns))
+    record_event(
+        connection, account=found.id, actor=actor, action="account.limits", target=found.id, now=now, **columns
+    )
+    raise_epoch(connection)
+
+
+def change_retention(connection: sa.Connection, *, account: str, days: int, actor: str, now: float) -> None:
+    """Set for how many days records are kept. Raises NotFound or Refused."""
+    if not 1 <= days <= MAX_RETENTION_DAYS:
+        raise Refused(f"records are kept for 1 to {MAX_RETENTION_DAYS} days, not {days}")
+    found = find_account(connection, account)
+    connection.execute(accounts.update().where(accounts.c.id == found.id).values(retention_days=days))
+    record_event(
+        connection,
+        account=found.id,
+        actor=actor,
+        action="account.retention",
+        target=found.id,
+        now=now,
+        before=found.retention_days,
+        after=days,
+    )
 
 
 def _check_plan(plan: str) -> None:

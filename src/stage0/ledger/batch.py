@@ -1,75 +1,113 @@
-"""Group commit: everything that has queued is decided and committed at once.
-
-While one transaction commits, the next checks queue; the next transaction takes all of them. No timer is
-involved, so an unloaded check costs one commit. Nothing is answered before its record is durable.
-
-A batch begins, decides and writes its rows on the event loop, where the requests are: that takes microseconds, and
-two threads that both run Python would only take turns. The commit, which waits for the disk, has the writing thread.
-"""
+"""One batch: the checks of one transaction, admitted and decided one after the other over what was read."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import queue
-import threading
+import math
 import time
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
-import structlog
 
-from stage0.core.decide import Prepared, decide
+from stage0.core.decide import Prepared, decide, prepare
+from stage0.core.fingerprint import short, task_hash
 from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
-from stage0.core.request import State
-from stage0.ledger import statements
-from stage0.ledger.errors import KeyRefused, LedgerError, Overloaded, PlanRefused, StoreBusy, StoreUnavailable
+from stage0.core.request import ActionRequest, RunState, State
+from stage0.core.verdict import Decision, waits_for_approval
+from stage0.ledger.errors import KeyRefused, LimitReached, Overloaded, PlanRefused
+from stage0.ledger.idempotency import LIFETIME, Stored, Token, again
 from stage0.ledger.ids import new_id
-from stage0.ledger.keys import Key, get_keys
-from stage0.ledger.records import RECORD_VERSION, Record, encode_record
-from stage0.ledger.sqlite import SqliteStore, Transaction
-from stage0.wire import answer, encode
+from stage0.ledger.keys import Key
+from stage0.ledger.records import RECORD_VERSION, Record, decode_record, encode_record
+from stage0.ledger.runs import START_WINDOW, Run, run_key, tool_of
+from stage0.ledger.stops import Stopped
+from stage0.ledger.store import Found, Rows, StartsRow, TokenRow, Triple
+from stage0.ledger.usage import Now, Tally, admit, windows_at
+from stage0.policy import UNLIMITED
+from stage0.wire import answer, encode, without
 
-log: Final = structlog.get_logger("stage0.ledger")
 
-BATCH_LIMIT: Final = 256
-#: Seconds between looks at a database that another process has locked.
-_BUSY_PAUSE: Final = 0.005
+class Answered(NamedTuple):
+    """An answer whose record is durable, and what is left of the caller's checks a minute: seconds until then."""
+
+    request_id: str
+    body: bytes
+    limit: int
+    remaining: int
+    reset: int
 
 
 class CheckJob:
-    """One check that waits to be decided and recorded. Delivers the answer's id and JSON."""
+    """One check that waits to be decided and recorded. `prepared` is worked out when its turn comes."""
 
-    __slots__ = ("deadline", "future", "input", "key", "pack", "prepared", "sent_request_id")
+    __slots__ = (
+        "action",
+        "deadline",
+        "fingerprint",
+        "future",
+        "input",
+        "key",
+        "pack",
+        "prepared",
+        "request",
+        "run",
+        "sent_request_id",
+        "token",
+    )
 
     def __init__(
         self,
         key: Key,
-        prepared: Prepared,
+        request: ActionRequest,
         pack: Pack,
+        fingerprint: Fingerprint | None,
+        *,
+        prepared: Prepared | None = None,
         sent_request_id: str = "",
         raw: Any = None,
+        token: Token | None = None,
     ) -> None:
         self.key = key
-        self.prepared = prepared
+        self.request = request
         self.pack = pack
+        self.fingerprint = fingerprint
+        self.prepared = prepared
         self.sent_request_id = sent_request_id
         self.input = raw
-        self.future: asyncio.Future[tuple[str, bytes]] | None = None
+        self.token = token
+        self.action = ""
+        self.run = ""
+        self.future: asyncio.Future[Answered] | None = None
         self.deadline = 0.0
+
+    @property
+    def account(self) -> str:
+        """Whose turn it takes."""
+        return self.key.account
+
+    def prepare(self, mask_with: Fingerprint) -> Prepared:
+        """Read the request, its action and its run."""
+        prepared = self.prepared
+        if prepared is None:
+            prepared = self.prepared = prepare(self.request, self.pack.knowledge, self.fingerprint)
+        if not self.action:
+            self.action = task_hash(prepared.request, prepared.reading, self.key.account)
+            run_id = prepared.reading.context.values.get("run_id", "")
+            self.run = run_key(run_id if prepared.exact else mask_text(run_id, mask_with)) if run_id else ""
+        return prepared
 
 
 class WriteJob:
-    """Any other write: a function of the connection, run inside the batch's transaction behind a savepoint."""
+    """Any other write on the embedded store: a function of the connection, behind a savepoint of the batch."""
 
-    __slots__ = ("deadline", "future", "work")
+    __slots__ = ("account", "deadline", "future", "work")
 
-    def __init__(self, work: Callable[[sa.Connection], Any]) -> None:
+    def __init__(self, work: Callable[[sa.Connection], Any], account: str = "") -> None:
         self.work = work
+        self.account = account
         self.future: asyncio.Future[Any] | None = None
         self.deadline = 0.0
 
@@ -78,243 +116,231 @@ Job = CheckJob | WriteJob
 Result = tuple[Job, Any, BaseException | None]
 
 
-class Writer:
-    """The one writer. `clock` gives Unix seconds; `deadline` is seconds a job may wait."""
+class Known(NamedTuple):
+    """What every batch of a process knows: keys and stops as of the epoch that was read, and how records are made."""
 
-    def __init__(
-        self,
-        store: SqliteStore,
-        *,
-        clock: Callable[[], float],
-        fingerprint: Fingerprint,
-        engine_version: str,
-        capacity: int,
-        deadline: float,
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._fingerprint = fingerprint
-        self._engine_version = engine_version
-        self._capacity = capacity
-        self._patience = deadline
-        self._queue: deque[Job] = deque()
-        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        self._keys: dict[str, Key] = {}
-        self.epoch = -1
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._busy = False
-        self._closing = False
-        self._idle = asyncio.Event()
-        self._commits: queue.SimpleQueue[tuple[Transaction, list[Result]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._commit_loop, name="stage0-writer", daemon=True)
+    keys: Mapping[str, Key]
+    stopped: Mapping[str, Stopped]
+    clock: Callable[[], float]
+    fingerprint: Fingerprint
+    engine_version: str
 
-    def start(self) -> None:
-        """Start the writing thread, for the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
 
-    def submit(self, job: Job) -> asyncio.Future[Any]:
-        """Queue a job. Raises Overloaded where the queue is full or closing."""
-        loop = self._loop
-        if self._closing or loop is None:
-            raise Overloaded("the server is not taking checks now")
-        if len(self._queue) >= self._capacity:
-            raise Overloaded(f"{self._capacity} checks are waiting already")
-        job.future = future = loop.create_future()
-        job.deadline = time.monotonic() + self._patience
-        self._waiting.append((job.deadline, future))
-        self._queue.append(job)
-        if not self._busy:
-            # After the requests that have already arrived have been read: they share the transaction.
-            self._busy = True
-            loop.call_soon(self._lead)
-        return future
+class Batch:
+    """The checks of one transaction, decided one after the other over what was read, and the rows that they make."""
 
-    def expire(self) -> None:
-        """Give up on jobs that a stuck disk keeps waiting past their deadline. Called now and then."""
-        now = time.monotonic()
-        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] < now):
-            _, future = self._waiting.popleft()
-            if not future.done():
-                future.set_exception(Overloaded("the deadline passed while the check was being recorded"))
+    def __init__(self, known: Known, found: Found) -> None:
+        self._known = known
+        self._found = found
+        self._windows: Now = windows_at(known.clock())
+        self.tallies: dict[tuple[str, str], Tally] = {}
+        self.exhausted: dict[str, tuple[float, LimitReached]] = {}
+        self._runs: dict[tuple[str, str], Run] = {}
+        self._starts: dict[Triple, StartsRow] = {}
+        self._answers: dict[Triple, Stored] = {}
+        self._tokens: list[tuple[Any, ...]] = []
+        self._outdated: list[Triple] = []
+        self._decisions: list[tuple[Any, ...]] = []
 
-    async def close(self) -> None:
-        """Take no more jobs, finish those that are queued, and end the thread."""
-        self._closing = True
-        while self._busy:
-            self._idle.clear()
-            await self._idle.wait()
-        if self._thread.is_alive():
-            self._commits.put(None)
-            await asyncio.to_thread(self._thread.join)
+    def rows(self) -> Rows:
+        """Everything to write."""
+        return Rows(
+            self._decisions,
+            [tally for tally in self.tallies.values() if tally.added],
+            [run for run in self._runs.values() if run.last_action],
+            [self._starts[key] for key in sorted(self._starts)],
+            sorted(self._tokens),
+            self._outdated,
+        )
 
-    def _lead(self, patience: float | None = None) -> None:
-        """Take what has queued, decide it and write it; the commit goes to the writing thread."""
-        if not self._queue:
-            self._busy = False
-            self._idle.set()
-            return
-        started = time.monotonic()
-        patience = self._store.busy_seconds if patience is None else patience
-        try:
-            transaction = self._store.begin()
-        except StoreBusy:
-            # Another process writes just now. Waiting here would keep everybody waiting: look again soon.
-            if patience > 0 and self._loop is not None:
-                spent = time.monotonic() - started + _BUSY_PAUSE
-                self._loop.call_later(_BUSY_PAUSE, self._lead, patience - spent)
-                return
-            self._settle(self._take(), StoreUnavailable("the database is locked by another process"))
-            return
-        except Exception as error:
-            self._settle(self._take(), self._failure(error))
-            return
-        batch = self._take()
-        try:
-            results = self._work(transaction, batch)
-        except Exception as error:
-            with contextlib.suppress(Exception):
-                transaction.rollback()
-            self._settle(batch, self._failure(error))
-            return
-        self._commits.put((transaction, results))
-
-    def _take(self) -> list[Job]:
-        return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
-
-    def _failure(self, error: Exception) -> LedgerError:
-        """What a failed batch means to its callers. The next one opens the store anew."""
-        # Logs may share the disk that is full: what cannot be logged must not end the writer.
-        with contextlib.suppress(Exception):
-            log.error("store_unavailable", error=_first_line(error))
-        self._store.reopen()
-        return error if isinstance(error, LedgerError) else StoreUnavailable(_first_line(error))
-
-    def _settle(self, batch: list[Job], error: BaseException) -> None:
-        self._finish([(job, None, error) for job in batch])
-
-    def _finish(self, results: list[Result]) -> None:
-        """Answer a batch, then go on with what has queued meanwhile."""
-        for job, result, error in results:
-            future = job.future
-            if future is None or future.done():
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-        if self._loop is not None:
-            self._loop.call_soon(self._lead)
-
-    def _work(self, transaction: Transaction, batch: list[Job]) -> list[Result]:
-        """Decide every check and write every row of a batch. A job's own failure is its own."""
-        self._refresh(transaction, batch)
-        rows: list[tuple[Any, ...]] = []
-        results: list[Result] = []
-        for job in batch:
-            try:
-                if isinstance(job, CheckJob):
-                    row, result = self._decide(job)
-                    rows.append(row)
-                else:
-                    with transaction.connection().begin_nested():
-                        result = job.work(transaction.connection())
-            except sa.exc.OperationalError:
-                raise
-            except Exception as error:
-                results.append((job, None, error))
-            else:
-                results.append((job, result, None))
-        if rows:
-            transaction.write(statements.insert_decisions(len(rows)), [value for row in rows for value in row])
-        return results
-
-    def _refresh(self, transaction: Transaction, batch: list[Job]) -> None:
-        """See changed keys before deciding: a revoked key counts from the very next batch."""
-        epoch = transaction.read_one(statements.READ_EPOCH)
-        if epoch != self.epoch:
-            self._keys = {}
-            self.epoch = epoch
-        unknown = {job.key.id for job in batch if isinstance(job, CheckJob)} - self._keys.keys()
-        if unknown:
-            self._keys.update(get_keys(transaction.connection(), sorted(unknown)))
-
-    # -- on the writing thread
-
-    def _commit_loop(self) -> None:
-        while (work := self._commits.get()) is not None:
-            transaction, results = work
-            try:
-                transaction.commit()
-            except Exception as error:
-                self._tell(self._undone, [job for job, _, _ in results], error)
-            else:
-                self._tell(self._finish, results)
-
-    def _tell(self, what: Callable[..., None], *arguments: Any) -> None:
-        """Wake the event loop once for the whole batch."""
-        # A loop that has closed has nobody left to tell; the records stand.
-        with contextlib.suppress(RuntimeError):
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(what, *arguments)
-
-    def _undone(self, batch: list[Job], error: Exception) -> None:
-        self._settle(batch, self._failure(error))
-
-    # -- one check
-
-    def _decide(self, job: CheckJob) -> tuple[tuple[Any, ...], tuple[str, bytes]]:
+    def check(self, job: CheckJob) -> Answered:
+        """Decide one check. The key comes first, then the kill switch, then an answer that was given before, then the
+        limits, then the rules."""
         if job.deadline < time.monotonic():
             raise Overloaded("the deadline passed while the check was waiting")
-        now = self._clock()
-        key = self._keys.get(job.key.id)
-        status = "revoked" if key is None else key.status_at(now)
-        if key is None or status != "active":
-            raise KeyRefused(status)
-        if job.prepared.request.pro and not key.plan.pro:
-            raise PlanRefused(key.plan_name)
-        state = State(key.caller)
         prepared = job.prepared
-        decision = decide(prepared.request, pack=job.pack, state=state, now=now, reading=prepared.reading)
+        assert prepared is not None  # noqa: S101 -- `Writer` prepares every job before it is decided
+        now = self._known.clock()
+        moment = int(now * 1e6)
+        key = self._key(job, now)
+        stopped = self._stopped(job, key, prepared)
+        token = None if stopped else job.token
+        if token is not None:
+            before = self._before(key, token, moment)
+            if before is not None:
+                body = again(before, token, key.plan.omits)
+                return self._answered(before.request_id, body, self._tallies(key), now)
+        tallies = self._admit(key, now)
+        try:
+            request_id, body = self._decide(job, prepared, key, token, stopped, now)
+        except BaseException:
+            for tally in tallies:
+                tally.take_back()
+            raise
+        return self._answered(request_id, body, tallies, now)
+
+    def _decide(
+        self, job: CheckJob, prepared: Prepared, key: Key, token: Token | None, stopped: str, now: float
+    ) -> tuple[str, bytes]:
+        """Decide, and make the rows. Gives the answer's id and JSON."""
+        moment = int(now * 1e6)
+        run, run_state = self._run(job, key, moment)
+        state = State(key.caller, run_state, stopped)
+        decision = decide(
+            prepared.request, pack=job.pack, state=state, now=now, reading=prepared.reading, action=job.action
+        )
         request_id = new_id("req", now)
-        whole = encode(answer(decision, request_id, test_mode=key.caller.test_mode))
-        omits = key.plan.omits
-        body = encode(answer(decision, request_id, test_mode=key.caller.test_mode, omits=omits)) if omits else whole
+        full = answer(
+            decision,
+            request_id,
+            test_mode=key.caller.test_mode,
+            enforcement="enforce" if stopped else key.enforcement,
+        )
+        whole = encode(full)
+        body = encode(without(full, key.plan.omits)) if key.plan.omits else whole
         if not prepared.exact:
             # It was decided as it was sent: its findings may quote a secret, which the record must not.
-            whole = encode(mask(msgspec.json.decode(whole), self._fingerprint))
-        record = Record(
-            RECORD_VERSION,
-            prepared.stored,
-            state,
-            now,
-            job.pack.id,
-            job.pack.digest,
-            self._engine_version,
-            job.pack.knowledge.version,
-            msgspec.Raw(whole),
-            mask_text(job.sent_request_id, self._fingerprint),
-            job.input,
-            prepared.exact,
-        )
-        run_id = prepared.reading.context.values.get("run_id")
-        if not prepared.exact and run_id is not None:
-            run_id = mask_text(run_id, self._fingerprint)
+            whole = encode(mask(msgspec.json.decode(whole), self._known.fingerprint))
         row = (
             key.account,
             request_id,
-            int(now * 1e6),
+            moment,
             key.id,
-            run_id,
+            job.run or None,
             decision.verdict,
             decision.risk_score,
-            f" {' '.join(issue.code for issue in decision.issues)} ",
+            f" {' '.join([issue.code for issue in decision.issues])} ",
             job.pack.id,
             decision.task_hash,
-            encode_record(record),
+            self._record(job, prepared, state, now, whole),
         )
-        return row, (request_id, body)
+        if run is not None:
+            self._note(job, prepared, key, run, decision, moment)
+        if token is not None and decision.decision != "ERROR":
+            self._bind(key, token, request_id, decision.verdict, whole, moment)
+        self._decisions.append(row)
+        return request_id, body
+
+    def _record(self, job: CheckJob, prepared: Prepared, state: State, now: float, whole: bytes) -> bytes:
+        known, pack = self._known, job.pack
+        return encode_record(
+            Record(
+                RECORD_VERSION,
+                prepared.stored,
+                state,
+                now,
+                pack.id,
+                pack.digest,
+                known.engine_version,
+                pack.knowledge.version,
+                msgspec.Raw(whole),
+                mask_text(job.sent_request_id, known.fingerprint),
+                job.input,
+                prepared.exact,
+            )
+        )
+
+    def _key(self, job: CheckJob, now: float) -> Key:
+        """The key as it is now. Raises KeyRefused or PlanRefused."""
+        key = self._known.keys.get(job.key.id)
+        status = "revoked" if key is None else key.status_at(now)
+        if key is None or status != "active":
+            raise KeyRefused(status)
+        if job.request.pro and not key.plan.pro:
+            raise PlanRefused(key.plan_name)
+        return key
+
+    def _stopped(self, job: CheckJob, key: Key, prepared: Prepared) -> str:
+        stopped = self._known.stopped.get(key.account)
+        if stopped is None:
+            return ""
+        context = prepared.reading.context
+        names = [*context.all_of("agent_name"), *context.all_of("agent_id")]
+        return stopped.what(key, names, job.pack.knowledge.lexicon)
+
+    # -- limits
+
+    def _tallies(self, key: Key) -> list[Tally]:
+        found = []
+        for holder, limits in key.holders:
+            at = key.account, holder
+            tally = self.tallies.get(at)
+            if tally is None:
+                row = self._found.usage.get(at)
+                tally = self.tallies[at] = Tally(key.account, holder, limits, self._windows, row)
+            found.append(tally)
+        return found
+
+    def _admit(self, key: Key, now: float) -> list[Tally]:
+        tallies = self._tallies(key)
+        try:
+            admit(tallies, now)
+        except LimitReached as reached:
+            self.exhausted[key.id] = (now + reached.wait, reached)
+            raise
+        return tallies
+
+    def _answered(self, request_id: str, body: bytes, tallies: list[Tally], now: float) -> Answered:
+        """An answer with what is left of the minute: of the holder that has least."""
+        left = min(tallies, key=lambda tally: tally.limits.minute - tally.minute_used)
+        limit = min(left.limits.minute, UNLIMITED)
+        remaining = limit if limit == UNLIMITED else max(0, limit - left.minute_used)
+        return Answered(request_id, body, limit, remaining, math.ceil((left.minute + 1) * 60 - now))
+
+    # -- runs
+
+    def _run(self, job: CheckJob, key: Key, moment: int) -> tuple[Run | None, RunState | None]:
+        """The run that a check belongs to, and what was counted of it; None where it names none."""
+        if not job.run:
+            return None, None
+        at = key.account, job.run
+        run = self._runs.get(at)
+        if run is None:
+            row = self._found.runs.get(at)
+            run = self._runs[at] = Run(key.account, job.run, moment) if row is None else Run.of(row)
+        begun = 0 if run.allows else self._begun(job, key, run, moment).begun
+        return run, run.state(moment, begun)
+
+    def _begun(self, job: CheckJob, key: Key, run: Run, moment: int) -> StartsRow:
+        """The runs that the key has begun with this action within the hour, this one included. A run that has been
+        allowed nothing yet is asked about with every check: it is still at its beginning."""
+        action: Triple = key.account, key.id, short(job.action)
+        row = self._starts.get(action) or self._found.starts.get(action)
+        if row is None or row.since <= moment - START_WINDOW:
+            row = StartsRow(*action, moment, 0)
+        return row if run.last_action else row._replace(begun=row.begun + 1)
+
+    def _note(self, job: CheckJob, prepared: Prepared, key: Key, run: Run, decision: Decision, moment: int) -> None:
+        if not run.last_action:
+            row = self._begun(job, key, run, moment)
+            self._starts[row[:3]] = row
+        current = prepared.reading.context.values.get("current_tool") if prepared.exact else None
+        tool = tool_of(current, prepared.stored.tools)
+        run.note(job.action, tool, decision.verdict, moment, waits=waits_for_approval(decision, job.pack))
+
+    # -- answers given before
+
+    def _before(self, key: Key, token: Token, moment: int) -> Stored | None:
+        at: Triple = key.account, key.id, token.token
+        given = self._answers.get(at)
+        if given is not None:
+            return given
+        row = self._found.tokens.get(at)
+        if row is None:
+            return None
+        if row.created_at <= moment - LIFETIME or row.record is None:
+            if at not in self._outdated:
+                self._outdated.append(at)
+            return None
+        return _stored(row)
+
+    def _bind(self, key: Key, token: Token, request_id: str, verdict: str, whole: bytes, moment: int) -> None:
+        at: Triple = key.account, key.id, token.token
+        self._answers[at] = Stored(token.bodies[0], request_id, verdict, whole, reported=False)
+        self._tokens.append((*at, token.bodies[0], request_id, moment))
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
+def _stored(row: TokenRow) -> Stored:
+    assert row.record is not None  # noqa: S101 -- `Batch._before` has looked
+    record = decode_record(row.record)
+    return Stored(row.body, row.request_id, row.verdict or "", bytes(record.answer), row.reported > 0)

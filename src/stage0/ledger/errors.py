@@ -30,13 +30,33 @@ class PlanRefused(LedgerError):
         super().__init__(f"`pro: true` needs the Pro or Enterprise plan; this account is on {plan.capitalize()}")
 
 
+class LimitReached(LedgerError):
+    """A quota or a rate is spent. `holder` is the key's id or `group:` and a name; `wait` is seconds until the window
+    (`month`, `day` or `minute`) is over."""
+
+    def __init__(self, holder: str, window: str, limit: int, wait: float) -> None:
+        super().__init__(f"`{holder}` has spent its {limit} checks of this {window}")
+        self.holder = holder
+        self.window = window
+        self.limit = limit
+        self.wait = wait
+
+
+class IdempotencyConflict(LedgerError):
+    """The same `Idempotency-Key` with another body."""
+
+
+class IdempotencySpent(LedgerError):
+    """A stored ALLOW whose outcome was reported: it is not given again."""
+
+
+class Conflict(LedgerError):
+    """Another process changed the same rows at the same time. Nothing was recorded; doing it again is safe."""
+
+
 class NotFound(LedgerError):
     """No such thing in this account."""
 
 
 class Refused(LedgerError):
     """The database or its settings are not fit for use: what is wrong and what to do."""
-
-
-class StoreBusy(LedgerError):
-    """Another process holds the database's write lock just now."""

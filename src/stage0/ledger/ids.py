@@ -36,7 +36,15 @@ _random: Final = _Randomness()
 
 def new_id(prefix: str, now: float) -> str:
     """A new id, such as `req_01hq...`; `now` is Unix seconds. Later ids sort after earlier ones."""
-    number = (int(now * 1000) & ((1 << 48) - 1)) << 82 | _random.bits() << 2
+    return _spell(prefix, (int(now * 1000) & ((1 << 48) - 1)) << 82 | _random.bits() << 2)
+
+
+def first_id(prefix: str, at: float) -> str:
+    """The smallest id of a moment in Unix seconds: ids that were made before it sort below, the others do not."""
+    return _spell(prefix, (int(at * 1000) & ((1 << 48) - 1)) << 82)
+
+
+def _spell(prefix: str, number: int) -> str:
     # 130 bits are thirteen pairs of five-bit digits.
     pairs = [_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)]
     return f"{prefix}_{''.join(pairs)}"

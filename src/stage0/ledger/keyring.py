@@ -26,12 +26,17 @@ class Keyring:
             if len(root) < _MINIMUM:
                 raise Refused(f"STAGE0_SECRET_KEY has {len(root)} characters; at least {_MINIMUM} are needed")
         self._hash_keys = [_derive(root, b"api-key-hash") for root in roots]
+        self._body_keys = [_derive(root, b"body-hash") for root in roots]
         self._mask_key = _derive(roots[0], b"secret-mask")
 
     def hashes(self, api_key: str) -> list[str]:
         """The keyed hash of an API key under each root, newest first."""
         text = api_key.encode("utf-8", "surrogatepass")
         return [hmac.digest(key, text, "sha256").hex() for key in self._hash_keys]
+
+    def body_hashes(self, body: bytes) -> list[str]:
+        """The keyed hash of a request's body under each root, newest first. It may hold secrets."""
+        return [hmac.digest(key, body, "sha256").hex() for key in self._body_keys]
 
     def fingerprint(self, secret: str) -> str:
         """Eight hex digits that tell secrets apart and say nothing of them."""

@@ -1,4 +1,4 @@
-"""API keys: shown once, kept as a keyed hash, bound to scopes, roles, environments, a pack and a mode."""
+"""API keys: shown once, kept as a keyed hash, bound to scopes, roles, environments, an agent, a pack and limits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from stage0.ledger.errors import NotFound, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.keyring import Keyring
-from stage0.ledger.schema import accounts, api_keys
-from stage0.policy import PLANS, Plan, shipped_packs
+from stage0.ledger.schema import accounts, api_keys, usage_groups
+from stage0.ledger.usage import Limits
+from stage0.policy import PLANS, UNLIMITED, Plan, shipped_packs
+from stage0.wire import Enforcement
 
 SCOPES: Final = ("check", "read", "policy:write", "policy:pin", "admin")
 Mode = Literal["live", "test"]
@@ -27,10 +29,14 @@ _ALPHABET: Final = string.digits + string.ascii_letters
 _RANDOM: Final = 32
 _CHECKSUM: Final = 6
 DEFAULT_PACK: Final = "stage0-default"
+#: How the usage of a group is told from that of a key.
+GROUP: Final = "group:"
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A key and what is known of its account: everything that a check needs. `expires_at`: Unix microseconds."""
+    """A key and what is known of its account: everything that a check needs. `expires_at`: Unix microseconds.
+
+    `holders` are who a check counts for, each with its limits: the key, and the usage group that it shares."""
 
     account: str
     id: str
@@ -45,6 +51,10 @@ class Key(msgspec.Struct, frozen=True):
     caller: Caller
     created_at: int
     expires_at: int | None
+    enforcement: Enforcement
+    group: str
+    own: Limits
+    holders: tuple[tuple[str, Limits], ...]
 
     @property
     def actor(self) -> str:
@@ -96,13 +106,23 @@ def create_key(
     mode: Mode = "live",
     text: str | None = None,
     expires_at: float | None = None,
+    group: str | None = None,
+    limits: Limits | None = None,
+    enforcement: Enforcement = "enforce",
+    agent: str = "",
+    holder: str = "",
 ) -> tuple[Key, str]:
-    """Create a key and give its text, this once. `text` sets it (20 or more characters). Raises Refused."""
+    """Create a key and give its text, this once. `text` sets it (20 or more characters). Raises Refused.
+
+    `limits` are the key's own, inside of its group's or account's; `agent` is the agent that alone uses it; `holder`
+    is whose usage it goes on counting, where it replaces another key."""
     for scope in scopes:
         if scope not in SCOPES:
             raise Refused(f"there is no scope `{scope}`; scopes are {', '.join(SCOPES)}")
     if pack not in shipped_packs():
         raise Refused(f"there is no pack `{pack}`; packs are {', '.join(sorted(shipped_packs()))}")
+    _check_enforcement(pack, enforcement)
+    _check_group(connection, account, group)
     text = text or new_key_text(mode)
     if not well_formed(text):
         raise Refused("a key of your own needs 20 to 200 printable ASCII characters")
@@ -122,6 +142,11 @@ def create_key(
             status="active",
             created_at=int(now * 1e6),
             expires_at=None if expires_at is None else int(expires_at * 1e6),
+            holder=holder or identifier,
+            usage_group=group,
+            **limit_columns(limits),
+            enforcement=enforcement,
+            agent=agent.strip(),
         )
     )
     record_event(
@@ -134,9 +159,89 @@ def create_key(
         scopes=sorted(scopes),
         mode=mode,
         pack=pack,
+        group=group,
+        enforcement=enforcement,
     )
     raise_epoch(connection)
     return get_key(connection, identifier), text
+
+
+def _check_enforcement(pack: str, enforcement: Enforcement) -> None:
+    if enforcement == "observe" and not shipped_packs()[pack].observe:
+        raise Refused(f"a key under `{pack}` always enforces: choose another pack to watch first")
+
+
+def _check_group(connection: sa.Connection, account: str, group: str | None) -> None:
+    if group is None:
+        return
+    wanted = sa.and_(usage_groups.c.account_id == account, usage_groups.c.name == group)
+    if connection.execute(sa.select(usage_groups.c.name).where(wanted)).first() is None:
+        raise Refused(f"there is no usage group `{group}` in this account; `stage0 groups set` makes one")
+
+
+def limit_columns(limits: Limits | None) -> dict[str, int | None]:
+    """Limits as columns; null where nothing is set. Raises Refused for a negative one."""
+    if limits is None:
+        return {"per_month": None, "per_day": None, "per_minute": None}
+    columns: dict[str, int | None] = {}
+    for name, limit in (("per_month", limits.month), ("per_day", limits.day), ("per_minute", limits.minute)):
+        if limit < 0:
+            raise Refused(f"{name} is {limit}: a limit is 0 or more")
+        columns[name] = None if limit >= UNLIMITED else limit
+    return columns
+
+
+def set_group(connection: sa.Connection, *, account: str, name: str, limits: Limits, actor: str, now: float) -> None:
+    """Make a usage group, or give one other limits. Raises Refused."""
+    if not name.strip() or name != name.strip() or len(name) > 100:
+        raise Refused("a usage group needs a name of 1 to 100 characters, with no space at its ends")
+    columns = limit_columns(limits)
+    wanted = sa.and_(usage_groups.c.account_id == account, usage_groups.c.name == name)
+    if connection.execute(usage_groups.update().where(wanted).values(**columns)).rowcount == 0:
+        connection.execute(
+            usage_groups.insert().values(account_id=account, name=name, created_at=int(now * 1e6), **columns)
+        )
+    record_event(connection, account=account, actor=actor, action="group.set", target=name, now=now, **columns)
+    raise_epoch(connection)
+
+
+def list_groups(connection: sa.Connection, account: str) -> list[Any]:
+    """The usage groups of an account, by name: rows of `usage_groups`."""
+    query = sa.select(usage_groups).where(usage_groups.c.account_id == account).order_by(usage_groups.c.name)
+    return list(connection.execute(query))
+
+
+def change_key(
+    connection: sa.Connection,
+    identifier: str,
+    *,
+    actor: str,
+    now: float,
+    group: str | None = None,
+    limits: Limits | None = None,
+    enforcement: Enforcement | None = None,
+) -> Key:
+    """Change a key's usage group (empty: none), its own limits, or whether it enforces; None leaves a thing as it is.
+
+    Raises NotFound or Refused."""
+    key = get_key(connection, identifier)
+    values: dict[str, Any] = {}
+    if group is not None:
+        _check_group(connection, key.account, group or None)
+        values["usage_group"] = group or None
+    if limits is not None:
+        values.update(limit_columns(limits))
+    if enforcement is not None:
+        _check_enforcement(key.pack, enforcement)
+        values["enforcement"] = enforcement
+    if not values:
+        return key
+    connection.execute(api_keys.update().where(api_keys.c.id == identifier).values(**values))
+    record_event(
+        connection, account=key.account, actor=actor, action="key.changed", target=identifier, now=now, **values
+    )
+    raise_epoch(connection)
+    return get_key(connection, identifier)
 
 
 def _hint(text: str) -> str:
@@ -148,8 +253,19 @@ def _list(values: Sequence[str]) -> str:
     return msgspec.json.encode(list(values)).decode()
 
 
-_SELECT: Final = sa.select(api_keys, accounts.c.plan, accounts.c.timezone).join(
-    accounts, accounts.c.id == api_keys.c.account_id
+_SELECT: Final = (
+    sa.select(
+        api_keys,
+        accounts.c.plan,
+        accounts.c.timezone,
+        *[accounts.c[name].label(f"account_{name}") for name in ("per_month", "per_day", "per_minute")],
+        *[usage_groups.c[name].label(f"group_{name}") for name in ("per_month", "per_day", "per_minute")],
+    )
+    .join(accounts, accounts.c.id == api_keys.c.account_id)
+    .outerjoin(
+        usage_groups,
+        sa.and_(usage_groups.c.account_id == api_keys.c.account_id, usage_groups.c.name == api_keys.c.usage_group),
+    )
 )
 
 
@@ -220,6 +336,11 @@ def rotate_key(
         environments=old.caller.environments,
         pack=old.pack,
         mode=old.mode,
+        group=old.group or None,
+        limits=old.own,
+        enforcement=old.enforcement,
+        agent=old.caller.agent,
+        holder=old.holders[0][0],
     )
     if grace_seconds > 0:
         ends = int((now + grace_seconds) * 1e6)
@@ -243,6 +364,10 @@ def rotate_key(
 def _key(row: Any) -> Key:
     decode = msgspec.json.decode
     environments = tuple(decode(row.environments))
+    plan = PLANS.get(row.plan)
+    if plan is None:
+        raise Refused(f"an account is on the plan `{row.plan}`, which the file of plans does not hold")
+    own = _limits(row.per_month, row.per_day, row.per_minute, Limits())
     return Key(
         account=row.account_id,
         id=row.id,
@@ -252,7 +377,7 @@ def _key(row: Any) -> Key:
         pack=row.pack,
         mode=row.mode,
         status=row.status,
-        plan=PLANS[row.plan],
+        plan=plan,
         plan_name=row.plan,
         caller=Caller(
             account=row.account_id,
@@ -260,7 +385,32 @@ def _key(row: Any) -> Key:
             environments=environments,
             test_mode=row.mode == "test",
             timezone=row.timezone,
+            agent=row.agent,
         ),
         created_at=row.created_at,
         expires_at=row.expires_at,
+        enforcement=row.enforcement,
+        group=row.usage_group or "",
+        own=own,
+        holders=_holders(row, plan, own),
     )
+
+
+def _limits(month: int | None, day: int | None, minute: int | None, otherwise: Limits) -> Limits:
+    return Limits(
+        otherwise.month if month is None else month,
+        otherwise.day if day is None else day,
+        otherwise.minute if minute is None else minute,
+    )
+
+
+def _holders(row: Any, plan: Plan, own: Limits) -> tuple[tuple[str, Limits], ...]:
+    """Who a check counts for. A key in a group has its own limits inside of the group's; one without a group has the
+    account's, or its own where they are lower."""
+    of_plan = Limits(plan.per_month, plan.per_day, plan.per_minute)
+    envelope = _limits(row.account_per_month, row.account_per_day, row.account_per_minute, of_plan)
+    if row.usage_group:
+        group = _limits(row.group_per_month, row.group_per_day, row.group_per_minute, envelope)
+        return ((row.holder, own), (f"{GROUP}{row.usage_group}", group))
+    lower = Limits(min(own.month, envelope.month), min(own.day, envelope.day), min(own.minute, envelope.minute))
+    return ((row.holder, lower),)

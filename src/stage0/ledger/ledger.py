@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
-from stage0.core.decide import Prepared
 from stage0.core.pack import Pack
-from stage0.ledger.batch import CheckJob, WriteJob, Writer
-from stage0.ledger.errors import Refused, StoreUnavailable
+from stage0.ledger.batch import Answered, CheckJob, WriteJob
+from stage0.ledger.errors import LedgerError, LimitReached, Refused, StoreUnavailable
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, key_by_text
 from stage0.ledger.migrate import assert_current
+from stage0.ledger.postgres import PostgresStore
 from stage0.ledger.sqlite import SqliteStore
+from stage0.ledger.statements import READ_EPOCH
+from stage0.ledger.store import Store
+from stage0.ledger.usage import warn
+from stage0.ledger.writer import Writer
 
 T = TypeVar("T")
 _JANITOR_SECONDS: Final = 0.25
+#: Turns of the janitor between looks at whether limits have changed, where some key has nothing left.
+_LOOK_EVERY: Final = 4
 _KEY_CACHE: Final = 20_000
 
 
@@ -30,7 +37,7 @@ class Ledger:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         keyring: Keyring,
         packs: Mapping[str, Pack],
         *,
@@ -60,9 +67,8 @@ class Ledger:
 
     async def open(self) -> None:
         """Claim the store and start the writer. Raises Refused where the store is not fit for use."""
-        self.store.check_in_place()
-        assert_current(self.store.reader)
-        self.store.claim()
+        await asyncio.to_thread(self.store.claim)
+        await asyncio.to_thread(assert_current, self.store.reader)
         self._writer.start()
         self._janitor = asyncio.create_task(self._tidy())
 
@@ -74,9 +80,53 @@ class Ledger:
         await asyncio.to_thread(self.store.close)
 
     async def _tidy(self) -> None:
+        turn = 0
         while True:
             await asyncio.sleep(_JANITOR_SECONDS)
+            turn += 1
             self._writer.expire()
+            # What cannot be read or written now is seen to in a later turn.
+            with contextlib.suppress(LedgerError):
+                if turn % _LOOK_EVERY == 0:
+                    await self._look()
+                await self._warn()
+
+    async def _look(self) -> None:
+        """See raised limits where nothing is left: there are no batches then that would see them."""
+        if not self._writer.exhausted:
+            return
+        if await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar()) != self.epoch:
+            self._writer.exhausted.clear()
+
+    async def _warn(self) -> None:
+        """Write the events of thresholds that were reached."""
+        waiting = self._writer.to_warn
+        for at, tally in list(waiting.items()):
+            account, holder, limits = tally.account, tally.holder, tally.limits
+            await self.write(
+                lambda connection, account=account, holder=holder, limits=limits: warn(  # type: ignore[misc]
+                    connection, account, holder, limits, self.clock()
+                )
+            )
+            if waiting.get(at) is tally:
+                del waiting[at]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of keys and packs that the last batch saw."""
+        return self._writer.epoch
+
+    def refuse_exhausted(self, key: Key) -> None:
+        """Raises LimitReached where a key is known to have nothing left until its window is over."""
+        known = self._writer.exhausted.get(key.id)
+        if known is None:
+            return
+        until, reached = known
+        wait = until - self.clock()
+        if wait <= 0:
+            del self._writer.exhausted[key.id]
+            return
+        raise LimitReached(reached.holder, reached.window, reached.limit, wait)
 
     async def key(self, text: str, *, fresh: bool = False) -> Key | None:
         """The key with this text; None where there is none.
@@ -95,23 +145,26 @@ class Ledger:
                 self._keys[identity] = key
         return key
 
-    def check(
-        self,
-        key: Key,
-        prepared: Prepared,
-        pack: Pack,
-        *,
-        sent_request_id: str = "",
-        raw: Any = None,
-    ) -> asyncio.Future[tuple[str, bytes]]:
-        """Decide and record. Gives the request id and the answer's JSON once the record is durable.
+    def check(self, job: CheckJob) -> asyncio.Future[Answered]:
+        """Decide and record. Gives the answer once the record is durable.
 
-        Raises Overloaded; the future raises KeyRefused, Overloaded or StoreUnavailable."""
-        return self._writer.submit(CheckJob(key, prepared, pack, sent_request_id, raw))
+        Raises Overloaded; the future raises KeyRefused, PlanRefused, LimitReached, IdempotencyConflict,
+        IdempotencySpent, Overloaded or StoreUnavailable."""
+        return self._writer.submit(job)
 
-    def write(self, work: Callable[[sa.Connection], T]) -> asyncio.Future[T]:
-        """Run a write in the next batch, all of it or nothing."""
-        return self._writer.submit(WriteJob(work))
+    def write(self, work: Callable[[sa.Connection], T], *, account: str = "") -> Awaitable[T]:
+        """Run another write, all of it or nothing: on the embedded store in the next batch, in the turn of `account`,
+        on a shared one in a transaction of its own."""
+        if self.store.shared:
+            return asyncio.to_thread(self._write, work)
+        return self._writer.submit(WriteJob(work, account))
+
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        try:
+            with self.store.writer.begin() as connection:
+                return work(connection)
+        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+            raise StoreUnavailable(str(error).partition("\n")[0]) from error
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a read on a connection of its own, beside the writer. Raises StoreUnavailable."""
@@ -125,23 +178,26 @@ class Ledger:
             raise StoreUnavailable(str(error).partition("\n")[0]) from error
 
     async def healthy(self) -> bool:
-        """Whether a check could be recorded now: the file is in place, readable, and the last batch went well."""
+        """Whether a check could be recorded now: the database is in place, readable, and takes a write."""
         try:
-            await self.read(lambda connection: connection.exec_driver_sql("SELECT epoch FROM config").scalar_one())
+            await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar_one())
             await asyncio.wait_for(asyncio.shield(self.write(lambda connection: None)), self._deadline)
         except Exception:
             return False
         return True
 
 
-def open_store(url: str) -> SqliteStore:
+def open_store(url: str) -> Store:
     """The store that a database URL names. Raises Refused."""
-    scheme, _, rest = url.partition(":///")
-    if scheme != "sqlite" or not rest:
-        raise Refused(
-            f"STAGE0_DATABASE_URL `{_without_password(url)}` is not understood; use `sqlite:///path/to/file.db`"
-        )
-    return SqliteStore(Path(rest))
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+        return SqliteStore(Path(rest[1:]))
+    if scheme in ("postgresql", "postgres"):
+        return PostgresStore(f"postgresql://{rest}")
+    raise Refused(
+        f"STAGE0_DATABASE_URL `{_without_password(url)}` is not understood; use `sqlite:///path/to/file.db` or "
+        "`postgresql://USER:PASSWORD@HOST/DATABASE`"
+    )
 
 
 def _without_password(url: str) -> str:

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from stage0.ledger.errors import Refused
+from stage0.ledger.postgres import MIGRATION_LOCK
 
 _HERE: Final = Path(__file__).parent / "migrations"
 
@@ -41,6 +42,9 @@ def migrate(engine: sa.Engine) -> tuple[str | None, str]:
     before = current(engine)
     config = _config()
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Servers that are started together migrate one after the other.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return before, newest()

@@ -14,6 +14,7 @@ from stage0.ledger.errors import NotFound
 from stage0.ledger.events import record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
+from stage0.ledger.runs import note_outcome, run_key
 from stage0.ledger.schema import decisions, outcomes
 from stage0.wire import Outcome
 
@@ -80,7 +81,7 @@ def list_records(connection: sa.Connection, account: str, wanted: Filter) -> lis
     query = sa.select(table).where(table.c.account_id == account).order_by(table.c.id.desc()).limit(wanted.limit + 1)
     for column, value in (
         (table.c.verdict, wanted.verdict),
-        (table.c.run_id, wanted.run_id),
+        (table.c.run_id, run_key(wanted.run_id)),
         (table.c.task_hash, wanted.task_hash),
         (table.c.key_id, wanted.key_id),
     ):
@@ -185,12 +186,15 @@ def add_outcome(
     """Record what the runtime did. Raises NotFound. `own` limits to records that this key caused.
 
     An execution that was not allowed is recorded all the same, and said so in an event."""
-    query = sa.select(decisions.c.verdict).where(decisions.c.account_id == key.account, decisions.c.id == request_id)
+    query = sa.select(decisions.c.verdict, decisions.c.run_id, decisions.c.task_hash).where(
+        decisions.c.account_id == key.account, decisions.c.id == request_id
+    )
     if own:
         query = query.where(decisions.c.key_id == key.id)
-    verdict = connection.execute(query).scalar()
-    if verdict is None:
+    row = connection.execute(query).first()
+    if row is None:
         raise NotFound(f"there is no check `{request_id}`")
+    verdict = row.verdict
     connection.execute(
         outcomes.insert().values(
             account_id=key.account,
@@ -203,6 +207,8 @@ def add_outcome(
             cost_usd=outcome.cost_usd,
         )
     )
+    if row.run_id is not None:
+        note_outcome(connection, key.account, row.run_id, row.task_hash, outcome.status, outcome.cost_usd)
     contradicts = verdict != "ALLOW" and outcome.status != "stopped"
     if contradicts:
         record_event(

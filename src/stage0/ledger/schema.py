@@ -8,6 +8,9 @@ import sqlalchemy as sa
 
 metadata: Final = sa.MetaData()
 
+#: An identifier that is compared: byte by byte on every database, so that later ids sort after earlier ones.
+Id: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 # One row: raised by every change of keys, accounts or packs, and read by every batch.
 config = sa.Table(
     "config",
@@ -24,7 +27,24 @@ accounts = sa.Table(
     sa.Column("plan", sa.Text, nullable=False),
     sa.Column("timezone", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("retention_days", sa.Integer, nullable=False, server_default="180"),
+    # Limits that an operator has set; null is the plan's.
+    sa.Column("per_month", sa.BigInteger, nullable=True),
+    sa.Column("per_day", sa.BigInteger, nullable=True),
+    sa.Column("per_minute", sa.BigInteger, nullable=True),
     sa.UniqueConstraint("name", name="accounts_name"),
+)
+
+# Keys that share one envelope. A null limit is the account's.
+usage_groups = sa.Table(
+    "usage_groups",
+    metadata,
+    sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("per_month", sa.BigInteger, nullable=True),
+    sa.Column("per_day", sa.BigInteger, nullable=True),
+    sa.Column("per_minute", sa.BigInteger, nullable=True),
 )
 
 # `hash` is a keyed hash; the key itself is shown once and never stored. Lists are JSON texts.
@@ -44,32 +64,135 @@ api_keys = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=True),
+    # Whose usage it counts: its own id, or that of the key which it replaced.
+    sa.Column("holder", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("usage_group", sa.Text, nullable=True),
+    sa.Column("per_month", sa.BigInteger, nullable=True),
+    sa.Column("per_day", sa.BigInteger, nullable=True),
+    sa.Column("per_minute", sa.BigInteger, nullable=True),
+    sa.Column("enforcement", sa.Text, nullable=False, server_default="enforce"),
+    sa.Column("agent", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.UniqueConstraint("hash", name="api_keys_hash"),
 )
 
-# `record` holds what is needed to decide again; the columns beside it are for finding it.
+# What the kill switch has stopped: an account, a key or an agent (by its folded name).
+stops = sa.Table(
+    "stops",
+    metadata,
+    sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id"), primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+# What a key (its id) or a usage group (`group:` and its name) has used in the windows that are running, as numbers of
+# UTC months, days and minutes. The table itself refuses a count over its limit, whoever writes it.
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("holder", Id, primary_key=True),
+    sa.Column("month", sa.BigInteger, nullable=False),
+    sa.Column("month_used", sa.BigInteger, nullable=False),
+    sa.Column("month_limit", sa.BigInteger, nullable=False),
+    sa.Column("month_warned", sa.Integer, nullable=False),
+    sa.Column("day", sa.BigInteger, nullable=False),
+    sa.Column("day_used", sa.BigInteger, nullable=False),
+    sa.Column("day_limit", sa.BigInteger, nullable=False),
+    sa.Column("day_warned", sa.Integer, nullable=False),
+    sa.Column("minute", sa.BigInteger, nullable=False),
+    sa.Column("minute_used", sa.BigInteger, nullable=False),
+    sa.Column("minute_limit", sa.BigInteger, nullable=False),
+    sa.CheckConstraint(
+        "month_used <= month_limit AND day_used <= day_limit AND minute_used <= minute_limit",
+        name="usage_within_limits",
+    ),
+    sqlite_with_rowid=False,
+)
+
+# One agent run by its `run_id`. `waiting_since` is set while its last action waits for an approval; `waited` is the sum
+# of such waits that are over, in microseconds; `recent` is JSON: tools and actions of the last ALLOWs.
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("run_id", Id, primary_key=True),
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("last_at", sa.BigInteger, nullable=False),
+    sa.Column("allows", sa.BigInteger, nullable=False),
+    sa.Column("denies", sa.BigInteger, nullable=False),
+    sa.Column("defers", sa.BigInteger, nullable=False),
+    sa.Column("retries", sa.BigInteger, nullable=False),
+    sa.Column("last_action", sa.Text, nullable=False),
+    sa.Column("waiting_since", sa.BigInteger, nullable=True),
+    sa.Column("waited", sa.BigInteger, nullable=False),
+    sa.Column("cost_usd", sa.Float, nullable=False),
+    sa.Column("recent", sa.Text, nullable=False),
+    sa.Index("runs_started", "account_id", "started_at"),
+    sqlite_with_rowid=False,
+)
+
+# How many runs a key began with one action since a moment, for an hour from then on.
+run_starts = sa.Table(
+    "run_starts",
+    metadata,
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("key_id", Id, primary_key=True),
+    sa.Column("action", Id, primary_key=True),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("begun", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# `Idempotency-Key` (hashed) to the record that answered it first; `body` is a keyed hash of what was sent.
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("key_id", Id, primary_key=True),
+    sa.Column("token", Id, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Index("idempotency_created", "account_id", "created_at"),
+    sqlite_with_rowid=False,
+)
+
+# `record` holds what is needed to decide again; the columns beside it are for finding it. On PostgreSQL it is
+# partitioned by month: ids begin with their time, so a range of ids is a range of time.
 decisions = sa.Table(
     "decisions",
     metadata,
     sa.Column("account_id", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("key_id", sa.Text, nullable=False),
-    sa.Column("run_id", sa.Text, nullable=True),
+    sa.Column("run_id", Id, nullable=True),
     sa.Column("verdict", sa.Text, nullable=False),
     sa.Column("risk_score", sa.Integer, nullable=False),
     sa.Column("codes", sa.Text, nullable=False),
     sa.Column("policy", sa.Text, nullable=False),
     sa.Column("task_hash", sa.Text, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Index(
+        "decisions_run",
+        "account_id",
+        "run_id",
+        "id",
+        sqlite_where=sa.text("run_id IS NOT NULL"),
+        postgresql_where=sa.text("run_id IS NOT NULL"),
+    ),
+    postgresql_partition_by="RANGE (id)",
 )
 
 outcomes = sa.Table(
     "outcomes",
     metadata,
     sa.Column("account_id", sa.Text, primary_key=True),
-    sa.Column("request_id", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("request_id", Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("key_id", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
+import queue
 import sqlite3
 import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
-from stage0.ledger.errors import Refused, StoreBusy, StoreUnavailable
+from stage0.ledger.errors import Refused, StoreUnavailable
+from stage0.ledger.statements import READ_EPOCH, sqlite
+from stage0.ledger.store import Found, Needs, Rows, RunRow, StartsRow, TokenRow, UsageRow, run_row, tally_row
+from stage0.wire import encode
+
+T = TypeVar("T")
 
 #: The first release without the WAL-reset defect.
 _FIXED: Final = (3, 51, 3)
 _BUSY_MS: Final = 2_000
 _CHECKPOINT_SECONDS: Final = 0.25
+#: Seconds between looks at a database that another process has locked.
+_BUSY_PAUSE: Final = 0.005
 #: Bytes of WAL past which the checkpointer waits for readers and starts the file anew.
 _WAL_LIMIT: Final = 64 * 1024 * 1024
 
@@ -43,45 +54,80 @@ def sqlite_module() -> ModuleType:
     )
 
 
-class Transaction:
-    """One open write transaction. `write` and `read_one` take plain SQL; `connection` is for SQLAlchemy Core."""
+class SqliteTransaction:
+    """One open write transaction (see `store.Transaction`). Statements take microseconds and run where they are; the
+    commit, which waits for the disk, has a thread."""
 
-    def __init__(self, connection: sa.Connection, raw: Any) -> None:
+    def __init__(self, store: SqliteStore, connection: sa.Connection, raw: Any) -> None:
+        self._store = store
         self._connection = connection
         self._raw = raw
         self._outer: sa.RootTransaction | None = None
 
-    def connection(self) -> sa.Connection:
-        """The same transaction for SQLAlchemy."""
+    async def read(self, needs: Needs, *, lock: bool) -> Found:
+        """Read what is needed. The write lock is held already, so that all of it stays true."""
+        with self._store.translated():
+            return self._read(needs)
+
+    def _read(self, needs: Needs) -> Found:
+        rows = self._rows
+        return Found(
+            self._raw.execute(READ_EPOCH).fetchone()[0],
+            {row[:2]: UsageRow._make(row) for row in rows(sqlite.READ_USAGE, needs.holders)},
+            {row[:2]: RunRow._make(row) for row in rows(sqlite.READ_RUNS, needs.runs)},
+            {row[:3]: StartsRow._make(row) for row in rows(sqlite.READ_STARTS, needs.starts)},
+            {row[:3]: TokenRow._make(row) for row in rows(sqlite.READ_TOKENS, needs.tokens)},
+        )
+
+    def _rows(self, statement: str, keys: Sequence[Any]) -> Sequence[Any]:
+        if not keys:
+            return ()
+        found: list[Any] = self._raw.execute(statement, (encode(keys).decode(),)).fetchall()
+        return found
+
+    async def save(self, rows: Rows) -> None:
+        """Write and commit."""
+        with self._store.translated():
+            self._write(rows)
+            await self._store.commit(self._raw.commit if self._outer is None else self._outer.commit)
+
+    def _write(self, rows: Rows) -> None:
+        for statement, values in (
+            (sqlite.RAISE_USAGE, [tally_row(tally) for tally in rows.tallies]),
+            (sqlite.DROP_TOKENS, rows.outdated),
+            (sqlite.INSERT_TOKENS, rows.tokens),
+            (sqlite.SAVE_RUNS, [run_row(run) for run in rows.runs]),
+            (sqlite.SAVE_STARTS, rows.starts),
+        ):
+            if values:
+                self._raw.execute(statement, (encode(values).decode(),))
+        if rows.decisions:
+            values = [value for row in rows.decisions for value in row]
+            self._raw.execute(sqlite.insert_decisions(len(rows.decisions)), values)
+
+    async def rollback(self) -> None:
+        """Take it back; never raises."""
+        with contextlib.suppress(Exception):
+            if self._outer is not None:
+                self._outer.rollback()
+            elif self._raw.in_transaction:
+                self._raw.rollback()
+
+    def run(self, work: Callable[[sa.Connection], T]) -> T:
+        """Any other write, behind a savepoint."""
         if self._outer is None:
             self._outer = self._connection.begin()
-        return self._connection
-
-    def read_one(self, statement: str) -> Any:
-        """The first value of the first row."""
-        return self._raw.execute(statement).fetchone()[0]
-
-    def write(self, statement: str, values: list[Any]) -> None:
-        """Run one statement."""
-        self._raw.execute(statement, values)
-
-    def commit(self) -> None:
-        """Make it durable."""
-        if self._outer is not None:
-            self._outer.commit()
-        else:
-            self._raw.commit()
-
-    def rollback(self) -> None:
-        """Take it back."""
-        if self._outer is not None:
-            self._outer.rollback()
-        else:
-            self._raw.rollback()
+        with self._connection.begin_nested():
+            return work(self._connection)
 
 
 class SqliteStore:
-    """Engines over one SQLite file: `writer` for the one writing thread, `reader` for everybody else."""
+    """Engines over one SQLite file: `writer` for commands and `reader` for reads; checks have a connection of their
+    own. One batch at a time, in one process."""
+
+    name = "sqlite"
+    shared = False
+    lanes = 1
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -95,6 +141,16 @@ class SqliteStore:
         self._lock_file: int | None = None
         self._stop = threading.Event()
         self._checkpointer: threading.Thread | None = None
+        self._commits: queue.SimpleQueue[tuple[Callable[[], None], asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._committer: threading.Thread | None = None
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists()
+
+    def where(self) -> str:
+        """The file."""
+        return str(self.path)
 
     def _engine(self, *, read_only: bool) -> sa.Engine:
         engine = sa.create_engine(
@@ -151,6 +207,7 @@ class SqliteStore:
         """Hold the file for this process, and start the checkpointer. Raises Refused where another one holds it."""
         if self._lock_file is not None:
             return
+        self.check_in_place()
         descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,24 +220,74 @@ class SqliteStore:
         self._checkpointer = threading.Thread(target=self._checkpoint_loop, name="stage0-checkpoint", daemon=True)
         self._checkpointer.start()
 
-    def begin(self) -> Transaction:
-        """Begin a write transaction on the connection that is kept for it. Never waits.
+    async def begin(self, now: float) -> SqliteTransaction:
+        """Begin a write transaction on the connection that is kept for it. Raises StoreUnavailable.
 
-        Raises StoreBusy where another process writes just now, StoreUnavailable or a database error otherwise."""
-        self.check_in_place()
+        Where another process writes just now, everybody else must not be kept waiting: it looks again and again."""
+        patience = time.monotonic() + self.busy_seconds
+        while True:
+            with self.translated():
+                self.check_in_place()
+                connection, raw = self._opened()
+                try:
+                    raw.execute("BEGIN IMMEDIATE")
+                    return SqliteTransaction(self, connection, raw)
+                except self._module.OperationalError as error:
+                    if not ("locked" in str(error) or "busy" in str(error)):
+                        raise
+            if time.monotonic() > patience:
+                raise StoreUnavailable("the database is locked by another process")
+            await asyncio.sleep(_BUSY_PAUSE)
+
+    def _opened(self) -> tuple[sa.Connection, Any]:
         if self._open is None:
             connection = self.writer.connect()
             opened: Any = connection.connection.dbapi_connection
             opened.execute("PRAGMA busy_timeout=0")
             self._open = connection, opened
-        connection, raw = self._open
+        return self._open
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """A database that cannot be written becomes StoreUnavailable, and the next batch opens it anew. What it says of
+        a row that it refuses is left as it is."""
         try:
-            raw.execute("BEGIN IMMEDIATE")
-        except self._module.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise StoreBusy(str(error)) from error
-            raise
-        return Transaction(connection, raw)
+            yield
+        except (sa.exc.DBAPIError, self._module.Error) as error:
+            origin = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            refused = (self._module.IntegrityError, self._module.DataError, self._module.InterfaceError)
+            if isinstance(origin, (*refused, self._module.ProgrammingError)):
+                raise
+            self.reopen()
+            raise StoreUnavailable(str(origin).partition("\n")[0]) from error
+
+    async def commit(self, work: Callable[[], None]) -> None:
+        """Commit on the thread that waits for the disk."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._committer is None:
+            self._committer = threading.Thread(target=self._commit_loop, name="stage0-writer", daemon=True)
+            self._committer.start()
+        self._commits.put((work, done))
+        await done
+
+    def _commit_loop(self) -> None:
+        while (waiting := self._commits.get()) is not None:
+            work, done = waiting
+            error: Exception | None = None
+            try:
+                work()
+            except Exception as failure:
+                error = failure
+            # A loop that has closed has nobody left to tell; the records stand.
+            with contextlib.suppress(RuntimeError):
+                done.get_loop().call_soon_threadsafe(_tell, done, error)
+
+    async def close_lanes(self) -> None:
+        """End the committing thread, when everything is committed."""
+        if self._committer is not None:
+            self._commits.put(None)
+            await asyncio.to_thread(self._committer.join)
+            self._committer = None
 
     def reopen(self) -> None:
         """Let go of the write connection; the next transaction opens another."""
@@ -254,6 +361,15 @@ class SqliteStore:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+
+def _tell(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 def _quoted(path: Path) -> str:

@@ -1,30 +1,214 @@
-"""The statements on the way of a check, written by hand. Everything else goes through SQLAlchemy Core."""
+"""The statements on the way of a check, written by hand, side by side for both databases. Everything else goes through
+SQLAlchemy Core.
+
+Each takes all rows of a batch at once: on SQLite as one JSON text (or a list of values where a record is among them),
+on PostgreSQL as one array for each column.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
+
+#: The columns of a decision, in the order of the rows that `batch` makes, with their types on PostgreSQL.
+_DECISION: Final = {
+    "account_id": "text",
+    "id": "text",
+    "created_at": "int8",
+    "key_id": "text",
+    "run_id": "text",
+    "verdict": "text",
+    "risk_score": "int4",
+    "codes": "text",
+    "policy": "text",
+    "task_hash": "text",
+    "record": "bytea",
+}
+_USAGE: Final = {
+    "account_id": "text",
+    "holder": "text",
+    **{
+        f"{window}{column}": "int8"
+        for window in ("month", "day", "minute")
+        for column in (("", "_used", "_limit") if window == "minute" else ("", "_used", "_limit", "_warned"))
+    },
+}
+_RUN: Final = {
+    "account_id": "text",
+    "run_id": "text",
+    "started_at": "int8",
+    "last_at": "int8",
+    "allows": "int8",
+    "denies": "int8",
+    "defers": "int8",
+    "retries": "int8",
+    "last_action": "text",
+    "waiting_since": "int8",
+    "waited": "int8",
+    "cost_usd": "float8",
+    "recent": "text",
+}
+_START: Final = {"account_id": "text", "key_id": "text", "action": "text", "since": "int8", "begun": "int8"}
+_TOKEN: Final = {
+    "account_id": "text",
+    "key_id": "text",
+    "token": "text",
+    "body": "text",
+    "request_id": "text",
+    "created_at": "int8",
+}
+#: What a check changes of a run that is there: outcomes alone add to its cost.
+_RUN_CHANGES: Final = [name for name in _RUN if name not in ("account_id", "run_id", "started_at", "cost_usd")]
 
 READ_EPOCH: Final = "SELECT epoch FROM config WHERE id = 1"
+_READ_USAGE: Final = (
+    "SELECT u.account_id, u.holder, u.month, u.month_used, u.month_warned, u.day, u.day_used, u.day_warned, "
+    "u.minute, u.minute_used"
+)
+_READ_RUNS: Final = f"SELECT {', '.join(f'r.{name}' for name in _RUN)}"
+_READ_STARTS: Final = f"SELECT {', '.join(f's.{name}' for name in _START)}"
+_READ_TOKENS: Final = (
+    "SELECT i.account_id, i.key_id, i.token, i.body, i.request_id, i.created_at, d.verdict, d.record, "
+    "(SELECT count(*) FROM outcomes o WHERE o.account_id = i.account_id AND o.request_id = i.request_id)"
+)
+_ITS_RECORD: Final = "LEFT JOIN decisions d ON d.account_id = i.account_id AND d.id = i.request_id"
 
-#: The columns of a decision, in the order of the rows that `batch` makes.
-_DECISION: Final = (
-    "account_id",
-    "id",
-    "created_at",
-    "key_id",
-    "run_id",
-    "verdict",
-    "risk_score",
-    "codes",
-    "policy",
-    "task_hash",
-    "record",
+#: A window that has begun since starts at what this batch adds; one that another server has begun goes on.
+_RAISE_USAGE: Final = "ON CONFLICT (account_id, holder) DO UPDATE SET " + ", ".join(
+    [
+        f"{window}_used = excluded.{window}_used + CASE WHEN usage.{window} >= excluded.{window} "
+        f"THEN usage.{window}_used ELSE 0 END, "
+        f"{window} = CASE WHEN usage.{window} > excluded.{window} THEN usage.{window} ELSE excluded.{window} END, "
+        f"{window}_limit = excluded.{window}_limit"
+        for window in ("month", "day", "minute")
+    ]
+    + [
+        f"{window}_warned = CASE WHEN usage.{window} >= excluded.{window} THEN usage.{window}_warned ELSE 0 END"
+        for window in ("month", "day")
+    ]
+)
+_RAISE_STARTS: Final = (
+    "ON CONFLICT (account_id, key_id, action) DO UPDATE SET since = excluded.since, begun = excluded.begun"
 )
 
 
-@lru_cache(maxsize=512)
-def insert_decisions(count: int) -> str:
-    """One statement for a whole batch."""
-    row = f"({', '.join('?' * len(_DECISION))})"
-    return f"INSERT INTO decisions ({', '.join(_DECISION)}) VALUES {', '.join([row] * count)}"  # noqa: S608 -- no input
+class sqlite:
+    """Parameters are `?`; the one of a JSON text holds a list of rows."""
+
+    # CROSS JOIN keeps SQLite from turning the join around and reading the whole table.
+    READ_USAGE: Final = (
+        f"{_READ_USAGE} FROM json_each(?) v CROSS JOIN usage u "
+        "WHERE u.account_id = v.value ->> 0 AND u.holder = v.value ->> 1"
+    )
+    READ_RUNS: Final = (
+        f"{_READ_RUNS} FROM json_each(?) v CROSS JOIN runs r "
+        "WHERE r.account_id = v.value ->> 0 AND r.run_id = v.value ->> 1"
+    )
+    READ_STARTS: Final = (
+        f"{_READ_STARTS} FROM json_each(?) v CROSS JOIN run_starts s "
+        "WHERE s.account_id = v.value ->> 0 AND s.key_id = v.value ->> 1 AND s.action = v.value ->> 2"
+    )
+    READ_TOKENS: Final = (
+        f"{_READ_TOKENS} FROM json_each(?) v CROSS JOIN idempotency i {_ITS_RECORD} "
+        "WHERE i.account_id = v.value ->> 0 AND i.key_id = v.value ->> 1 AND i.token = v.value ->> 2"
+    )
+    DROP_TOKENS: Final = (
+        "DELETE FROM idempotency WHERE (account_id, key_id, token) IN "
+        "(SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))"
+    )
+    # `WHERE true` tells the parser that ON belongs to the INSERT.
+    RAISE_USAGE: Final = (
+        f"INSERT INTO usage ({', '.join(_USAGE)}) "
+        f"SELECT {', '.join(f'value ->> {at}' for at in range(len(_USAGE)))} FROM json_each(?) WHERE true "
+        f"{_RAISE_USAGE}"
+    )
+    SAVE_RUNS: Final = (
+        f"INSERT INTO runs ({', '.join(_RUN)}) "
+        f"SELECT {', '.join(f'value ->> {at}' for at in range(len(_RUN)))} FROM json_each(?) WHERE true "
+        "ON CONFLICT (account_id, run_id) DO UPDATE SET "
+        + ", ".join(f"{name} = excluded.{name}" for name in _RUN_CHANGES)
+    )
+    SAVE_STARTS: Final = (
+        f"INSERT INTO run_starts ({', '.join(_START)}) "
+        f"SELECT {', '.join(f'value ->> {at}' for at in range(len(_START)))} FROM json_each(?) WHERE true "
+        f"{_RAISE_STARTS}"
+    )
+    INSERT_TOKENS: Final = (
+        f"INSERT INTO idempotency ({', '.join(_TOKEN)}) "
+        f"SELECT {', '.join(f'value ->> {at}' for at in range(len(_TOKEN)))} FROM json_each(?)"
+    )
+
+    @staticmethod
+    @lru_cache(maxsize=512)
+    def insert_decisions(count: int) -> str:
+        """One statement for so many rows."""
+        row = f"({', '.join('?' * len(_DECISION))})"
+        return f"INSERT INTO decisions ({', '.join(_DECISION)}) VALUES {', '.join([row] * count)}"
+
+
+class Bulk(NamedTuple):
+    """A statement on PostgreSQL, and the type of each of its arrays."""
+
+    text: str
+    kinds: tuple[str, ...]
+
+
+def _bulk(head: str, columns: Mapping[str, str], tail: str = "") -> Bulk:
+    arrays = f"unnest({', '.join(f'%b::{kind}[]' for kind in columns.values())})"
+    return Bulk(f"{head} {arrays} {tail}", tuple(columns.values()))
+
+
+_PAIR: Final = {"a": "text", "b": "text"}
+_TRIPLE: Final = {"a": "text", "b": "text", "c": "text"}
+
+
+class postgresql:
+    """Parameters are `%b`, one array for each column."""
+
+    READ_USAGE: Final = _bulk(
+        f"{_READ_USAGE} FROM", _PAIR, "AS v(a, b) JOIN usage u ON u.account_id = v.a AND u.holder = v.b"
+    )
+    LOCK_USAGE: Final = _bulk(
+        f"{_READ_USAGE} FROM",
+        _PAIR,
+        "AS v(a, b) JOIN usage u ON u.account_id = v.a AND u.holder = v.b "
+        "ORDER BY u.account_id, u.holder FOR UPDATE OF u",
+    )
+    LOCK_RUNS: Final = _bulk(
+        f"{_READ_RUNS} FROM",
+        _PAIR,
+        "AS v(a, b) JOIN runs r ON r.account_id = v.a AND r.run_id = v.b "
+        "ORDER BY r.account_id, r.run_id FOR UPDATE OF r",
+    )
+    READ_STARTS: Final = _bulk(
+        f"{_READ_STARTS} FROM",
+        _TRIPLE,
+        "AS v(a, b, c) JOIN run_starts s ON s.account_id = v.a AND s.key_id = v.b AND s.action = v.c",
+    )
+    READ_TOKENS: Final = _bulk(
+        f"{_READ_TOKENS} FROM",
+        _TRIPLE,
+        f"AS v(a, b, c) JOIN idempotency i ON i.account_id = v.a AND i.key_id = v.b AND i.token = v.c {_ITS_RECORD}",
+    )
+    DROP_TOKENS: Final = _bulk(
+        "DELETE FROM idempotency i USING",
+        _TRIPLE,
+        "AS v(a, b, c) WHERE i.account_id = v.a AND i.key_id = v.b AND i.token = v.c",
+    )
+    RAISE_USAGE: Final = _bulk(
+        f"INSERT INTO usage ({', '.join(_USAGE)}) SELECT * FROM", _USAGE, f"ORDER BY 1, 2 {_RAISE_USAGE}"
+    )
+    INSERT_RUNS: Final = _bulk(f"INSERT INTO runs ({', '.join(_RUN)}) SELECT * FROM", _RUN, "ORDER BY 1, 2")
+    CHANGE_RUNS: Final = _bulk(
+        f"UPDATE runs r SET {', '.join(f'{name} = v.{name}' for name in _RUN_CHANGES)} FROM",
+        _RUN,
+        f"AS v({', '.join(_RUN)}) WHERE r.account_id = v.account_id AND r.run_id = v.run_id",
+    )
+    SAVE_STARTS: Final = _bulk(
+        f"INSERT INTO run_starts ({', '.join(_START)}) SELECT * FROM", _START, f"ORDER BY 1, 2, 3 {_RAISE_STARTS}"
+    )
+    INSERT_TOKENS: Final = _bulk(
+        f"INSERT INTO idempotency ({', '.join(_TOKEN)}) SELECT * FROM", _TOKEN, "ORDER BY 1, 2, 3"
+    )
+    INSERT_DECISIONS: Final = _bulk(f"INSERT INTO decisions ({', '.join(_DECISION)}) SELECT * FROM", _DECISION)

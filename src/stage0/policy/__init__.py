@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.policy.load import load_pack, shipped_packs
-from stage0.policy.plans import PLANS, UNLIMITED, Plan
+from stage0.policy.plans import PLANS, UNLIMITED, Plan, use_plans
 from stage0.policy.yaml import PolicyError
 
-__all__ = ["PLANS", "UNLIMITED", "Plan", "PolicyError", "load_pack", "shipped_packs"]
+__all__ = ["PLANS", "UNLIMITED", "Plan", "PolicyError", "load_pack", "shipped_packs", "use_plans"]

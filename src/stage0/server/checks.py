@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -13,12 +14,18 @@ from stage0.core.masking import mask, may_hold_secrets
 from stage0.core.pack import Pack
 from stage0.core.request import ActionRequest
 from stage0.ledger import Ledger, PlanRefused
+from stage0.ledger.batch import Answered, CheckJob
+from stage0.ledger.idempotency import token_of
+from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
 from stage0.ledger.records import PAGE_LIMIT, Filter, add_outcome, get_record, list_records
+from stage0.ledger.runs import get_run
+from stage0.ledger.usage import read_tallies
 from stage0.server.auth import authenticate, require_scope
 from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, header, read_body, send_error, send_json, sent_request_id
-from stage0.wire import Invalid, encode, parse, read_check, read_outcome
+from stage0.server.limits import Turnstile, rate_headers, usage_of
+from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Invalid, encode, parse, read_check, read_outcome
 
 #: Bytes of a body from which it is read beside the event loop.
 _LARGE: Final = 16_384
@@ -29,23 +36,29 @@ class Checks:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._turnstile = Turnstile()
 
     async def check(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /check`."""
         try:
-            request_id, body = await self._check(scope, receive)
+            done = await self._check(scope, receive)
         except Exception as error:  # every failure is an answer without a verdict of ALLOW
             await send_error(send, error, scope, self._ledger.clock())
             return
-        await send_json(send, 200, body, sent_request_id(scope) or request_id)
+        headers = rate_headers(done.limit, done.remaining, done.reset)
+        await send_json(send, 200, done.body, sent_request_id(scope) or done.request_id, headers)
 
-    async def _check(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
+    async def _check(self, scope: Scope, receive: Receive) -> Answered:
         if scope["method"] != "POST":
             raise method_not_allowed("POST")
         ledger = self._ledger
         text = header(scope, b"x-api-key")
         key = await authenticate(ledger, text, fresh=False)
         require_scope(key, "check")
+        retried = _idempotency_key(scope)
+        if retried is None:
+            # An answer that was given before is given again whatever is left; everything else can be refused at once.
+            await self._turnstile.refuse_exhausted(ledger, key)
         body = await read_body(scope, receive)
         request = read_check(body)
         try:
@@ -56,13 +69,21 @@ class Checks:
             pack = self._pack(key, request)
         # An escape could spell a secret that a look at the bytes does not see.
         fingerprint = ledger.keyring.fingerprint if b"\\" in body or may_hold_secrets(body.decode()) else None
+        prepared = None
         if len(body) > _LARGE:
             # Reading takes time in proportion to the length: others need not wait for a large one.
             prepared = await asyncio.to_thread(prepare, request, pack.knowledge, fingerprint)
-        else:
-            prepared = prepare(request, pack.knowledge, fingerprint)
-        raw = mask(parse(body), ledger.keyring.fingerprint) if request.debug_store_input else None
-        return await ledger.check(key, prepared, pack, sent_request_id=sent_request_id(scope), raw=raw)
+        job = CheckJob(
+            key,
+            request,
+            pack,
+            fingerprint,
+            prepared=prepared,
+            sent_request_id=sent_request_id(scope),
+            raw=mask(parse(body), ledger.keyring.fingerprint) if request.debug_store_input else None,
+            token=None if retried is None else token_of(retried, body, ledger.keyring.body_hashes),
+        )
+        return await ledger.check(job)
 
     def _pack(self, key: Key, request: ActionRequest) -> Pack:
         """The pack that decides. Raises ApiError where the plan or a pinned version does not allow it."""
@@ -80,6 +101,31 @@ class Checks:
             409, "policy_version_mismatch", f"The active policy is `{pack.id}`, not `{wanted[:100]}`.", active=pack.id
         )
 
+    async def usage(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /usage`: what the key has used, and what is left of it."""
+        key = await self._reader(scope)
+        ledger = self._ledger
+        now = ledger.clock()
+        tallies = await ledger.read(lambda connection: read_tallies(connection, key.account, key.holders, now))
+        request_id = sent_request_id(scope) or new_id("req", now)
+        await send_json(send, 200, encode(usage_of(key, tallies, request_id, now)), request_id)
+
+    async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /runs/{run_id}`: the state of a run, and its decisions, newest first."""
+        key = await self._reader(scope)
+        ledger = self._ledger
+        run_id = scope["path_params"]["run_id"]
+        own = "" if _reads_all(key) else key.id
+        wanted = msgspec.structs.replace(_filter(scope, {"cursor", "limit"}), run_id=run_id, key_id=own)
+
+        def read(connection: Any) -> tuple[dict[str, Any], Any]:
+            state = get_run(connection, key.account, run_id, now=ledger.clock(), key_id=own)
+            return state, list_records(connection, key.account, wanted)
+
+        state, rows = await ledger.read(read)
+        body = {**state, **_page("decisions", rows, wanted.limit)}
+        await send_json(send, 200, _encode(body), sent_request_id(scope))
+
     async def list(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /checks`."""
         key = await self._reader(scope)
@@ -89,10 +135,7 @@ class Checks:
                 raise ApiError(403, "scope_missing", "This key reads only its own records; others need `read`.")
             wanted = msgspec.structs.replace(wanted, key_id=key.id)
         rows = await self._ledger.read(lambda connection: list_records(connection, key.account, wanted))
-        more = len(rows) > wanted.limit
-        rows = rows[: wanted.limit]
-        body = {"checks": rows, "next_cursor": rows[-1]["request_id"] if more else None}
-        await send_json(send, 200, _encode(body), sent_request_id(scope))
+        await send_json(send, 200, _encode(_page("checks", rows, wanted.limit)), sent_request_id(scope))
 
     async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /checks/{request_id}`."""
@@ -112,7 +155,8 @@ class Checks:
         request_id = scope["path_params"]["request_id"]
         own = not _reads_all(key)
         done = await ledger.write(
-            lambda connection: add_outcome(connection, key, request_id, outcome, now=ledger.clock(), own=own)
+            lambda connection: add_outcome(connection, key, request_id, outcome, now=ledger.clock(), own=own),
+            account=key.account,
         )
         await send_json(send, 200, encode(done), sent_request_id(scope) or request_id)
 
@@ -139,10 +183,30 @@ def _encode(value: Any) -> bytes:
 _VERDICTS: Final = ("ALLOW", "DENY", "DEFER")
 
 
-def _filter(scope: Scope) -> Filter:
-    """The query of `GET /checks`. Raises Invalid naming the parameter."""
+_PARAMETERS: Final = {"verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit"}
+
+
+def _page(name: str, rows: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+    """One page of records, and where the next one begins."""
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return {name: rows, "next_cursor": rows[-1]["request_id"] if more else None}
+
+
+def _idempotency_key(scope: Scope) -> str | None:
+    """The header `Idempotency-Key`. Raises Invalid where it is none."""
+    text = header(scope, b"idempotency-key")
+    if text is None:
+        return None
+    if not 1 <= len(text) <= IDEMPOTENCY_KEY_LIMIT or not text.isascii() or not text.isprintable():
+        raise Invalid("Idempotency-Key", f"must be 1 to {IDEMPOTENCY_KEY_LIMIT} visible ASCII characters")
+    return text
+
+
+def _filter(scope: Scope, parameters: Set[str] = _PARAMETERS) -> Filter:
+    """The query of an endpoint that lists records. Raises Invalid naming the parameter."""
     query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-    unknown = query.keys() - {"verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit"}
+    unknown = query.keys() - parameters
     if unknown:
         raise Invalid(sorted(unknown)[0], "is no parameter of this endpoint")
     verdict = query.get("verdict", "").upper()

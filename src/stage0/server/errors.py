@@ -13,7 +13,15 @@ class ApiError(Exception):
     """An error answer: HTTP status, its code, a sentence, and further fields of the body."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, retry_after: int | None = None, allow: str = "", **more: Any
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        allow: str = "",
+        headers: Headers | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -21,6 +29,7 @@ class ApiError(Exception):
         self.message = message
         self.retry_after = retry_after
         self.allow = allow
+        self.headers = headers or []
         self.more = more
 
 

@@ -9,10 +9,21 @@ from typing import Any, Final
 
 import structlog
 
-from stage0.ledger import KeyRefused, NotFound, Overloaded, PlanRefused, Refused, StoreUnavailable
+from stage0.ledger import (
+    IdempotencyConflict,
+    IdempotencySpent,
+    KeyRefused,
+    LimitReached,
+    NotFound,
+    Overloaded,
+    PlanRefused,
+    Refused,
+    StoreUnavailable,
+)
 from stage0.ledger.ids import new_id
 from stage0.server.auth import refuse_inactive
 from stage0.server.errors import ApiError, Headers, error_body, internal, invalid
+from stage0.server.limits import limit_error
 from stage0.wire import BODY_LIMIT, Invalid
 
 log: Final = structlog.get_logger("stage0.server")
@@ -120,7 +131,7 @@ async def send_error(send: Send, error: BaseException, scope: Scope, now: float)
     if known is None:
         log.error("internal_error", request_id=request_id, path=scope.get("path"), exc_info=error)
         known = internal()
-    headers: Headers = []
+    headers: Headers = [*known.headers]
     if known.retry_after is not None:
         headers.append((b"retry-after", str(known.retry_after).encode()))
     if known.allow:
@@ -138,9 +149,15 @@ def as_api_error(error: BaseException) -> ApiError | None:
     if isinstance(error, Invalid):
         return invalid(error)
     if isinstance(error, NotFound):
-        return ApiError(404, "not_found", f"{str(error).capitalize()}.")
+        return ApiError(404, "not_found", f"{_sentence(error)}.")
     if isinstance(error, PlanRefused):
         return ApiError(402, "pro_plan_required", f"{error}.")
+    if isinstance(error, LimitReached):
+        return limit_error(error)
+    if isinstance(error, IdempotencyConflict):
+        return ApiError(409, "idempotency_conflict", f"{_sentence(error)}.")
+    if isinstance(error, IdempotencySpent):
+        return ApiError(409, "idempotency_spent", f"{_sentence(error)}.")
     if isinstance(error, KeyRefused):
         try:
             refuse_inactive(error.status)
@@ -150,7 +167,7 @@ def as_api_error(error: BaseException) -> ApiError | None:
         return ApiError(
             503,
             "overloaded",
-            f"{str(error).capitalize()}: there is no verdict, and the action must not run.",
+            f"{_sentence(error)}: there is no verdict, and the action must not run.",
             retry_after=1,
         )
     if isinstance(error, (StoreUnavailable, Refused)):
@@ -158,3 +175,8 @@ def as_api_error(error: BaseException) -> ApiError | None:
             503, "service_unavailable", "The decision cannot be recorded now; the action must not run.", retry_after=1
         )
     return None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:]

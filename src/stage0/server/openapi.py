@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from stage0.core.request import GOAL_LIMIT, ActionRequest
-from stage0.wire import Answer, Outcome
+from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Answer, Outcome
 
 _ERRORS: Final = {
     401: "No key, an unknown key or a revoked key.",
@@ -15,7 +15,7 @@ _ERRORS: Final = {
     403: "A disabled key, or a key used outside its scope.",
     404: "Not found; also for everything that belongs to another account.",
     408: "The body did not arrive in time.",
-    409: "Another policy version is active, or the idempotency key was used with another body.",
+    409: "Another policy version is active, or the `Idempotency-Key` was used with another body or its ALLOW was used.",
     413: "The body is larger than 1 MB.",
     415: "The content type is not `application/json`.",
     422: "The request is not valid; `fields` names what is wrong.",
@@ -48,6 +48,8 @@ def openapi(version: str) -> dict[str, Any]:
             "/checks": {"get": _list()},
             "/checks/{request_id}": {"get": _show()},
             "/checks/{request_id}/outcome": {"post": _outcome()},
+            "/usage": {"get": _usage()},
+            "/runs/{run_id}": {"get": _run()},
             "/health": {"get": _open("health", "Whether decisions can be made and recorded now", 503)},
             "/stage0/design": {"get": _open("design", "The design contract, generated from the code")},
             "/openapi.json": {"get": _open("openapi", "This document")},
@@ -81,10 +83,21 @@ def _check() -> dict[str, Any]:
         "description": "`200` says that the request was processed; the control signal is `verdict`.",
         "security": _KEY,
         "parameters": [
-            {"name": "X-Request-Id", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
+            {
+                "name": "X-Request-Id",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 200},
+            },
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_LIMIT},
+            },
         ],
         "requestBody": {"required": True, "content": _json(_ref("ActionRequest"))},
-        "responses": _answers(_ref("Answer"), 401, 402, 403, 408, 409, 413, 415, 422, 500, 503),
+        "responses": _answers(_ref("Answer"), 401, 402, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     }
 
 
@@ -123,6 +136,52 @@ def _outcome() -> dict[str, Any]:
         "parameters": _request_id(),
         "requestBody": {"required": True, "content": _json(_ref("Outcome"))},
         "responses": _answers({"type": "object"}, 401, 403, 404, 408, 413, 415, 422, 503),
+    }
+
+
+_COUNTS: Final = (
+    *("monthly_used", "monthly_quota", "monthly_remaining", "daily_used", "daily_quota", "daily_remaining"),
+    *("per_minute_limit", "minute_used", "minute_remaining"),
+)
+_USAGE_TEXTS: Final = ("request_id", "api_key_id", "plan", "month_key", "day_key", "environment", "source")
+
+
+def _usage() -> dict[str, Any]:
+    counts = {name: {"type": "integer", "minimum": 0} for name in _COUNTS}
+    schema = {
+        "type": "object",
+        "required": [*_USAGE_TEXTS, *_COUNTS, "unlimited", "evaluated_at"],
+        "properties": {
+            **{name: {"type": "string"} for name in _USAGE_TEXTS},
+            **counts,
+            "unlimited": {"type": "boolean"},
+            "evaluated_at": {"type": "integer"},
+            "usage_group": {"type": "string"},
+            "key": {"type": "object", "required": [*_COUNTS], "properties": counts},
+        },
+    }
+    return {
+        "operationId": "getUsage",
+        "summary": "What the key has used, and what is left",
+        "security": _KEY,
+        "responses": _answers(schema, 401, 403, 503),
+    }
+
+
+def _run() -> dict[str, Any]:
+    named = {"name": "run_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "operationId": "showRun",
+        "summary": "The state and the decisions of one run",
+        "security": _KEY,
+        "parameters": [
+            named,
+            *[
+                {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+                for name in ("cursor", "limit")
+            ],
+        ],
+        "responses": _answers({"type": "object"}, 401, 403, 404, 422, 503),
     }
 
 

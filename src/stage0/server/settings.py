@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+
+from stage0.policy import PolicyError, use_plans
 
 
 class SettingError(ValueError):
@@ -57,9 +60,22 @@ def _keys(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _plans(text: str) -> str:
+    """The file is read at once, so that a wrong one is a clear error at start."""
+    if text:
+        try:
+            use_plans(Path(text))
+        except PolicyError as error:
+            raise ValueError(str(error)) from None
+    return text
+
+
 SETTINGS: Final[Mapping[str, Setting]] = {
     "database_url": Setting(
-        "STAGE0_DATABASE_URL", "sqlite:///.stage0/stage0.db", "where decisions are recorded: sqlite:///PATH", str
+        "STAGE0_DATABASE_URL",
+        "sqlite:///.stage0/stage0.db",
+        "where decisions are recorded: sqlite:///PATH or postgresql://…",
+        str,
     ),
     "secret_key": Setting(
         "STAGE0_SECRET_KEY",
@@ -67,9 +83,12 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         "the root key, 32 or more characters; several, newest first, separated by commas, to rotate",
         _keys,
     ),
+    "plans": Setting("STAGE0_PLANS", "", "a file of plans instead of those that ship", _plans),
     "host": Setting("STAGE0_HOST", "127.0.0.1", "the address to listen on", str),
     "port": Setting("STAGE0_PORT", "8000", "the port to listen on", _number(0, 65535)),
-    "workers": Setting("STAGE0_WORKERS", "1", "server processes; SQLite serves one", _number(1, 64)),
+    "workers": Setting(
+        "STAGE0_WORKERS", "1", "server processes; SQLite serves one, PostgreSQL any number", _number(1, 64)
+    ),
     "queue": Setting("STAGE0_QUEUE", "2000", "checks that may wait before new ones get 503", _number(1, 100_000)),
     "deadline": Setting("STAGE0_DEADLINE", "5", "seconds a check may wait before it gets 503", _seconds),
     "log_level": Setting(
@@ -83,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     database_url: str
     secret_key: tuple[str, ...]
+    plans: str
     host: str
     port: int
     workers: int

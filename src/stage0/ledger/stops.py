@@ -1,0 +1,133 @@
+"""The kill switch: who is stopped. It is in force from the next batch of every process on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from stage0.core.lexicon import Lexicon
+from stage0.ledger.errors import NotFound, Refused
+from stage0.ledger.events import raise_epoch, record_event
+from stage0.ledger.keys import Key, get_key
+from stage0.ledger.schema import stops
+
+Kind = Literal["account", "key", "agent"]
+KINDS: Final[tuple[Kind, ...]] = ("account", "key", "agent")
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """One thing that is stopped. `at` is Unix microseconds."""
+
+    account_id: str
+    kind: Kind
+    target: str
+    at: int
+    actor: str
+    reason: str
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """What is stopped in one account: all of it, some keys by id, some agents by folded name."""
+
+    account: bool = False
+    keys: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+
+    def what(self, key: Key, names: Iterable[str], lexicon: Lexicon) -> str:
+        """Which of them stops a check: `account`, `key` or `agent`; empty for none.
+
+        `names` are what the caller says the agent is; the agent that the key is bound to counts beside them."""
+        if self.account:
+            return "account"
+        if key.id in self.keys:
+            return "key"
+        if self.agents and any(agent_key(name, lexicon) in self.agents for name in (key.caller.agent, *names) if name):
+            return "agent"
+        return ""
+
+
+def agent_key(name: str, lexicon: Lexicon) -> str:
+    """How an agent's name is compared: folded, so that another spelling of it is the same agent."""
+    return " ".join(lexicon.fold(name).text.split())
+
+
+def read_stops(connection: sa.Connection) -> Mapping[str, Stopped]:
+    """What is stopped, by account."""
+    found: dict[str, list[Stop]] = {}
+    for stop in list_stops(connection):
+        found.setdefault(stop.account_id, []).append(stop)
+    return {
+        account: Stopped(
+            any(stop.kind == "account" for stop in all_of_it),
+            frozenset(stop.target for stop in all_of_it if stop.kind == "key"),
+            frozenset(stop.target for stop in all_of_it if stop.kind == "agent"),
+        )
+        for account, all_of_it in found.items()
+    }
+
+
+def list_stops(connection: sa.Connection, account: str | None = None) -> list[Stop]:
+    """What is stopped in an account, or in all."""
+    query = sa.select(stops).order_by(stops.c.account_id, stops.c.kind, stops.c.target)
+    if account is not None:
+        query = query.where(stops.c.account_id == account)
+    return [Stop(**row._mapping) for row in connection.execute(query)]
+
+
+def stop(
+    connection: sa.Connection,
+    *,
+    account: str,
+    kind: Kind,
+    target: str,
+    actor: str,
+    now: float,
+    lexicon: Lexicon,
+    reason: str = "",
+) -> str:
+    """Stop an account, one of its keys, or an agent by name. Gives what is stopped, as it is kept.
+
+    Raises NotFound or Refused; stopping it again changes nothing."""
+    target = _target(connection, account, kind, target, lexicon)
+    wanted = sa.and_(stops.c.account_id == account, stops.c.kind == kind, stops.c.target == target)
+    if connection.execute(sa.select(stops.c.kind).where(wanted)).first() is None:
+        connection.execute(
+            stops.insert().values(
+                account_id=account, kind=kind, target=target, at=int(now * 1e6), actor=actor, reason=reason
+            )
+        )
+        record_event(
+            connection, account=account, actor=actor, action=f"stop.{kind}", target=target, now=now, reason=reason
+        )
+        raise_epoch(connection)
+    return target
+
+
+def resume(
+    connection: sa.Connection, *, account: str, kind: Kind, target: str, actor: str, now: float, lexicon: Lexicon
+) -> str:
+    """Let go on what was stopped. Raises NotFound where it was not."""
+    target = _target(connection, account, kind, target, lexicon)
+    wanted = sa.and_(stops.c.account_id == account, stops.c.kind == kind, stops.c.target == target)
+    if connection.execute(stops.delete().where(wanted)).rowcount == 0:
+        raise NotFound(f"the {kind} `{target}` is not stopped; `stage0 stops` shows what is")
+    record_event(connection, account=account, actor=actor, action=f"resume.{kind}", target=target, now=now)
+    raise_epoch(connection)
+    return target
+
+
+def _target(connection: sa.Connection, account: str, kind: Kind, target: str, lexicon: Lexicon) -> str:
+    if kind == "account":
+        return account
+    if kind == "key":
+        key = get_key(connection, target)
+        if key.account != account:
+            raise NotFound(f"there is no key `{target}` in this account")
+        return key.id
+    name = agent_key(target, lexicon)
+    if not name:
+        raise Refused("an agent needs a name")
+    return name

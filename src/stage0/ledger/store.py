@@ -1,0 +1,202 @@
+"""What a store is: the database behind the ledger, embedded or shared.
+
+A batch of checks is one transaction in three steps: `read` what the decisions rest on, decide in between, `save`
+everything and commit. Rows are locked in one order everywhere (runs, usage, then what is inserted), each table by its
+key, so that no two batches ever wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from stage0.ledger.runs import Run
+from stage0.ledger.usage import Tally
+from stage0.policy import UNLIMITED
+
+T = TypeVar("T")
+_NEVER: Final = 1 << 62
+#: Account and holder; account and run.
+Pair = tuple[str, str]
+#: Account, key and action; account, key and token.
+Triple = tuple[str, str, str]
+
+
+class Needs(NamedTuple):
+    """What a batch has to read, each sorted."""
+
+    holders: Sequence[Pair]
+    runs: Sequence[Pair]
+    starts: Sequence[Triple]
+    tokens: Sequence[Triple]
+
+
+class UsageRow(NamedTuple):
+    """A row of `usage`, as far as a batch needs it."""
+
+    account_id: str
+    holder: str
+    month: int
+    month_used: int
+    month_warned: int
+    day: int
+    day_used: int
+    day_warned: int
+    minute: int
+    minute_used: int
+
+
+class RunRow(NamedTuple):
+    """A row of `runs`."""
+
+    account_id: str
+    run_id: str
+    started_at: int
+    last_at: int
+    allows: int
+    denies: int
+    defers: int
+    retries: int
+    last_action: str
+    waiting_since: int | None
+    waited: int
+    cost_usd: float
+    recent: str
+
+
+class StartsRow(NamedTuple):
+    """A row of `run_starts`."""
+
+    account_id: str
+    key_id: str
+    action: str
+    since: int
+    begun: int
+
+
+class TokenRow(NamedTuple):
+    """A row of `idempotency` with the record that it is bound to (null where that is gone), and whether an outcome of
+    it was reported."""
+
+    account_id: str
+    key_id: str
+    token: str
+    body: str
+    request_id: str
+    created_at: int
+    verdict: str | None
+    record: bytes | None
+    reported: int
+
+
+class Found(NamedTuple):
+    """What was read: the configuration epoch, and rows by their keys."""
+
+    epoch: int
+    usage: Mapping[Pair, UsageRow]
+    runs: Mapping[Pair, RunRow]
+    starts: Mapping[Triple, StartsRow]
+    tokens: Mapping[Triple, TokenRow]
+
+
+class Rows(NamedTuple):
+    """What a batch writes. `decisions` and `tokens` are rows in the order of their statements; `outdated` tokens are
+    deleted before; tallies count what was added to them."""
+
+    decisions: Sequence[tuple[Any, ...]]
+    tallies: Sequence[Tally]
+    runs: Sequence[Run]
+    starts: Sequence[StartsRow]
+    tokens: Sequence[tuple[Any, ...]]
+    outdated: Sequence[Triple]
+
+
+def tally_row(tally: Tally) -> tuple[Any, ...]:
+    """What is added to a holder's row of `usage`, in the order of its statement."""
+    added, limits = tally.added, tally.limits
+    return (
+        tally.account,
+        tally.holder,
+        *(tally.month, added, _bound(limits.month), 0),
+        *(tally.day, added, _bound(limits.day), 0),
+        *(tally.minute, added, _bound(limits.minute)),
+    )
+
+
+def _bound(limit: int) -> int:
+    """A limit as the table compares it: what is unlimited is never reached."""
+    return limit if limit < UNLIMITED else _NEVER
+
+
+def run_row(run: Run) -> tuple[Any, ...]:
+    """A run's row, in the order of its statement."""
+    return (
+        run.account,
+        run.run_id,
+        run.started_at,
+        run.last_at,
+        run.allows,
+        run.denies,
+        run.defers,
+        run.retries,
+        run.last_action,
+        run.waiting_since,
+        run.waited,
+        run.cost_usd,
+        run.recent_text(),
+    )
+
+
+class Transaction(Protocol):
+    """One open write transaction."""
+
+    async def read(self, needs: Needs, *, lock: bool) -> Found:
+        """Read what is needed. Runs are locked; `lock` locks usage too, so that what is read of it stays true."""
+
+    async def save(self, rows: Rows) -> None:
+        """Write and commit.
+
+        Raises Conflict where another process was quicker, StoreUnavailable where the database cannot be written (then
+        it is not known whether it was), and whatever the database says of a row that it refuses."""
+
+    async def rollback(self) -> None:
+        """Take it back; never raises."""
+
+    def run(self, work: Callable[[sa.Connection], T]) -> T:
+        """Any other write, behind a savepoint. Embedded store only."""
+
+
+class Store(Protocol):
+    """A database: engines for everything but checks, and transactions for checks."""
+
+    #: `sqlite` or `postgresql`.
+    name: str
+    #: Whether other server processes may use it at the same time.
+    shared: bool
+    #: How many batches may be under way at once in one process.
+    lanes: int
+    writer: sa.Engine
+    reader: sa.Engine
+
+    def exists(self) -> bool:
+        """Whether there is a database."""
+
+    def create(self) -> None:
+        """Make one where there is none."""
+
+    def where(self) -> str:
+        """What to call it in messages, without a password."""
+
+    def claim(self) -> None:
+        """Get ready to serve. Raises Refused where this process must not."""
+
+    async def begin(self, now: float) -> Transaction:
+        """Begin a batch at a time in Unix seconds. Raises StoreUnavailable."""
+
+    async def close_lanes(self) -> None:
+        """Let go of the connections that batches use."""
+
+    def close(self) -> None:
+        """Let go of everything else."""

@@ -1,0 +1,270 @@
+"""Group commit: everything that has queued is admitted, decided and committed at once.
+
+While one transaction commits, the next checks queue; the next transaction takes all of them. No timer is
+involved, so an unloaded check costs one commit. Nothing is answered before its record is durable.
+
+In the order of this file: take what waits, read what the decisions rest on, decide (`batch.py`), write and commit,
+answer. Deciding happens on the event loop: two threads that both run Python would only take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+import structlog
+
+from stage0.core.fingerprint import short
+from stage0.core.masking import Fingerprint
+from stage0.ledger.batch import Batch, CheckJob, Job, Known, Result
+from stage0.ledger.errors import Conflict, LedgerError, LimitReached, Overloaded, StoreUnavailable
+from stage0.ledger.fair import FairQueue
+from stage0.ledger.keys import Key, get_keys
+from stage0.ledger.stops import Stopped, read_stops
+from stage0.ledger.store import Needs, Store, Transaction
+from stage0.ledger.usage import Tally
+
+log: Final = structlog.get_logger("stage0.ledger")
+
+BATCH_LIMIT: Final = 256
+#: How often a batch is tried again where another process was quicker.
+_ATTEMPTS: Final = 8
+
+
+class Writer:
+    """Decides and records. `clock` gives Unix seconds; `deadline` is seconds a job may wait.
+
+    `exhausted` tells which keys have nothing left of a window: it is kept here, so that they are refused before
+    anything of their request is read."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], float],
+        fingerprint: Fingerprint,
+        engine_version: str,
+        capacity: int,
+        deadline: float,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._fingerprint = fingerprint
+        self._engine_version = engine_version
+        self._capacity = capacity
+        self._patience = deadline
+        self._queue: FairQueue[Job] = FairQueue(capacity)
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self.keys: dict[str, Key] = {}
+        self.stopped: Mapping[str, Stopped] = {}
+        self.epoch = -1
+        self.exhausted: dict[str, tuple[float, LimitReached]] = {}
+        #: Holders that have reached a threshold of which no event tells yet: by account and holder.
+        self.to_warn: dict[tuple[str, str], Tally] = {}
+        self._closing = False
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._lanes: list[asyncio.Task[None]] = []
+        self._waking = False
+
+    def start(self) -> None:
+        """Start taking jobs, on the running event loop."""
+        self._lanes = [asyncio.create_task(self._lane()) for _ in range(self._store.lanes)]
+
+    def submit(self, job: Job) -> asyncio.Future[Any]:
+        """Queue a job. Raises Overloaded where the queue is full or closing."""
+        if self._closing or not self._lanes:
+            raise Overloaded("the server is not taking checks now")
+        job.future = future = asyncio.get_running_loop().create_future()
+        job.deadline = time.monotonic() + self._patience
+        displaced = self._queue.put(job)
+        if displaced is job:
+            raise Overloaded(f"{self._capacity} checks are waiting already")
+        if displaced is not None:
+            _settle(displaced, None, Overloaded("others, who have fewer checks waiting, came first"))
+        self._waiting.append((job.deadline, future))
+        if not self._waking:
+            self._wake()
+        return future
+
+    def _wake(self) -> None:
+        """Wake one lane. It begins after the requests that have already arrived have been read: they share its
+        transaction."""
+        if self._idle:
+            self._waking = True
+            self._idle.popleft().set_result(None)
+
+    def expire(self) -> None:
+        """Give up on jobs that a stuck disk keeps waiting past their deadline. Called now and then."""
+        now = time.monotonic()
+        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] < now):
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(Overloaded("the deadline passed while the check was being recorded"))
+
+    async def close(self) -> None:
+        """Take no more jobs, finish those that are queued, and let go of the connections."""
+        self._closing = True
+        while self._idle:
+            self._idle.popleft().set_result(None)
+        await asyncio.gather(*self._lanes)
+        await self._store.close_lanes()
+
+    # -- one batch after the other
+
+    async def _lane(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if not len(self._queue):
+                if self._closing:
+                    return
+                woken = loop.create_future()
+                self._idle.append(woken)
+                await woken
+                continue
+            try:
+                transaction = await self._store.begin(self._clock())
+            except Exception as error:
+                self._waking = False
+                self._fail(self._queue.drain(), error)
+                continue
+            batch = self._queue.take(BATCH_LIMIT)
+            self._waking = False
+            if len(self._queue):
+                self._wake()
+            if batch:
+                await self._record(transaction, batch)
+            else:
+                await transaction.rollback()
+
+    async def _record(self, transaction: Transaction, batch: list[Job]) -> None:
+        """Record a batch and answer it. Where another process was quicker it is tried again, with what both use
+        locked; where the database refuses a row, each half is tried by itself, so that the others are answered."""
+        error: Exception = StoreUnavailable("no attempt was made")
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                try:
+                    transaction = await self._store.begin(self._clock())
+                except Exception as failure:
+                    error = failure
+                    break
+            try:
+                results = await self._attempt(transaction, batch, lock=attempt > 0)
+            except Conflict as conflict:
+                await transaction.rollback()
+                error = conflict
+                continue
+            except Exception as failure:
+                await transaction.rollback()
+                error = failure
+                break
+            for job, result, refusal in results:
+                _settle(job, result, refusal)
+            return
+        if isinstance(error, StoreUnavailable) or len(batch) == 1:
+            self._fail(batch, error)
+            return
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            try:
+                transaction = await self._store.begin(self._clock())
+            except Exception as failure:
+                self._fail(half, failure)
+            else:
+                await self._record(transaction, half)
+
+    def _fail(self, jobs: list[Job], error: Exception) -> None:
+        # Logs may share the disk that is full: what cannot be logged must not end the writer.
+        with contextlib.suppress(Exception):
+            log.error("store_unavailable", error=str(error).partition("\n")[0])
+        if isinstance(error, Conflict) or (len(jobs) > 1 and not isinstance(error, LedgerError)):
+            error = StoreUnavailable(str(error).partition("\n")[0])
+        for job in jobs:
+            _settle(job, None, error)
+
+    async def _attempt(self, transaction: Transaction, batch: list[Job], *, lock: bool) -> list[Result]:
+        """Decide every check of a batch and write every row of it. A job's own failure is its own."""
+        ready: list[CheckJob] = []
+        failed: dict[Job, Exception] = {}
+        for check in [job for job in batch if isinstance(job, CheckJob)]:
+            try:
+                check.prepare(self._fingerprint)
+                ready.append(check)
+            except Exception as error:
+                failed[check] = error
+        found = await transaction.read(self._needs(ready), lock=lock)
+        if found.epoch != self.epoch or any([job.key.id not in self.keys for job in ready]):
+            await self._refresh(found.epoch, ready)
+            found = await transaction.read(self._needs(ready), lock=lock)
+        work = Batch(Known(self.keys, self.stopped, self._clock, self._fingerprint, self._engine_version), found)
+        results: list[Result] = []
+        for job in batch:
+            try:
+                if job in failed:
+                    raise failed[job]
+                result = work.check(job) if isinstance(job, CheckJob) else transaction.run(job.work)
+            except StoreUnavailable:
+                raise
+            except sa.exc.OperationalError:
+                raise
+            except Exception as error:
+                results.append((job, None, error))
+            else:
+                results.append((job, result, None))
+        await transaction.save(work.rows())
+        self._remember(work)
+        return results
+
+    def _needs(self, jobs: list[CheckJob]) -> Needs:
+        """What to read for these checks, each in the order in which rows are locked."""
+        holders, runs, starts, tokens = set(), set(), set(), set()
+        for job in jobs:
+            key = self.keys.get(job.key.id, job.key)
+            for holder, _ in key.holders:
+                holders.add((key.account, holder))
+            if job.run:
+                runs.add((key.account, job.run))
+                starts.add((key.account, key.id, short(job.action)))
+            if job.token is not None:
+                tokens.add((key.account, key.id, job.token.token))
+        return Needs(sorted(holders), sorted(runs), sorted(starts), sorted(tokens))
+
+    async def _refresh(self, epoch: int, jobs: list[CheckJob]) -> None:
+        """See changed keys and stops before deciding: a revoked key counts from the very next batch."""
+        wanted = {job.key.id for job in jobs}
+        known = {} if epoch != self.epoch else self.keys
+
+        def read() -> tuple[dict[str, Key], Mapping[str, Stopped]]:
+            with self._store.reader.connect() as connection, connection.begin():
+                return get_keys(connection, sorted(wanted - known.keys())), read_stops(connection)
+
+        try:
+            keys, stopped = await asyncio.to_thread(read)
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise StoreUnavailable(str(error).partition("\n")[0]) from error
+        if epoch != self.epoch:
+            self.exhausted.clear()
+        self.keys = {**known, **keys}
+        self.stopped = stopped
+        self.epoch = epoch
+
+    def _remember(self, work: Batch) -> None:
+        """What a committed batch has shown: who has nothing left, and who has to be warned."""
+        self.exhausted.update(work.exhausted)
+        for tally in work.tallies.values():
+            if tally.added and tally.to_warn():
+                self.to_warn[tally.account, tally.holder] = tally
+
+
+def _settle(job: Job, result: Any, error: BaseException | None) -> None:
+    future = job.future
+    if future is None or future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
