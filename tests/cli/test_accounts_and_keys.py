@@ -27,7 +27,7 @@ def _refused(server: Server, *arguments: str) -> str:
 
 def test_an_account_is_created_listed_and_put_on_another_plan(server: Server) -> None:
     made, _ = _ok(server, "account", "create", "cli-acme", "--plan", "starter", "--timezone", "Europe/Berlin")
-    assert re.fullmatch(r"acc_[0-9a-z]{26}  cli-acme  starter  Europe/Berlin\n", made)
+    assert re.fullmatch(r"acc_[0-9a-z]{26}  cli-acme  starter  Europe/Berlin  180 days\n", made)
     assert made in _ok(server, "account", "list")[0].splitlines(keepends=True)
     assert _ok(server, "account", "plan", "cli-acme", "pro")[0] == "cli-acme is on pro\n"
     assert made.replace("starter", "pro") in _ok(server, "account", "list")[0]
@@ -46,6 +46,24 @@ def test_an_account_is_created_listed_and_put_on_another_plan(server: Server) ->
         (("keys", "create", "--account", "dev", "--scope", "all"), "there is no scope `all`"),
         (("keys", "create", "--account", "dev", "--pack", "mine"), "there is no pack `mine`"),
         (("keys", "create"), "--account"),
+        (("keys", "create", "--account", "dev", "--group", "nobody"), "there is no usage group `nobody`"),
+        (("keys", "create", "--account", "dev", "--per-day", "-1"), "-1 is not in the range"),
+        (("keys", "create", "--account", "dev", "--per-day", "2147483647"), "2147483647 is not in the range"),
+        (("keys", "create", "--account", "dev", "--agent", " "), "--agent ` ` is no name"),
+        (("keys", "create", "--account", "dev", "--agent", "\u200b"), "is no name"),
+        (("keys", "create", "--account=dev", "--pack=stage0-strict", "--observe"), "always enforces"),
+        (("keys", "set", "key_none", "--observe"), "there is no key `key_none`"),
+        (("keys", "set", "key_none"), "nothing to change"),
+        (("keys", "set", "key_none", "--group", "a", "--no-group"), "--no-group stands alone"),
+        (("keys", "set", "key_none", "--group", ""), "--group needs a name"),
+        (("groups", "set", "a", "--account", "nobody"), "there is no account `nobody`"),
+        (("groups", "set", " a", "--account", "dev"), "a usage group needs a name"),
+        (("groups", "list", "--account", "nobody"), "there is no account `nobody`"),
+        (("account", "limits", "dev"), "nothing to change"),
+        (("account", "limits", "nobody", "--per-day", "1"), "there is no account `nobody`"),
+        (("account", "retention", "nobody", "3"), "there is no account `nobody`"),
+        (("account", "retention", "dev", "0"), "1 to 36500 days, not 0"),
+        (("account", "retention", "dev", "36501"), "1 to 36500 days, not 36501"),
         (("keys", "list", "--account", "nobody"), "there is no account `nobody`"),
         (("keys", "revoke", "key_none"), "there is no key `key_none`"),
         (("keys", "rotate", "key_none"), "there is no key `key_none`"),

@@ -12,9 +12,10 @@ import msgspec
 import sqlalchemy as sa
 
 from stage0.ledger import open_store
-from stage0.ledger.accounts import change_plan, create_account, find_account
+from stage0.ledger.accounts import change_limits, change_plan, create_account, find_account
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Status, create_key, rotate_key, set_key_status
+from stage0.ledger.usage import Limits
 from tests.running import Server
 
 ACTOR = "cli:tests"
@@ -40,12 +41,18 @@ def ledger(server: Server) -> Iterator[tuple[sa.Connection, Keyring, float]]:
         store.close()
 
 
+def new_account(server: Server, plan: str) -> str:
+    """A new account on a plan. Gives its name."""
+    name = f"{plan}-{secrets.token_hex(4)}"
+    with ledger(server) as (connection, _, now):
+        create_account(connection, name=name, plan=plan, actor=ACTOR, now=now)
+    return name
+
+
 def new_key(server: Server, *scopes: str, plan: str = "", account: str = "dev", **more: Any) -> Issued:
     """A key with scopes (`check` where none is given), of an account, or of a new account on a plan."""
+    account = new_account(server, plan) if plan else account
     with ledger(server) as (connection, keyring, now):
-        if plan:
-            account = f"{plan}-{secrets.token_hex(4)}"
-            create_account(connection, name=account, plan=plan, actor=ACTOR, now=now)
         found = find_account(connection, account)
         key, text = create_key(
             connection, keyring, account=found.id, actor=ACTOR, now=now, scopes=scopes or ("check",), **more
@@ -70,3 +77,16 @@ def move(server: Server, account: str, plan: str) -> None:
     """Put an account on another plan."""
     with ledger(server) as (connection, _, now):
         change_plan(connection, account=account, plan=plan, actor=ACTOR, now=now)
+
+
+def limit(server: Server, account: str, limits: Limits) -> None:
+    """Give an account limits of its own."""
+    with ledger(server) as (connection, _, now):
+        change_limits(connection, account=account, limits=limits, actor=ACTOR, now=now)
+
+
+def within_a_minute(seconds: float = 5) -> None:
+    """Wait, where less than these seconds are left of the minute: counts of the next one begin at 0."""
+    left = 60 - time.time() % 60
+    if left < seconds:
+        time.sleep(left + 0.05)

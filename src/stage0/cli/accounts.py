@@ -1,15 +1,21 @@
-"""`stage0 account`: accounts and their plans."""
+"""`stage0 account`: accounts, their plans and limits."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Unpack
+
 import click
 
+from stage0.cli.limits import Given, any_given, limit_options, of_row, over, shown
 from stage0.cli.local import actor, transaction
+
+if TYPE_CHECKING:
+    from stage0.ledger.accounts import Account
 
 
 @click.group()
 def account() -> None:
-    """Accounts and their plans."""
+    """Accounts, their plans and limits."""
 
 
 @account.command("create")
@@ -22,7 +28,7 @@ def create(name: str, plan: str, timezone: str) -> None:
 
     with transaction() as (connection, _, now):
         made = create_account(connection, name=name, plan=plan, timezone=timezone, actor=actor(), now=now)
-    click.echo(f"{made.id}  {made.name}  {made.plan}  {made.timezone}")
+    click.echo(_line(made))
 
 
 @account.command("list")
@@ -33,7 +39,14 @@ def list_() -> None:
     with transaction() as (connection, _, _now):
         found = list_accounts(connection)
     for each in found:
-        click.echo(f"{each.id}  {each.name}  {each.plan}  {each.timezone}")
+        click.echo(_line(each))
+
+
+def _line(account: Account) -> str:
+    """An account, for how long it keeps records, and the limits that it has instead of its plan's."""
+    line = f"{account.id}  {account.name}  {account.plan}  {account.timezone}  {account.retention_days} days"
+    limits = shown(of_row(account))
+    return f"{line}  limits={limits}" if limits else line
 
 
 @account.command("plan")
@@ -46,3 +59,37 @@ def plan(account_name: str, plan: str) -> None:
     with transaction() as (connection, _, now):
         change_plan(connection, account=account_name, plan=plan, actor=actor(), now=now)
     click.echo(f"{account_name} is on {plan}")
+
+
+@account.command("limits")
+@click.argument("account_name")
+@limit_options
+@click.option("--plan", "plans", is_flag=True, help="The plan's again, but for those given here.")
+def limits(account_name: str, plans: bool, **given: Unpack[Given]) -> None:
+    """Set what each key or usage group of an account may use, instead of its plan's; takes effect at once.
+
+    A limit that is not given stays as it is.
+    """
+    from stage0.ledger.accounts import change_limits, find_account
+    from stage0.ledger.usage import Limits
+
+    if not plans and not any_given(given):
+        raise click.UsageError("nothing to change: give --per-month, --per-day, --per-minute or --plan")
+    with transaction() as (connection, _, now):
+        present = Limits() if plans else of_row(find_account(connection, account_name))
+        wanted = over(present, given)
+        change_limits(connection, account=account_name, limits=wanted, actor=actor(), now=now)
+    own = shown(wanted)
+    click.echo(f"{account_name} has {f'{own}, else its' if own else 'its'} plan's limits")
+
+
+@account.command("retention")
+@click.argument("account_name")
+@click.argument("days", type=int)
+def retention(account_name: str, days: int) -> None:
+    """Set for how many days an account's records are kept."""
+    from stage0.ledger.accounts import change_retention
+
+    with transaction() as (connection, _, now):
+        change_retention(connection, account=account_name, days=days, actor=actor(), now=now)
+    click.echo(f"{account_name} keeps records for {days} days")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import click
 
+from stage0.cli.limits import Given, any_given, limit_options, over, shown
 from stage0.cli.local import actor, transaction
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ def keys() -> None:
 @click.option("--environment", "environments", multiple=True, help="Bind an environment: it always counts.")
 @click.option("--pack", default="stage0-default", show_default=True, help="The policy pack that decides.")
 @click.option("--test", "test_mode", is_flag=True, help="Test mode: `context.current_time` is the clock.")
+@click.option("--group", default=None, metavar="NAME", help="The usage group that it shares.")
+@limit_options
+@click.option("--observe", is_flag=True, help="Only watch: the client's guard stops nothing.")
+@click.option("--agent", default=None, metavar="NAME", help="The one agent that uses it.")
 def create(
     account_name: str,
     name: str,
@@ -33,11 +38,18 @@ def create(
     environments: tuple[str, ...],
     pack: str,
     test_mode: bool,
+    group: str | None,
+    observe: bool,
+    agent: str | None,
+    **given: Unpack[Given],
 ) -> None:
     """Create a key and print it, this once."""
     from stage0.ledger.accounts import find_account
     from stage0.ledger.keys import create_key
+    from stage0.ledger.usage import Limits
 
+    if agent is not None:
+        _check_agent(agent)
     mode: Literal["live", "test"] = "test" if test_mode else "live"
     with transaction() as (connection, keyring, now):
         found = find_account(connection, account_name)
@@ -53,9 +65,60 @@ def create(
             environments=environments,
             pack=pack,
             mode=mode,
+            group=group,
+            limits=over(Limits(), given),
+            enforcement="observe" if observe else "enforce",
+            agent=agent or "",
         )
     click.echo(f"{key.id} of {found.name}; the key, shown this once:", err=True)
     click.echo(text)
+
+
+def _check_agent(name: str) -> None:
+    """Ends the command where nobody could ever stop an agent of this name."""
+    from stage0.ledger.stops import agent_key
+    from stage0.policy.load import shipped_knowledge
+
+    if not agent_key(name, shipped_knowledge().lexicon):
+        raise click.UsageError(f"--agent `{name}` is no name; leave --agent out for a key of several agents")
+
+
+@keys.command("set")
+@click.argument("key_id")
+@click.option("--group", default=None, metavar="NAME", help="The usage group that it shares.")
+@click.option("--no-group", is_flag=True, help="A usage of its own.")
+@limit_options
+@click.option("--no-limits", is_flag=True, help="No limits of its own but those given here.")
+@click.option("--observe/--enforce", default=None, help="Only watch, or enforce.")
+def set_(
+    key_id: str,
+    group: str | None,
+    no_group: bool,
+    no_limits: bool,
+    observe: bool | None,
+    **given: Unpack[Given],
+) -> None:
+    """Change a key's usage group, its own limits, or whether it enforces; what is not given stays as it is."""
+    from stage0.ledger.keys import change_key, get_key
+    from stage0.ledger.usage import Limits
+
+    if group is not None and (no_group or not group):
+        raise click.UsageError("--group needs a name, and --no-group stands alone")
+    limited = no_limits or any_given(given)
+    if group is None and not no_group and not limited and observe is None:
+        raise click.UsageError("nothing to change: give a group, limits, --observe or --enforce")
+    with transaction() as (connection, _, now):
+        present = Limits() if no_limits else get_key(connection, key_id).own
+        key = change_key(
+            connection,
+            key_id,
+            actor=actor(),
+            now=now,
+            group="" if no_group else group,
+            limits=over(present, given) if limited else None,
+            enforcement=None if observe is None else "observe" if observe else "enforce",
+        )
+    click.echo(_line(key, key.status_at(now)))
 
 
 @keys.command("list")
@@ -73,8 +136,21 @@ def list_(account_name: str | None) -> None:
 
 
 def _line(key: Key, status: str) -> str:
-    scopes = ",".join(sorted(key.scopes))
-    return f"{key.id}  {key.hint}  {status:8}  {key.mode}  {key.pack}  {scopes}  {key.name}".rstrip()
+    limits = shown(key.own)
+    parts = [
+        key.id,
+        key.hint,
+        f"{status:8}",
+        key.mode,
+        key.pack,
+        ",".join(sorted(key.scopes)),
+        f"group={key.group}" if key.group else "",
+        f"limits={limits}" if limits else "",
+        "observe" if key.enforcement == "observe" else "",
+        f"agent={key.caller.agent}" if key.caller.agent else "",
+        key.name,
+    ]
+    return "  ".join(part for part in parts if part)
 
 
 @keys.command("rotate")

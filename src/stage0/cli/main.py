@@ -8,8 +8,10 @@ from stage0.cli.accounts import account
 from stage0.cli.cases import cases
 from stage0.cli.check import catalog, check
 from stage0.cli.explain import explain
+from stage0.cli.groups import groups
 from stage0.cli.keys import keys
 from stage0.cli.serve import dev, migrate, serve
+from stage0.cli.stops import resume, stop, stops
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -18,5 +20,5 @@ def cli() -> None:
     """Runtime authorization for AI agents: before a tool runs, Stage0 says ALLOW, DENY or DEFER."""
 
 
-for command in (dev, serve, migrate, account, keys, check, explain, cases, catalog):
+for command in (dev, serve, migrate, account, groups, keys, stop, resume, stops, check, explain, cases, catalog):
     cli.add_command(command)

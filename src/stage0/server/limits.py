@@ -54,7 +54,8 @@ def limit_error(reached: LimitReached) -> ApiError:
     wait = max(1, math.ceil(reached.wait))
     group = f" of the usage group `{reached.holder.removeprefix(GROUP)}`" if reached.holder.startswith(GROUP) else ""
     if reached.window == "minute":
-        message = f"Rate limit{group} of {reached.limit:,} checks a minute reached."
+        # Without the group's name, which might hold that word.
+        message = f"Rate limit{' of the usage group' * bool(group)} of {reached.limit:,} checks a minute reached."
         return ApiError(429, "rate_limited", message, retry_after=wait, headers=rate_headers(reached.limit, 0, wait))
     message = (
         f"{_QUOTAS[reached.window]} quota{group} of {reached.limit:,} checks is spent; "
