@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 
 from stage0.ledger import Ledger, open_store
@@ -18,13 +21,16 @@ from stage0.ledger.idempotency import token_of
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, Status, create_key, set_key_status
 from stage0.ledger.migrate import migrate
-from stage0.ledger.schema import decisions
+from stage0.ledger.records import add_outcome
+from stage0.ledger.schema import decisions, events
 from stage0.ledger.sqlite import SqliteStore
 from stage0.ledger.store import Store
+from stage0.ledger.usage import read_tallies
 from stage0.policy import shipped_packs
-from stage0.wire import encode
+from stage0.wire import Outcome, encode
 from tests.deciding import request_of
 
+T = TypeVar("T")
 ROOT = "root-key-of-the-ledger-tests-000001"
 
 
@@ -95,3 +101,87 @@ def recorded(store: Store) -> set[str]:
     """The ids of all decisions, read on a connection of its own."""
     with store.reader.connect() as connection:
         return set(connection.execute(sa.select(decisions.c.id)).scalars())
+
+
+class Clock:
+    """A clock that stands until it is moved. Unix seconds."""
+
+    def __init__(self, at: str | float = "2026-03-16T10:00:30+00:00") -> None:
+        self.now = datetime.fromisoformat(at).timestamp() if isinstance(at, str) else at
+
+    def __call__(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        """Go on by so many seconds."""
+        self.now += seconds
+
+    def set(self, at: str) -> None:
+        """Go to a moment, RFC 3339."""
+        self.now = datetime.fromisoformat(at).timestamp()
+
+
+class Running:
+    """An open ledger on an event loop of its own, driven step by step. A context manager."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self._opened = opened(store, clock=clock)
+        self.clock = clock
+
+    def __enter__(self) -> Running:
+        self.ledger = self.run(self._stack.enter_async_context(self._opened))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run(self._stack.aclose())
+        self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end."""
+        return self._runner.run(work)
+
+    def check(self, key: Key, *, token: str = "", **fields: Any) -> dict[str, Any]:
+        """One check: its answer. Raises what the check raises."""
+
+        async def run() -> Answered:
+            return await check(self.ledger, key, token=token, **fields)
+
+        answer: dict[str, Any] = json.loads(self.run(run()).body)
+        return answer
+
+    def at_once(self, *checks: tuple[Key, dict[str, Any]]) -> list[dict[str, Any] | BaseException]:
+        """Checks that arrive at the same moment: their answers, or what they raise."""
+
+        async def run() -> list[Any]:
+            futures = [check(self.ledger, key, **fields) for key, fields in checks]
+            return await asyncio.gather(*futures, return_exceptions=True)
+
+        return [each if isinstance(each, BaseException) else json.loads(each.body) for each in self.run(run())]
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Another write."""
+
+        async def run() -> T:
+            return await self.ledger.write(work)
+
+        return self.run(run())
+
+    def report(self, key: Key, request_id: str, status: str = "executed", cost_usd: float | None = None) -> None:
+        """Report an outcome."""
+        outcome = msgspec.convert({"status": status, "cost_usd": cost_usd}, Outcome)
+        now = self.clock()
+        self.write(lambda connection: add_outcome(connection, key, request_id, outcome, now=now, own=True))
+
+    def used(self, key: Key) -> list[tuple[int, int, int]]:
+        """What each holder of a key has used: month, day, minute."""
+        with self.ledger.store.reader.connect() as connection:
+            tallies = read_tallies(connection, key.account, key.holders, self.clock())
+        return [(tally.month_used, tally.day_used, tally.minute_used) for tally in tallies]
+
+    def events(self, action: str) -> list[dict[str, Any]]:
+        """The data of an action's events, oldest first, each with its `target`."""
+        with self.ledger.store.reader.connect() as connection:
+            rows = connection.execute(sa.select(events).where(events.c.action == action).order_by(events.c.id))
+            return [{"target": row.target, **json.loads(row.data)} for row in rows]

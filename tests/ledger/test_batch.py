@@ -15,10 +15,11 @@ from stage0.ledger import KeyRefused, NotFound, Overloaded
 from stage0.ledger.batch import Answered
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.keys import Key
+from stage0.ledger.runs import get_run
 from stage0.ledger.schema import accounts, events
 from stage0.ledger.store import Store
 from stage0.ledger.writer import BATCH_LIMIT
-from tests.ledger.opening import add_key, check, opened, put, recorded
+from tests.ledger.opening import Running, add_key, check, opened, put, recorded
 
 
 def _fail(connection: sa.Connection) -> None:
@@ -202,6 +203,7 @@ def test_a_check_whose_deadline_has_passed_is_refused_and_not_recorded(store: St
     assert recorded(store) == set()
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_while_another_process_writes_checks_wait_and_reads_and_the_loop_go_on(store: Store, key: Key) -> None:
     async def run() -> str:
         async with opened(store) as ledger:
@@ -242,3 +244,58 @@ def test_checks_and_writes_of_many_batches_leave_exactly_one_record_each(store: 
     checks, writes = asyncio.run(run())
     assert len(recorded(store)) == checks
     assert len(_actions(store)) == writes
+
+
+REFUSAL = {
+    "sqlite": """CREATE TRIGGER poison BEFORE INSERT ON decisions WHEN CAST(NEW.record AS TEXT) LIKE '%poisoned%'
+                 BEGIN SELECT RAISE(ABORT, 'the database refuses this row'); END""",
+    "postgresql": """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                     IF position('poisoned'::bytea IN NEW.record) > 0 THEN RAISE EXCEPTION 'refused'; END IF;
+                     RETURN NEW; END $$;
+                     CREATE TRIGGER poison BEFORE INSERT ON decisions FOR EACH ROW EXECUTE FUNCTION refuse()""",
+}
+
+
+@pytest.mark.parametrize("poisoned", [{5}, {0, 39}, {3, 4, 20}])
+def test_where_the_database_refuses_one_record_the_others_of_its_batch_are_answered(
+    poisoned: set[int], store: Store, key: Key
+) -> None:
+    with store.writer.begin() as connection:
+        connection.exec_driver_sql(REFUSAL[store.name])
+
+    async def run() -> list[Any]:
+        async with opened(store) as ledger:
+            return await asyncio.gather(
+                *[
+                    check(ledger, key, goal=f"List the {'poisoned' if number in poisoned else 'good'} tickets {number}")
+                    for number in range(40)
+                ],
+                return_exceptions=True,
+            )
+
+    results = asyncio.run(run())
+    refused = {number for number, result in enumerate(results) if isinstance(result, BaseException)}
+    assert refused == poisoned
+    assert not any(isinstance(results[number], Overloaded) for number in refused)
+    assert recorded(store) == {result[0] for number, result in enumerate(results) if number not in refused}
+    with Running(store) as running:
+        assert running.used(key) == [(40 - len(poisoned), 40 - len(poisoned), 40 - len(poisoned))]
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_two_servers_on_one_database_count_exactly_whatever_they_share(store: Store, key: Key) -> None:
+    async def client(ledger: Any, number: int) -> None:
+        for turn in range(20):
+            await check(ledger, key, goal=f"List ticket {number}-{turn}", context={"run_id": f"r{turn}"})
+
+    async def run() -> None:
+        async with opened(store) as one, opened(store) as other:
+            await asyncio.gather(*[client(ledger, number) for number in range(8) for ledger in (one, other)])
+
+    asyncio.run(run())
+    assert len(recorded(store)) == 320
+    with Running(store) as running:
+        assert running.used(key)[0][0] == 320
+        with store.reader.connect() as connection:
+            for turn in range(20):
+                assert get_run(connection, key.account, f"r{turn}", now=0)["checks"] == 16
