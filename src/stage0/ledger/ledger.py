@@ -19,6 +19,7 @@ from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, key_by_text
 from stage0.ledger.migrate import assert_current
 from stage0.ledger.postgres import PostgresStore
+from stage0.ledger.retention import Housekeeper
 from stage0.ledger.sqlite import SqliteStore
 from stage0.ledger.statements import READ_EPOCH
 from stage0.ledger.store import Store
@@ -64,6 +65,7 @@ class Ledger:
         self._keys: dict[bytes, Key] = {}
         self._keys_epoch = -1
         self._janitor: asyncio.Task[None] | None = None
+        self._housekeeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Claim the store and start the writer. Raises Refused where the store is not fit for use."""
@@ -71,9 +73,14 @@ class Ledger:
         await asyncio.to_thread(assert_current, self.store.reader)
         self._writer.start()
         self._janitor = asyncio.create_task(self._tidy())
+        self._housekeeper = asyncio.create_task(Housekeeper(self).run())
 
     async def close(self) -> None:
         """Commit what is queued, then let go of everything."""
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._housekeeper
         if self._janitor is not None:
             self._janitor.cancel()
         await self._writer.close()
