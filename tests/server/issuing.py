@@ -15,6 +15,7 @@ from stage0.ledger import open_store
 from stage0.ledger.accounts import change_limits, change_plan, create_account, find_account
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Status, create_key, rotate_key, set_key_status
+from stage0.ledger.schema import usage
 from stage0.ledger.usage import Limits
 from tests.running import Server
 
@@ -83,6 +84,13 @@ def limit(server: Server, account: str, limits: Limits) -> None:
     """Give an account limits of its own."""
     with ledger(server) as (connection, _, now):
         change_limits(connection, account=account, limits=limits, actor=ACTOR, now=now)
+
+
+def spend(server: Server, key: Issued, **used: int) -> None:
+    """Say that a key has used so many checks: `month_used`, `day_used`, `minute_used`. It has to have used one."""
+    with ledger(server) as (connection, _, _now):
+        changed = connection.execute(usage.update().where(usage.c.holder == key.id).values(**used))
+        assert changed.rowcount == 1
 
 
 def within_a_minute(seconds: float = 5) -> None:
