@@ -7,7 +7,6 @@ import resource
 import shutil
 import signal
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,54 +15,10 @@ from pathlib import Path
 import pytest
 
 from stage0.ledger.sqlite import sqlite_module
+from tests.loading import Load
 from tests.running import KEY, Server
 
 CLIENTS = 64
-
-
-class Load:
-    """Clients that check as fast as they are answered, each on a connection of its own, until told to stop."""
-
-    def __init__(self, server: Server, clients: int) -> None:
-        self._server = server
-        self._stop = threading.Event()
-        self.answered: list[tuple[int, str, str]] = []
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, number: int) -> None:
-        import http.client
-
-        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
-        headers = {"x-api-key": KEY, "content-type": "application/json"}
-        turn = 0
-        while not self._stop.is_set():
-            turn += 1
-            dangerous = (number + turn) % 2
-            goal = f"Delete user {number}-{turn}" if dangerous else f"List the tickets of user {number}-{turn}"
-            tools = ["delete_user"] if dangerous else ["search_tickets"]
-            try:
-                connection.request("POST", "/check", json.dumps({"goal": goal, "tools": tools}), headers)
-                response = connection.getresponse()
-                body = json.loads(response.read())
-            except (OSError, http.client.HTTPException, ValueError):
-                connection.close()
-                if self._stop.wait(0.01):
-                    break
-                continue
-            if response.status == 200:
-                assert body["verdict"] == ("DENY" if dangerous else "ALLOW")
-                self.answered.append((dangerous, body["request_id"], goal))
-        connection.close()
 
 
 def _stored(database: Path) -> dict[str, str]:
