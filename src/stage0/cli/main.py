@@ -8,6 +8,7 @@ from stage0.cli.accounts import account
 from stage0.cli.cases import cases
 from stage0.cli.check import catalog, check
 from stage0.cli.explain import explain
+from stage0.cli.export import export
 from stage0.cli.groups import groups
 from stage0.cli.keys import keys
 from stage0.cli.serve import dev, migrate, serve
@@ -20,5 +21,20 @@ def cli() -> None:
     """Runtime authorization for AI agents: before a tool runs, Stage0 says ALLOW, DENY or DEFER."""
 
 
-for command in (dev, serve, migrate, account, groups, keys, stop, resume, stops, check, explain, cases, catalog):
+for command in (
+    dev,
+    serve,
+    migrate,
+    account,
+    groups,
+    keys,
+    stop,
+    resume,
+    stops,
+    check,
+    explain,
+    cases,
+    catalog,
+    export,
+):
     cli.add_command(command)

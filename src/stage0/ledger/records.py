@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -42,6 +43,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _encoder: Final = msgspec.json.Encoder()
+_NOTHING: Final = msgspec.Raw(b"null")
 
 
 def encode_record(record: Record) -> bytes:
@@ -49,7 +51,7 @@ def encode_record(record: Record) -> bytes:
     try:
         return _encoder.encode(record)
     except OverflowError:
-        plain = msgspec.to_builtins(msgspec.structs.replace(record, answer=msgspec.Raw(b"null")))
+        plain = msgspec.to_builtins(msgspec.structs.replace(record, answer=_NOTHING))
         plain["answer"] = json.loads(bytes(record.answer))
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -59,6 +61,23 @@ def decode_record(data: bytes) -> Record:
     plain = json.loads(data)
     answer = msgspec.Raw(json.dumps(plain.pop("answer"), ensure_ascii=False, separators=(",", ":")).encode())
     return msgspec.convert({**plain, "answer": answer}, Record)
+
+
+class _Proposal(msgspec.Struct, frozen=True):
+    """What a summary shows of a request."""
+
+    goal: str
+    tools: list[str] = []
+    side_effects: list[str] = []
+
+
+class _Short(msgspec.Struct, frozen=True):
+    """A record as far as a summary needs it: reading all of it takes many times as long."""
+
+    request: _Proposal
+
+
+_short: Final = msgspec.json.Decoder(_Short)
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -95,12 +114,12 @@ def list_records(connection: sa.Connection, account: str, wanted: Filter) -> lis
         query = query.where(table.c.created_at >= int(wanted.since * 1e6))
     if wanted.until is not None:
         query = query.where(table.c.created_at < int(wanted.until * 1e6))
-    return [_summary(row) for row in connection.execute(query)]
+    return [summary(row) for row in connection.execute(query)]
 
 
-def _summary(row: Any) -> dict[str, Any]:
-    record = decode_record(row.record)
-    request = record.request
+def summary(row: Any) -> dict[str, Any]:
+    """A record in short, from its row."""
+    request = _short.decode(row.record).request
     return {
         "request_id": row.id,
         "created_at": row.created_at / 1e6,
@@ -112,8 +131,8 @@ def _summary(row: Any) -> dict[str, Any]:
         "policy_version": row.policy,
         "task_hash": row.task_hash,
         "goal": request.goal,
-        "tools": list(request.tools),
-        "side_effects": list(request.side_effects),
+        "tools": request.tools,
+        "side_effects": request.side_effects,
     }
 
 
@@ -125,17 +144,24 @@ def get_record(connection: sa.Connection, account: str, request_id: str, *, key_
     row = connection.execute(query).first()
     if row is None:
         raise NotFound(f"there is no check `{request_id}`")
-    record = decode_record(row.record)
     done = connection.execute(
         sa.select(outcomes)
         .where(outcomes.c.account_id == account, outcomes.c.request_id == request_id)
         .order_by(outcomes.c.at, outcomes.c.id)
     ).all()
+    return whole_record(row, done)
+
+
+def whole_record(row: Any, done: Sequence[Any]) -> dict[str, Any]:
+    """A record with its whole trace chain, from its row and those of its outcomes, oldest first."""
+    plain = json.loads(row.record)
+    answer = plain["answer"]
+    record = msgspec.convert({**plain, "answer": _NOTHING}, Record)
     facts = read_context(record.request.context).values
     return {
-        **_summary(row),
+        **summary(row),
         "request": msgspec.to_builtins(record.request),
-        "answer": json.loads(bytes(record.answer)),
+        "answer": answer,
         "replay": {
             "state": msgspec.to_builtins(record.state),
             "now": record.now,
