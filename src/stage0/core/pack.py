@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -40,6 +40,10 @@ class Lanes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counters: Lane = "asserted"
 
 
+#: How many of a run's last ALLOWs are remembered.
+REMEMBERED: Final = 8
+
+
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where looping begins: retries; how many of the last tools are the same, by the caller's word; and, as this server
     counted them, how many of a run's last ALLOWs were this very action, how often two actions took turns, and how many
@@ -47,8 +51,8 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     retries: int = 5
     same_tool: int = 3
-    same_action: int = 5
-    turns: int = 4
+    same_action: Annotated[int, msgspec.Meta(ge=1, le=REMEMBERED)] = 5
+    turns: Annotated[int, msgspec.Meta(ge=2, le=REMEMBERED // 2)] = 4
     starts: int = 10
 
 

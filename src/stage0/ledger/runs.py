@@ -10,13 +10,12 @@ import msgspec
 import sqlalchemy as sa
 
 from stage0.core.fingerprint import short
+from stage0.core.pack import REMEMBERED
 from stage0.core.request import RunState
 from stage0.ledger.errors import NotFound
 from stage0.ledger.schema import decisions, runs
 from stage0.wire import encode
 
-#: How many of a run's last ALLOWs are kept.
-_RECENT: Final = 16
 #: Characters of a `run_id` that is kept as it is; a longer one is kept as its hash.
 _PLAIN: Final = 200
 #: Microseconds for which the runs that a key begins with one action are counted together.
@@ -115,7 +114,7 @@ class Run:
         if verdict == "ALLOW":
             self.allows += 1
             tools, actions = self.recent.tools, self.recent.actions
-            self.recent = Recent((*tools, tool)[-_RECENT:], (*actions, action)[-_RECENT:])
+            self.recent = Recent((*tools, tool)[-REMEMBERED:], (*actions, action)[-REMEMBERED:])
         elif verdict == "DENY":
             self.denies += 1
         else:

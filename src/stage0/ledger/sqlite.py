@@ -92,15 +92,16 @@ class SqliteTransaction:
             await self._store.commit(self._raw.commit if self._outer is None else self._outer.commit)
 
     def _write(self, rows: Rows) -> None:
+        if rows.outdated:
+            self._raw.execute(sqlite.DROP_TOKENS, (encode(rows.outdated).decode(),))
         for statement, values in (
             (sqlite.RAISE_USAGE, [tally_row(tally) for tally in rows.tallies]),
-            (sqlite.DROP_TOKENS, rows.outdated),
             (sqlite.INSERT_TOKENS, rows.tokens),
             (sqlite.SAVE_RUNS, [run_row(run) for run in rows.runs]),
             (sqlite.SAVE_STARTS, rows.starts),
         ):
             if values:
-                self._raw.execute(statement, (encode(values).decode(),))
+                self._raw.executemany(statement, values)
         if rows.decisions:
             values = [value for row in rows.decisions for value in row]
             self._raw.execute(sqlite.insert_decisions(len(rows.decisions)), values)

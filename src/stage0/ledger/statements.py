@@ -93,6 +93,10 @@ _RAISE_STARTS: Final = (
 )
 
 
+def _insert(table: str, columns: Mapping[str, str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
 class sqlite:
     """Parameters are `?`; the one of a JSON text holds a list of rows."""
 
@@ -117,27 +121,13 @@ class sqlite:
         "DELETE FROM idempotency WHERE (account_id, key_id, token) IN "
         "(SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))"
     )
-    # `WHERE true` tells the parser that ON belongs to the INSERT.
-    RAISE_USAGE: Final = (
-        f"INSERT INTO usage ({', '.join(_USAGE)}) "
-        f"SELECT {', '.join(f'value ->> {at}' for at in range(len(_USAGE)))} FROM json_each(?) WHERE true "
-        f"{_RAISE_USAGE}"
+    # What is written is bound row by row: that is quicker than taking it out of a JSON text.
+    RAISE_USAGE: Final = f"{_insert('usage', _USAGE)} {_RAISE_USAGE}"
+    SAVE_RUNS: Final = f"{_insert('runs', _RUN)} ON CONFLICT (account_id, run_id) DO UPDATE SET " + ", ".join(
+        f"{name} = excluded.{name}" for name in _RUN_CHANGES
     )
-    SAVE_RUNS: Final = (
-        f"INSERT INTO runs ({', '.join(_RUN)}) "
-        f"SELECT {', '.join(f'value ->> {at}' for at in range(len(_RUN)))} FROM json_each(?) WHERE true "
-        "ON CONFLICT (account_id, run_id) DO UPDATE SET "
-        + ", ".join(f"{name} = excluded.{name}" for name in _RUN_CHANGES)
-    )
-    SAVE_STARTS: Final = (
-        f"INSERT INTO run_starts ({', '.join(_START)}) "
-        f"SELECT {', '.join(f'value ->> {at}' for at in range(len(_START)))} FROM json_each(?) WHERE true "
-        f"{_RAISE_STARTS}"
-    )
-    INSERT_TOKENS: Final = (
-        f"INSERT INTO idempotency ({', '.join(_TOKEN)}) "
-        f"SELECT {', '.join(f'value ->> {at}' for at in range(len(_TOKEN)))} FROM json_each(?)"
-    )
+    SAVE_STARTS: Final = f"{_insert('run_starts', _START)} {_RAISE_STARTS}"
+    INSERT_TOKENS: Final = _insert("idempotency", _TOKEN)
 
     @staticmethod
     @lru_cache(maxsize=512)

@@ -70,6 +70,7 @@ class Writer:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._lanes: list[asyncio.Task[None]] = []
         self._waking = False
+        self._told = float("-inf")
 
     def start(self) -> None:
         """Start taking jobs, on the running event loop."""
@@ -178,13 +179,21 @@ class Writer:
                 await self._record(transaction, half)
 
     def _fail(self, jobs: list[Job], error: Exception) -> None:
-        # Logs may share the disk that is full: what cannot be logged must not end the writer.
-        with contextlib.suppress(Exception):
-            log.error("store_unavailable", error=str(error).partition("\n")[0])
+        self._tell(error)
         if isinstance(error, Conflict) or (len(jobs) > 1 and not isinstance(error, LedgerError)):
             error = StoreUnavailable(str(error).partition("\n")[0])
         for job in jobs:
             _settle(job, None, error)
+
+    def _tell(self, error: Exception) -> None:
+        """Log it, once a second at most: while the database is away every batch fails in the same way."""
+        now = time.monotonic()
+        if now - self._told < 1:
+            return
+        self._told = now
+        # Logs may share the disk that is full: what cannot be logged must not end the writer.
+        with contextlib.suppress(Exception):
+            log.error("batch_failed", kind=type(error).__name__, error=str(error).partition("\n")[0])
 
     async def _attempt(self, transaction: Transaction, batch: list[Job], *, lock: bool) -> list[Result]:
         """Decide every check of a batch and write every row of it. A job's own failure is its own."""
