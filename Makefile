@@ -54,7 +54,7 @@ fmt: $(READY) ## format the code and fix what ruff can
 eval: $(READY) ## judge the labelled actions of a folder (DIR=...; SHOW=20 prints what was judged wrong)
 	@$(BIN)/python bench/evaluation.py --show $(SHOW) $(ARGS) "$(DIR)"
 
-bench: $(READY) ## measure a local server with wrk (ARGS=... goes to bench/run.py)
+bench: $(READY) $(POSTGRES) ## measure local servers with wrk (ARGS=... goes to bench/run.py)
 	@command -v wrk >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk; \
@@ -62,7 +62,7 @@ bench: $(READY) ## measure a local server with wrk (ARGS=... goes to bench/run.p
 			echo "make bench needs wrk: install your system's package (Debian: apt-get install wrk)" >&2; exit 1; \
 		fi; }
 	$(SYNC) --group bench
-	$(BIN)/python bench/run.py $(ARGS)
+	$(BIN)/python -m bench.run $(ARGS)
 
 lock: $(UV_READY) ## bring uv.lock up to date with pyproject.toml (ARGS=--upgrade takes the newest versions)
 	$(UV) lock $(ARGS)

@@ -1,6 +1,6 @@
 """What Stage0 is compared with: servers that read the same body and decide nothing.
 
-`python bench/baselines.py raw|fastapi PORT FILE` answers every request with the file's bytes, under the very
+`python -m bench.baselines raw|fastapi PORT FILE` answers every request with the file's bytes, under the very
 uvicorn settings of `stage0 serve`.
 """
 

@@ -1,9 +1,10 @@
-"""The servers that are measured: each a process of its own, gone at the end."""
+"""The servers that are measured: processes of their own, gone at the end."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -11,109 +12,107 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import psutil
 
-from stage0.ledger import open_store
-from stage0.ledger.accounts import create_account
-from stage0.ledger.keyring import Keyring
-from stage0.ledger.keys import create_key
-from stage0.ledger.migrate import migrate
+from bench.sample import ROOT
+from bench.wrk import RUNS, Checks, Load, finish, start, together
 
-_HERE: Final = Path(__file__).parent
-_SAMPLES: Final = _HERE.parent / "tests" / "corpus" / "samples.json"
-_SAMPLE: Final = "loop_and_cost_controls"
-_SECRET: Final = "the root key of a benchmark: it guards nothing"
-_KEYS: Final = 16
-#: Where check.lua puts the number of a check.
-MARK: Final = "########"
+_ROOT_FOLDER: Final = Path(__file__).parents[1]
+#: Every load begins with a number that no load before it can have reached.
+numbers: Final = itertools.count(0, 1_000_000)
 
 
-class Server(NamedTuple):
-    """A running server."""
+class Process(NamedTuple):
+    """One process that listens."""
 
-    name: str
     port: int
     process: psutil.Process
 
+
+class Server(NamedTuple):
+    """A server of one or more processes, each with a port of its own, and the folder of the checks that it is sent."""
+
+    name: str
+    processes: Sequence[Process]
+    pieces: Path
+
     def memory(self) -> float:
         """Resident memory in MB."""
-        size: int = self.process.memory_info().rss
-        return size / 1e6
+        return sum(int(each.process.memory_info().rss) for each in self.processes) / 1e6
 
-    def check(self, body: bytes, key: str) -> bytes:
-        """One check's answer. Raises SystemExit where it is no 200."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def load(self, connections: int, seconds: int) -> Load:
+        """Load it with checks that nobody has sent before. Connections are shared out evenly among its processes, as
+        a load balancer does it; with fewer connections than processes the rest is idle.
+
+        So are the runs, so that no run is checked twice at one time: agents wait for their answers."""
+        used = self.processes[:connections]
+        share = RUNS // len(used)
+        started = [
+            start(
+                each.port,
+                Checks(self.pieces, next(numbers), number * share, share),
+                connections=connections // len(used),
+                seconds=seconds,
+            )
+            for number, each in enumerate(used)
+        ]
+        return together([finish(each) for each in started])
+
+    def check(self, body: bytes, token: str) -> bytes:
+        """One check's answer. Ends the program where it is no 200 with ALLOW."""
+        key = (self.pieces / "keys").read_text(encoding="utf-8").split()[0]
+        headers = {"content-type": "application/json", "x-api-key": key, "idempotency-key": token}
+        connection = http.client.HTTPConnection("127.0.0.1", self.processes[0].port, timeout=30)
         with contextlib.closing(connection):
-            connection.request("POST", "/check", body, {"content-type": "application/json", "x-api-key": key})
+            connection.request("POST", "/check", body, headers)
             response = connection.getresponse()
             answer = response.read()
-        if response.status != 200:
+        if response.status != 200 or json.loads(answer)["verdict"] != "ALLOW":
             raise SystemExit(f"{self.name} answered {response.status}: {answer[:300]!r}")
         return answer
 
 
-def sample() -> dict[str, Any]:
-    """The request that is measured, with a mark where each check has its number."""
-    samples = json.loads(_SAMPLES.read_text(encoding="utf-8"))
-    request: dict[str, Any] = next(each["request"] for each in samples if each["name"] == _SAMPLE)
-    request["goal"] = f"{request['goal']}, change {MARK}"
-    request["context"]["run_id"] = f"run_{MARK}"
-    return request
-
-
-def prepare(folder: Path) -> list[str]:
-    """A new database with an account and keys in a folder, and what check.lua reads. Gives the keys."""
-    store = open_store(f"sqlite:///{folder}/stage0.db")
-    store.create()
-    migrate(store.writer)
-    now = time.time()
-    with store.writer.begin() as connection:
-        account = create_account(connection, name="bench", plan="enterprise", actor="system", now=now)
-        keyring = Keyring([_SECRET])
-        keys = [
-            create_key(connection, keyring, account=account.id, actor="system", now=now, name=f"bench-{number}")[1]
-            for number in range(_KEYS)
-        ]
-    store.close()
-    (folder / "keys").write_text("\n".join(keys) + "\n", encoding="utf-8")
-    (folder / "body").write_text(json.dumps(sample(), separators=(",", ":")), encoding="utf-8")
-    return keys
-
-
-def stage0(folder: Path) -> contextlib.AbstractContextManager[Server]:
-    """`stage0 serve` on a prepared folder."""
-    command = [str(Path(sys.executable).with_name("stage0")), "serve"]
-    environment = {"STAGE0_DATABASE_URL": f"sqlite:///{folder}/stage0.db", "STAGE0_SECRET_KEY": _SECRET}
-    return _running("Stage0", [*command, "--port", "{port}"], folder, environment)
-
-
-def baseline(kind: str, folder: Path, answer: Path) -> contextlib.AbstractContextManager[Server]:
-    """A server of baselines.py."""
-    return _running(kind, [sys.executable, str(_HERE / "baselines.py"), kind, "{port}", str(answer)], folder, {})
+@contextlib.contextmanager
+def stage0(name: str, url: str, folder: Path, processes: int = 1) -> Iterator[Server]:
+    """So many `stage0 serve` on a prepared database."""
+    command = [str(Path(sys.executable).with_name("stage0")), "serve", "--port", "{port}"]
+    environment = {"STAGE0_DATABASE_URL": url, "STAGE0_SECRET_KEY": ROOT}
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(_running(command, folder, environment)) for _ in range(processes)]
+        yield Server(name, running, folder)
 
 
 @contextlib.contextmanager
-def _running(name: str, command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Server]:
+def baseline(kind: str, folder: Path, answer: Path) -> Iterator[Server]:
+    """A server of baselines.py."""
+    with _running([sys.executable, "-m", "bench.baselines", kind, "{port}", str(answer)], folder, {}) as running:
+        yield Server(kind, [running], folder)
+
+
+@contextlib.contextmanager
+def _running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Process]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     clean = {key: value for key, value in os.environ.items() if not key.startswith("STAGE0_")}
-    log_path = folder / f"{name}.log"
+    log_path = folder / f"{port}.log"
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             [part.replace("{port}", str(port)) for part in command],
-            cwd=folder,
+            cwd=_ROOT_FOLDER,
             env={**clean, **environment},
             stdout=log,
             stderr=log,
         )
     try:
         _wait(process, port, log_path)
-        yield Server(name, port, psutil.Process(process.pid))
+        yield Process(port, psutil.Process(process.pid))
+    except SystemExit as error:
+        raise SystemExit(f"{error}\nlog of `{' '.join(command)}`:\n{_end_of(log_path)}") from None
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -126,4 +125,8 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    raise SystemExit(f"a server did not start:\n{log.read_text(encoding='utf-8', errors='replace')}")
+    raise SystemExit("a server did not start")
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])

@@ -53,7 +53,7 @@ def test_no_shape_has_two_names() -> None:
 
 def test_the_table_has_a_line_for_each_length_and_says_what_is_refused() -> None:
     ran = subprocess.run(
-        [sys.executable, "bench/growth.py", "--quick", "(((( in a goal"],
+        [sys.executable, "-m", "bench.reading", "--quick", "(((( in a goal"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -75,8 +75,7 @@ def test_the_table_has_a_line_for_each_length_and_says_what_is_refused() -> None
 
 POWERS: Final = """
 import sys
-sys.path.insert(0, "bench")
-from growth import Point, Times, power
+from bench.reading import Point, Times, power
 def points(time, outcome=lambda kb: "read"):
     return [Point("x", kb, Times(0.0, time(kb), 0.0, outcome(kb)), 1.0, None) for kb in (1, 2, 4, 8, 16, 32)]
 print(power(points(lambda kb: 0.001 * kb)))

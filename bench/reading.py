@@ -1,6 +1,6 @@
 """Reading and judging, without a server: how long samples take, and how time grows with length.
 
-`python bench/growth.py [SHAPE...]` prints one CSV line for each shape and length; shapes are those of `shapes.py`, by
+`python -m bench.reading [SHAPE...]` prints one CSV line for each shape and length; shapes are those of `shapes.py`, by
 any part of their name. The server's limits hold: what it would refuse is refused here, and what it would call unread
 is unread.
 """
@@ -21,8 +21,8 @@ from typing import Any, Final, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
-from shapes import SHAPES, Shape
 
+from bench.shapes import SHAPES, Shape
 from stage0.core.decide import decide, prepare
 from stage0.core.request import Caller, State
 from stage0.policy import shipped_packs
@@ -212,7 +212,7 @@ def report(console: Console, *, quick: bool, wanted: Sequence[str] = (), say: Ca
     for name, shape in SHAPES.items():
         if wanted and not any(each in name for each in wanted):
             continue
-        say(f"growth: {name}")
+        say(f"reading: {name}")
         found: list[Point] = []
         for point in points(name, shape, _QUICK_LENGTHS if quick else _LENGTHS):
             print(point.row(), flush=True)
