@@ -15,7 +15,7 @@ from stage0.core.context import FACTS
 from stage0.core.effects import EFFECTS, HIGH_RISK
 from stage0.core.pack import Pack
 from stage0.core.rule import Rule
-from stage0.policy import PLANS, shipped_packs
+from stage0.policy import PLANS, UNLIMITED, shipped_packs
 from stage0.rules import RULES
 from stage0.server.openapi import openapi
 from stage0.server.settings import SETTINGS
@@ -123,7 +123,9 @@ def thresholds() -> str:
     found = shipped_packs()["stage0-default"].thresholds
     return (
         f"`LOOP_THRESHOLD_EXCEEDED` fires at {found.retries} retries, past `max_retries`, or where the last"
-        f" {found.same_tool} of `recent_tools` are the same.\n"
+        f" {found.same_tool} of `recent_tools` are the same. By this server's own count it fires where the last"
+        f" {found.same_action} ALLOWs of a run were this very action, where two actions took turns {found.turns} times,"
+        f" and where one key began more than {found.starts} runs within an hour with one action.\n"
     )
 
 
@@ -172,10 +174,17 @@ def _hour(hour: float) -> str:
 
 def plans() -> str:
     """What the plans differ in."""
-    lines = ["| plan | `pro: true` | fields left out of the answer |", "|---|---|---|"]
+    lines = [
+        "| plan | checks a month | a day | a minute | `pro: true` | fields left out of the answer |",
+        "|---|---:|---:|---:|---|---|",
+    ]
     for name, plan in PLANS.items():
         omitted = ", ".join(f"`{field}`" for field in sorted(plan.omits)) or "none"
-        lines.append(f"| {name} | {'yes' if plan.pro else '402'} | {omitted} |")
+        counts = [
+            "unlimited" if limit >= UNLIMITED else f"{limit:,}"
+            for limit in (plan.per_month, plan.per_day, plan.per_minute)
+        ]
+        lines.append(f"| {name} | {' | '.join(counts)} | {'yes' if plan.pro else '402'} | {omitted} |")
     return "\n".join(lines) + "\n"
 
 

@@ -193,7 +193,8 @@ class Writer:
         self._told = now
         # Logs may share the disk that is full: what cannot be logged must not end the writer.
         with contextlib.suppress(Exception):
-            log.error("batch_failed", kind=type(error).__name__, error=str(error).partition("\n")[0])
+            known = isinstance(error, LedgerError)
+            log.error("store_unavailable" if known else "record_refused", error=str(error).partition("\n")[0])
 
     async def _attempt(self, transaction: Transaction, batch: list[Job], *, lock: bool) -> list[Result]:
         """Decide every check of a batch and write every row of it. A job's own failure is its own."""
