@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stage0.client import AsyncClient, Client, Stage0Error
+    from stage0.client.guard import AsyncGuard, Blocked, Guard
 
-__all__ = ["AsyncClient", "Client", "Stage0Error", "__version__"]
+__all__ = ["AsyncClient", "AsyncGuard", "Blocked", "Client", "Guard", "Stage0Error", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,6 +19,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("stage0")
+    if name in ("AsyncGuard", "Blocked", "Guard"):
+        from stage0.client import guard
+
+        return getattr(guard, name)
     if name in __all__:
         from stage0 import client
 

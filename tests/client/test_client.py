@@ -14,6 +14,7 @@ import pytest
 
 from stage0 import AsyncClient, Client, Stage0Error
 from tests.running import KEY, Server, free_port
+from tests.server.issuing import new_key
 
 GOOD: Final[dict[str, Any]] = {
     "decision": "GO",
@@ -146,6 +147,28 @@ def test_json_that_is_ready_is_sent_as_it_is(server: Server) -> None:
         assert answer["verdict"] == "ALLOW"
         with pytest.raises(Stage0Error, match="validation_failed"):
             client.send(b'{"goal": "x", "goal": "y"}')
+
+
+@pytest.mark.parametrize("run_id", ["run 7", "team/7?x=1#y", "走る"])
+def test_usage_and_runs_are_read(run_id: str, server: Server) -> None:
+    key = new_key(server, "check", "read", plan="pro")
+
+    async def read() -> tuple[dict[str, Any], dict[str, Any]]:
+        async with AsyncClient(server.url, api_key=key.text) as client:
+            return await client.usage(), await client.run(run_id)
+
+    with Client(server.url, api_key=key.text) as client:
+        answer = client.check("List the open tickets", tools=["search_tickets"], context={"run_id": run_id})
+        usage, run = client.usage(), client.run(run_id)
+        with pytest.raises(Stage0Error, match="There is no run") as missing:
+            client.run("another")
+    assert (missing.value.status, missing.value.code) == (404, "not_found")
+    assert (usage["api_key_id"], usage["monthly_used"]) == (key.id, 1)
+    assert (run["run_id"], run["checks"]) == (run_id, 1)
+    assert [record["request_id"] for record in run["decisions"]] == [answer["request_id"]]
+    usage_again, run_again = asyncio.run(read())
+    assert usage_again["monthly_used"] == 1
+    assert run_again["decisions"] == run["decisions"]
 
 
 # -- failing closed

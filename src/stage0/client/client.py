@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import time
+import uuid
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
@@ -16,7 +19,7 @@ _PAIRS: Final = {"GO": "ALLOW", "NO_GO": "DENY", "DEFER": "DEFER", "ERROR": "DEF
 
 
 class Stage0Error(Exception):
-    """There is no decision, so the action must not run.
+    """There is no decision to run the action, so it must not run.
 
     `status` is the HTTP status (0 where the server could not be reached), `code` the error's code."""
 
@@ -90,6 +93,42 @@ def _decision(response: httpx2.Response) -> dict[str, Any]:
     return body
 
 
+#: What may have been lost on the way: a try that ended in it may be made again with the same `Idempotency-Key`.
+_LOST: Final = (httpx2.NetworkError, httpx2.TimeoutException, httpx2.RemoteProtocolError)
+#: Seconds before the second try, with half of it more or less; twice as long before each one after that.
+_FIRST_WAIT: Final = 0.1
+
+
+class _Tries:
+    """The tries of one check: up to `retries` after the first, and none that begins after `timeout` seconds."""
+
+    def __init__(self, retries: int, timeout: float) -> None:
+        self._made = 0
+        self._retries = retries
+        self._ends = time.monotonic() + timeout
+
+    def left(self) -> float:
+        """Seconds that a try may still take."""
+        return max(0.001, self._ends - time.monotonic())
+
+    def wait(self, response: httpx2.Response | None, error: Exception | None) -> float | None:
+        """Seconds to wait before the next try; None where a try's answer, or its failure, is the last word."""
+        if self._made >= self._retries:
+            return None
+        if not isinstance(error, _LOST) and (response is None or response.status_code != 503):
+            return None
+        asked = "" if response is None else response.headers.get("retry-after", "")
+        wait = _FIRST_WAIT * 2**self._made * random.uniform(0.5, 1.5)  # noqa: S311 -- no secret
+        wait = max(wait, float(asked[:9]) if asked.isascii() and asked.isdigit() else 0.0)
+        self._made += 1
+        return wait if wait < self._ends - time.monotonic() else None
+
+
+def _once(idempotency_key: str | None) -> dict[str, str]:
+    """The header under which a check counts once, however often it is tried."""
+    return {"idempotency-key": str(uuid.uuid4()) if idempotency_key is None else idempotency_key}
+
+
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
@@ -107,9 +146,15 @@ def _connection(url: str | None, api_key: str | None, timeout: float) -> dict[st
 
 class Client:
     """A sync client. `url` and `api_key` default to STAGE0_BASE_URL and STAGE0_API_KEY; `timeout` is seconds for each
-    of connecting, sending and waiting for the answer."""
+    of connecting, sending and waiting for the answer.
 
-    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout: float = 10.0) -> None:
+    A check that gets lost on the way, or 503, is tried again up to `retries` times, until `timeout` seconds are over;
+    its `Idempotency-Key` makes it count once."""
+
+    def __init__(
+        self, url: str | None = None, *, api_key: str | None = None, timeout: float = 10.0, retries: int = 2
+    ) -> None:
+        self._timeout, self._retries = timeout, retries
         try:
             self._http = httpx2.Client(**_connection(url, api_key, timeout))
         except (httpx2.InvalidURL, ValueError, OverflowError) as error:
@@ -137,31 +182,59 @@ class Client:
         success_criteria: Sequence[str] = (),
         context: Mapping[str, Any] | None = None,
         pro: bool = False,
+        idempotency_key: str | None = None,
     ) -> dict[str, Any]:
-        """Propose an action. Gives the answer; raises Stage0Error where there is none. Only `ALLOW` may run."""
-        return self.send(_payload(goal, tools, side_effects, constraints, success_criteria, context, pro))
+        """Propose an action. Gives the answer; raises Stage0Error where there is none. Only `ALLOW` may run.
 
-    def send(self, body: bytes) -> dict[str, Any]:
+        A check has an `Idempotency-Key` of its own unless one is given."""
+        body = _payload(goal, tools, side_effects, constraints, success_criteria, context, pro)
+        return self.send(body, idempotency_key=idempotency_key)
+
+    def send(self, body: bytes, *, idempotency_key: str | None = None) -> dict[str, Any]:
         """Propose an action that is JSON already."""
-        return _decision(self._post("/check", body))
+        return _decision(self._request("POST", "/check", body, _once(idempotency_key), retries=self._retries))
 
     def report(
         self, request_id: str, status: str, *, detail: str = "", cost_usd: float | None = None
     ) -> dict[str, Any]:
         """Say what was done: `executed`, `failed`, `rolled_back` or `stopped`."""
-        return _answer(self._post(*_outcome(request_id, status, detail, cost_usd)))
+        path, body = _outcome(request_id, status, detail, cost_usd)
+        return _answer(self._request("POST", path, body))
 
-    def _post(self, path: str, body: bytes) -> httpx2.Response:
-        try:
-            return self._http.post(path, content=body)
-        except Exception as error:  # whatever went wrong, there is no decision
-            raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error
+    def usage(self) -> dict[str, Any]:
+        """What the key has used of its quotas and its rate, and what is left."""
+        return _answer(self._request("GET", "/usage"))
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """What the server has counted for a run, and its last 50 decisions, newest first."""
+        return _answer(self._request("GET", f"/runs/{quote(run_id, safe='')}"))
+
+    def _request(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, retries: int = 0
+    ) -> httpx2.Response:
+        tries = _Tries(retries, self._timeout)
+        while True:
+            response, failure = None, None
+            try:
+                response = self._http.request(method, path, content=body, headers=headers, timeout=tries.left())
+            except Exception as error:  # whatever went wrong, there is no decision
+                failure = error
+            wait = tries.wait(response, failure)
+            if wait is not None:
+                time.sleep(wait)
+            elif response is not None:
+                return response
+            else:
+                raise Stage0Error(f"no answer from {self._http.base_url}: {failure}") from failure
 
 
 class AsyncClient:
     """An async client, like `Client`."""
 
-    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self, url: str | None = None, *, api_key: str | None = None, timeout: float = 10.0, retries: int = 2
+    ) -> None:
+        self._timeout, self._retries = timeout, retries
         try:
             self._http = httpx2.AsyncClient(**_connection(url, api_key, timeout))
         except (httpx2.InvalidURL, ValueError, OverflowError) as error:
@@ -189,22 +262,49 @@ class AsyncClient:
         success_criteria: Sequence[str] = (),
         context: Mapping[str, Any] | None = None,
         pro: bool = False,
+        idempotency_key: str | None = None,
     ) -> dict[str, Any]:
-        """Propose an action. Gives the answer; raises Stage0Error where there is none. Only `ALLOW` may run."""
-        return await self.send(_payload(goal, tools, side_effects, constraints, success_criteria, context, pro))
+        """Propose an action. Gives the answer; raises Stage0Error where there is none. Only `ALLOW` may run.
 
-    async def send(self, body: bytes) -> dict[str, Any]:
+        A check has an `Idempotency-Key` of its own unless one is given."""
+        body = _payload(goal, tools, side_effects, constraints, success_criteria, context, pro)
+        return await self.send(body, idempotency_key=idempotency_key)
+
+    async def send(self, body: bytes, *, idempotency_key: str | None = None) -> dict[str, Any]:
         """Propose an action that is JSON already."""
-        return _decision(await self._post("/check", body))
+        return _decision(await self._request("POST", "/check", body, _once(idempotency_key), retries=self._retries))
 
     async def report(
         self, request_id: str, status: str, *, detail: str = "", cost_usd: float | None = None
     ) -> dict[str, Any]:
         """Say what was done: `executed`, `failed`, `rolled_back` or `stopped`."""
-        return _answer(await self._post(*_outcome(request_id, status, detail, cost_usd)))
+        path, body = _outcome(request_id, status, detail, cost_usd)
+        return _answer(await self._request("POST", path, body))
 
-    async def _post(self, path: str, body: bytes) -> httpx2.Response:
-        try:
-            return await self._http.post(path, content=body)
-        except Exception as error:  # whatever went wrong, there is no decision
-            raise Stage0Error(f"no answer from {self._http.base_url}: {error}") from error
+    async def usage(self) -> dict[str, Any]:
+        """What the key has used of its quotas and its rate, and what is left."""
+        return _answer(await self._request("GET", "/usage"))
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """What the server has counted for a run, and its last 50 decisions, newest first."""
+        return _answer(await self._request("GET", f"/runs/{quote(run_id, safe='')}"))
+
+    async def _request(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, retries: int = 0
+    ) -> httpx2.Response:
+        import asyncio
+
+        tries = _Tries(retries, self._timeout)
+        while True:
+            response, failure = None, None
+            try:
+                response = await self._http.request(method, path, content=body, headers=headers, timeout=tries.left())
+            except Exception as error:  # whatever went wrong, there is no decision
+                failure = error
+            wait = tries.wait(response, failure)
+            if wait is not None:
+                await asyncio.sleep(wait)
+            elif response is not None:
+                return response
+            else:
+                raise Stage0Error(f"no answer from {self._http.base_url}: {failure}") from failure
