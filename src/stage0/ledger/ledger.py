@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import sqlalchemy as sa
+import structlog
 
 from stage0.core.pack import Pack
 from stage0.ledger.batch import Answered, CheckJob, WriteJob
-from stage0.ledger.errors import LedgerError, LimitReached, Refused, StoreUnavailable
+from stage0.ledger.errors import Conflict, LedgerError, LimitReached, Refused, StoreUnavailable
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, key_by_text
 from stage0.ledger.migrate import assert_current
@@ -26,11 +27,15 @@ from stage0.ledger.store import Store
 from stage0.ledger.usage import warn
 from stage0.ledger.writer import Writer
 
+log: Final = structlog.get_logger("stage0.ledger")
+
 T = TypeVar("T")
 _JANITOR_SECONDS: Final = 0.25
 #: Turns of the janitor between looks at whether limits have changed, where some key has nothing left.
 _LOOK_EVERY: Final = 4
 _KEY_CACHE: Final = 20_000
+#: How often another write is tried where another process was quicker.
+_WRITE_ATTEMPTS: Final = 3
 
 
 class Ledger:
@@ -92,11 +97,14 @@ class Ledger:
             await asyncio.sleep(_JANITOR_SECONDS)
             turn += 1
             self._writer.expire()
-            # What cannot be read or written now is seen to in a later turn.
-            with contextlib.suppress(LedgerError):
+            try:
                 if turn % _LOOK_EVERY == 0:
                     await self._look()
                 await self._warn()
+            except LedgerError:
+                continue  # what cannot be read or written now is seen to in a later turn
+            except Exception as error:
+                log.error("janitor_failed", error=str(error).partition("\n")[0], exc_info=True)
 
     async def _look(self) -> None:
         """See raised limits where nothing is left: there are no batches then that would see them."""
@@ -167,11 +175,14 @@ class Ledger:
         return self._writer.submit(WriteJob(work, account))
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        try:
-            with self.store.writer.begin() as connection:
-                return work(connection)
-        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
-            raise StoreUnavailable(str(error).partition("\n")[0]) from error
+        error: Conflict | None = None
+        for _ in range(_WRITE_ATTEMPTS):
+            try:
+                with self.store.translated(), self.store.writer.begin() as connection:
+                    return work(connection)
+            except Conflict as conflict:
+                error = conflict
+        raise StoreUnavailable(str(error))
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a read on a connection of its own, beside the writer. Raises StoreUnavailable."""

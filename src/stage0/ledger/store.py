@@ -8,6 +8,7 @@ key, so that no two batches ever wait for each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -194,6 +195,9 @@ class Store(Protocol):
 
     async def begin(self, now: float) -> Transaction:
         """Begin a batch at a time in Unix seconds. Raises StoreUnavailable."""
+
+    def translated(self) -> AbstractContextManager[None]:
+        """What the driver says becomes what it means: StoreUnavailable, Conflict, or as it is for a row it refuses."""
 
     async def close_lanes(self) -> None:
         """Let go of the connections that batches use."""
