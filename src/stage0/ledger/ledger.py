@@ -181,6 +181,8 @@ class Ledger:
                 with self.store.translated(), self.store.writer.begin() as connection:
                     return work(connection)
             except Conflict as conflict:
+                if isinstance(conflict.__cause__, sa.exc.IntegrityError):
+                    raise conflict.__cause__ from None  # the work's own: it would clash again
                 error = conflict
         raise StoreUnavailable(str(error))
 
