@@ -346,10 +346,11 @@ def stored_table(place: str, found: Sequence[tuple[Series, Sequence[Cost]]], who
 
 
 def grown(place: str, series: Series, costs: Sequence[Cost]) -> Target:
-    """By how much a check has grown where it has grown most."""
-    most = max(cost.wall for cost in costs) / costs[0].wall
+    """By how much a check has grown where it has grown most: in work, since waiting for a disk that others use too
+    grows with them."""
+    most = max(cost.cpu for cost in costs) / costs[0].cpu
     names = [f"{getattr(cost.size, series.what.rpartition(' ')[2]):,}" for cost in (costs[0], costs[-1])]
-    return at_most(f"{place}: {' to '.join(names)} {series.what}, µs per check", most, GROWN)
+    return at_most(f"{place}: {' to '.join(names)} {series.what}, CPU µs per check", most, GROWN)
 
 
 @contextlib.contextmanager
