@@ -147,7 +147,20 @@ def test_a_port_that_is_taken_is_an_error_and_not_a_second_server(server: Server
 
 def test_the_commands_of_the_command_line_are_all_there(tmp_path: Path) -> None:
     shown = run(Server(tmp_path), "--help").stdout.decode()
-    for command in ("dev", "serve", "migrate", "account", "keys", "check", "cases", "catalog"):
+    for command in (
+        "dev",
+        "serve",
+        "migrate",
+        "account",
+        "groups",
+        "keys",
+        "stop",
+        "resume",
+        "stops",
+        "check",
+        "cases",
+        "catalog",
+    ):
         assert re.search(rf"^  {command} ", shown, re.MULTILINE), command
 
 

@@ -119,7 +119,7 @@ class _Tries:
             return None
         asked = "" if response is None else response.headers.get("retry-after", "")
         wait = _FIRST_WAIT * 2**self._made * random.uniform(0.5, 1.5)  # noqa: S311 -- no secret
-        wait = max(wait, float(asked[:9]) if asked.isascii() and asked.isdigit() else 0.0)
+        wait += float(asked[:9]) if asked.isascii() and asked.isdigit() else 0.0
         self._made += 1
         return wait if wait < self._ends - time.monotonic() else None
 
