@@ -24,23 +24,31 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def made_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """An empty file beside `path`, for this user alone, that takes its name when it is whole and on disk. Whoever is
-    interrupted leaves `path` as it was."""
-    check_free(path, overwrite=overwrite)
+def part_of(path: Path) -> Iterator[Path]:
+    """An empty file beside `path`, for this user alone, which is gone afterwards unless it was renamed. Ends the
+    command where it cannot be written."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             yield part
-            sync(part)
-            check_free(path, overwrite=overwrite)
-            part.replace(path)
-            sync(path.parent)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise click.ClickException(f"`{path}` cannot be written: {error}") from None
+
+
+@contextlib.contextmanager
+def made_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A file to write that takes the name `path` when it is whole and on disk. Whoever is interrupted leaves `path` as
+    it was."""
+    check_free(path, overwrite=overwrite)
+    with part_of(path) as part:
+        yield part
+        sync(part)
+        check_free(path, overwrite=overwrite)
+        part.replace(path)
+        sync(path.parent)
 
 
 def sync(path: Path) -> None:

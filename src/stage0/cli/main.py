@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from stage0.cli.accounts import account
+from stage0.cli.backup import backup, restore
 from stage0.cli.cases import cases
 from stage0.cli.check import catalog, check
 from stage0.cli.explain import explain
@@ -36,5 +37,7 @@ for command in (
     cases,
     catalog,
     export,
+    backup,
+    restore,
 ):
     cli.add_command(command)
