@@ -52,7 +52,7 @@ class _When(click.ParamType[float]):
 )
 @click.option("--force", is_flag=True, help="Replace the file where there is one.")
 def export(account: str, since: float | None, until: float | None, form: str, output: Path | None, force: bool) -> None:
-    """Write an account's records, oldest first; a running server goes on undisturbed.
+    """Write an account's records, oldest first; a running server goes on.
 
     jsonl has each record whole, with its outcomes, as `GET /checks/{request_id}` shows it; csv has it in short.
     """
