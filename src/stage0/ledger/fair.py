@@ -10,7 +10,7 @@ from typing import Final, Generic, Protocol, TypeVar
 #: Seconds for which an account counts as active after its last check.
 _ACTIVE: Final = 1.0
 #: How many checks of one account a batch takes, where others are active and bring fewer themselves.
-_SHARE: Final = 8
+_SHARE: Final = 2
 
 
 class Queued(Protocol):

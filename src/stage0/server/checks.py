@@ -56,9 +56,7 @@ class Checks:
         key = await authenticate(ledger, text, fresh=False)
         require_scope(key, "check")
         retried = _idempotency_key(scope)
-        if retried is None:
-            # An answer that was given before is given again whatever is left; everything else can be refused at once.
-            await self._turnstile.refuse_exhausted(ledger, key)
+        await self._turnstile.enter(ledger, key, retried=retried is not None)
         body = await read_body(scope, receive)
         request = read_check(body)
         try:

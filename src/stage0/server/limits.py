@@ -28,16 +28,19 @@ class Turnstile:
     def __init__(self) -> None:
         self._refusals: dict[str, int] = {}
 
-    async def refuse_exhausted(self, ledger: Ledger, key: Key) -> None:
-        """Raises LimitReached where nothing is left for the key."""
+    async def enter(self, ledger: Ledger, key: Key, *, retried: bool) -> None:
+        """Raises LimitReached where nothing is left for the key. A check that may have been answered before (`retried`)
+        goes on, since its answer is given again whatever is left; but it takes its time, too."""
         try:
             ledger.refuse_exhausted(key)
         except LimitReached:
             count = self._refusals[key.id] = self._refusals.get(key.id, 0) + 1
             if count > _QUICK_REFUSALS:
                 await asyncio.sleep(_PAUSE)
-            raise
-        self._refusals.pop(key.id, None)
+            if not retried:
+                raise
+        else:
+            self._refusals.pop(key.id, None)
 
 
 def rate_headers(limit: int, remaining: int, reset: int) -> Headers:
