@@ -299,3 +299,24 @@ def test_two_servers_on_one_database_count_exactly_whatever_they_share(store: St
         with store.reader.connect() as connection:
             for turn in range(20):
                 assert get_run(connection, key.account, f"r{turn}", now=0)["checks"] == 16
+
+
+def test_while_keys_change_no_key_that_works_is_refused(store: Store) -> None:
+    keys = [add_key(store)[0] for _ in range(60)]
+
+    async def run() -> list[Any]:
+        async with opened(store, capacity=10_000) as ledger:
+            results = []
+            for turn in range(12):
+                await ledger.write(raise_epoch)
+                waiting = []
+                for burst in range(6):
+                    some = keys[burst * 10 : burst * 10 + 10]
+                    waiting += [check(ledger, which, goal=f"List ticket {turn}-{burst}") for which in some]
+                    await asyncio.sleep(0.001)
+                results += await asyncio.gather(*waiting, return_exceptions=True)
+            return results
+
+    results = asyncio.run(run())
+    assert len(results) == 720
+    assert [each for each in results if isinstance(each, BaseException)] == []

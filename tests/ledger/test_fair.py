@@ -73,13 +73,19 @@ def test_a_flood_gets_small_batches_as_long_as_others_were_there_a_moment_ago() 
     assert len(queue.take(256)) == 98
 
 
+def test_the_servers_own_work_does_not_make_an_account_share() -> None:
+    queue = _queue(1000, flood=300)
+    queue.put(Job("", 0))
+    assert _shares(queue.take(256)) == {"": 1, "flood": 255}
+
+
 def test_a_full_queue_turns_away_whoever_has_most_waiting() -> None:
     queue = _queue(10, flood=10)
     assert queue.put(Job("flood", 10)) == Job("flood", 10)
     assert queue.put(Job("b", 0)) == Job("flood", 9)
     assert queue.put(Job("b", 1)) == Job("flood", 8)
     assert len(queue) == 10
-    assert _shares(queue.take(256)) == {"b": 2, "flood": 8}
+    assert _shares(queue.drain()) == {"b": 2, "flood": 8}
 
 
 def test_accounts_with_one_job_each_fill_a_queue_and_the_last_one_is_turned_away() -> None:

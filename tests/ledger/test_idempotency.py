@@ -12,7 +12,6 @@ from stage0.ledger.keys import Key
 from stage0.ledger.stops import resume, stop
 from stage0.ledger.store import Store
 from stage0.ledger.usage import Limits
-from stage0.policy.load import shipped_knowledge
 from tests.ledger.opening import Clock, Running, add_key, put, recorded
 
 
@@ -98,14 +97,13 @@ def test_the_key_comes_first_a_revoked_one_gets_nothing(store: Store, key: Key) 
 
 
 def test_the_kill_switch_comes_before_what_was_answered_and_its_denial_is_not_kept(store: Store, key: Key) -> None:
-    lexicon = shipped_knowledge().lexicon
     of_key: dict[str, Any] = {"account": key.account, "kind": "key", "target": key.id, "actor": "t", "now": 0.0}
     with Running(store, Clock()) as running:
         running.check(key, token="t1")
-        running.write(lambda connection: stop(connection, lexicon=lexicon, **of_key))
+        running.write(lambda connection: stop(connection, **of_key))
         assert running.check(key, token="t1")["verdict"] == "DENY"
         assert running.check(key, token="t2")["verdict"] == "DENY"
-        running.write(lambda connection: resume(connection, lexicon=lexicon, **of_key))
+        running.write(lambda connection: resume(connection, **of_key))
         assert running.check(key, token="t1")["cached"] is True
         assert running.check(key, token="t2")["verdict"] == "ALLOW"
 

@@ -12,21 +12,18 @@ from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, create_key
 from stage0.ledger.stops import Kind, list_stops, resume, stop
 from stage0.ledger.store import Store
-from stage0.policy.load import shipped_knowledge
 from tests.ledger.opening import ROOT, Clock, Running, add_key
-
-LEXICON = shipped_knowledge().lexicon
 
 
 def _stop(store: Store, key: Key, kind: Kind, target: str) -> None:
     """As another process does it."""
     with store.writer.begin() as connection:
-        stop(connection, account=key.account, kind=kind, target=target, actor="cli:t", now=0, lexicon=LEXICON)
+        stop(connection, account=key.account, kind=kind, target=target, actor="cli:t", now=0)
 
 
 def _resume(store: Store, key: Key, kind: Kind, target: str) -> None:
     with store.writer.begin() as connection:
-        resume(connection, account=key.account, kind=kind, target=target, actor="cli:t", now=0, lexicon=LEXICON)
+        resume(connection, account=key.account, kind=kind, target=target, actor="cli:t", now=0)
 
 
 def _stopped(running: Running, key: Key, **context: Any) -> bool:
@@ -108,7 +105,6 @@ def test_what_is_stopped_says_who_and_why_and_resuming_what_is_not_is_an_error(s
                 target=key.id,
                 actor="cli:ada",
                 now=12.5,
-                lexicon=LEXICON,
                 reason="it wipes disks",
             )
         (found,) = list_stops(connection, key.account)
@@ -120,6 +116,6 @@ def test_what_is_stopped_says_who_and_why_and_resuming_what_is_not_is_an_error(s
             12_500_000,
         )
         with pytest.raises(NotFound, match="not stopped"):
-            resume(connection, account=key.account, kind="account", target="", actor="t", now=0, lexicon=LEXICON)
+            resume(connection, account=key.account, kind="account", target="", actor="t", now=0)
         with pytest.raises(NotFound):
-            stop(connection, account="acc_other", kind="key", target=key.id, actor="t", now=0, lexicon=LEXICON)
+            stop(connection, account="acc_other", kind="key", target=key.id, actor="t", now=0)

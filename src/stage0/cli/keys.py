@@ -77,9 +77,8 @@ def create(
 def _check_agent(name: str) -> None:
     """Ends the command where nobody could ever stop an agent of this name."""
     from stage0.ledger.stops import agent_key
-    from stage0.policy.load import shipped_knowledge
 
-    if not agent_key(name, shipped_knowledge().lexicon):
+    if not agent_key(name):
         raise click.UsageError(f"--agent `{name}` is no name; leave --agent out for a key of several agents")
 
 

@@ -94,9 +94,7 @@ def stops(account_name: str | None) -> None:
 
 def _stop(kind: Kind, target: str, reason: str, account_name: str = "") -> None:
     from stage0.ledger.stops import stop
-    from stage0.policy.load import shipped_knowledge
 
-    lexicon = shipped_knowledge().lexicon
     with transaction() as (connection, _, now):
         account = _account_of(connection, kind, target, account_name)
         kept = stop(
@@ -106,7 +104,6 @@ def _stop(kind: Kind, target: str, reason: str, account_name: str = "") -> None:
             target=target,
             actor=actor(),
             now=now,
-            lexicon=lexicon,
             reason=reason,
         )
     click.echo(f"{kind} {target if kind == 'account' else kept} is stopped")
@@ -114,12 +111,10 @@ def _stop(kind: Kind, target: str, reason: str, account_name: str = "") -> None:
 
 def _resume(kind: Kind, target: str, account_name: str = "") -> None:
     from stage0.ledger.stops import resume
-    from stage0.policy.load import shipped_knowledge
 
-    lexicon = shipped_knowledge().lexicon
     with transaction() as (connection, _, now):
         account = _account_of(connection, kind, target, account_name)
-        kept = resume(connection, account=account, kind=kind, target=target, actor=actor(), now=now, lexicon=lexicon)
+        kept = resume(connection, account=account, kind=kind, target=target, actor=actor(), now=now)
     click.echo(f"{kind} {target if kind == 'account' else kept} goes on")
 
 

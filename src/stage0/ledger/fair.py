@@ -40,8 +40,9 @@ class FairQueue(Generic[J]):
     def put(self, job: J) -> J | None:
         """Queue a job. Gives the job that there is no room for, if any: the newest of whoever has most waiting."""
         account = job.account
-        self._seen[account] = self._clock()
-        self._seen.move_to_end(account)
+        if account:  # the server's own work is nobody's
+            self._seen[account] = self._clock()
+            self._seen.move_to_end(account)
         waiting = self._accounts.get(account)
         if self._size >= self._capacity:
             owner, longest = max(self._accounts.items(), key=lambda each: len(each[1]))

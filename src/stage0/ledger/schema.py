@@ -75,7 +75,7 @@ api_keys = sa.Table(
     sa.UniqueConstraint("hash", name="api_keys_hash"),
 )
 
-# What the kill switch has stopped: an account, a key or an agent (by its folded name).
+# What the kill switch has stopped: an account, a key or an agent by its name.
 stops = sa.Table(
     "stops",
     metadata,

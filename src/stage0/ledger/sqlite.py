@@ -28,6 +28,10 @@ T = TypeVar("T")
 _FIXED: Final = (3, 51, 3)
 _BUSY_MS: Final = 2_000
 _CHECKPOINT_SECONDS: Final = 0.25
+#: Milliseconds for which the checkpointer may wait for readers, with the writer behind it.
+_CHECKPOINT_BUSY_MS: Final = 20
+#: Pages that the writer may wait for.
+_NEARLY: Final = 500
 #: Seconds between looks at a database that another process has locked.
 _BUSY_PAUSE: Final = 0.005
 #: Bytes of WAL past which the checkpointer waits for readers and starts the file anew.
@@ -334,9 +338,11 @@ class SqliteStore:
                     connection = None
                 if connection is None:
                     connection, opened = self._connect(read_only=False), inode
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-                if self._wal_size() > _WAL_LIMIT:
+                    connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_BUSY_MS}")
+                _, logged, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if logged - copied <= _NEARLY and self._wal_size() > _WAL_LIMIT:
                     # Nearly everything has just been copied, so that this holds the writer up for a moment only.
+                    # While somebody reads an older state it would hold it up for nothing.
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except (self._module.Error, OSError):
                 # Whatever is wrong with the file, the writer finds out and says so.

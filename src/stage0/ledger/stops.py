@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
@@ -15,6 +16,8 @@ from stage0.ledger.keys import Key, get_key
 from stage0.ledger.schema import stops
 
 Kind = Literal["account", "key", "agent"]
+#: Categories of characters that nobody sees: format and control.
+_INVISIBLE: Final = ("Cf", "Cc")
 KINDS: Final[tuple[Kind, ...]] = ("account", "key", "agent")
 
 
@@ -30,7 +33,7 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Stopped(msgspec.Struct, frozen=True):
-    """What is stopped in one account: all of it, some keys by id, some agents by folded name."""
+    """What is stopped in one account: all of it, some keys by id, some agents by name."""
 
     account: bool = False
     keys: frozenset[str] = frozenset()
@@ -44,14 +47,22 @@ class Stopped(msgspec.Struct, frozen=True):
             return "account"
         if key.id in self.keys:
             return "key"
-        if self.agents and any(agent_key(name, lexicon) in self.agents for name in (key.caller.agent, *names) if name):
-            return "agent"
+        if self.agents:
+            agents = {_folded(name, lexicon) for name in self.agents}
+            if any(_folded(name, lexicon) in agents for name in (key.caller.agent, *names) if name):
+                return "agent"
         return ""
 
 
-def agent_key(name: str, lexicon: Lexicon) -> str:
-    """How an agent's name is compared: folded, so that another spelling of it is the same agent."""
+def _folded(name: str, lexicon: Lexicon) -> str:
+    """How an agent's name is compared with what a caller says: look-alike letters are no other agent, either."""
     return " ".join(lexicon.fold(name).text.split())
+
+
+def agent_key(name: str) -> str:
+    """How an agent's name is kept: without width, case, invisible characters or further spaces; empty for no name."""
+    seen = [letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) not in _INVISIBLE]
+    return " ".join("".join(seen).casefold().split())
 
 
 def read_stops(connection: sa.Connection) -> Mapping[str, Stopped]:
@@ -85,13 +96,12 @@ def stop(
     target: str,
     actor: str,
     now: float,
-    lexicon: Lexicon,
     reason: str = "",
 ) -> str:
     """Stop an account, one of its keys, or an agent by name. Gives what is stopped, as it is kept.
 
     Raises NotFound or Refused; stopping it again changes nothing."""
-    target = _target(connection, account, kind, target, lexicon)
+    target = _target(connection, account, kind, target)
     wanted = sa.and_(stops.c.account_id == account, stops.c.kind == kind, stops.c.target == target)
     if connection.execute(sa.select(stops.c.kind).where(wanted)).first() is None:
         connection.execute(
@@ -106,11 +116,9 @@ def stop(
     return target
 
 
-def resume(
-    connection: sa.Connection, *, account: str, kind: Kind, target: str, actor: str, now: float, lexicon: Lexicon
-) -> str:
+def resume(connection: sa.Connection, *, account: str, kind: Kind, target: str, actor: str, now: float) -> str:
     """Let go on what was stopped. Raises NotFound where it was not."""
-    target = _target(connection, account, kind, target, lexicon)
+    target = _target(connection, account, kind, target)
     wanted = sa.and_(stops.c.account_id == account, stops.c.kind == kind, stops.c.target == target)
     if connection.execute(stops.delete().where(wanted)).rowcount == 0:
         raise NotFound(f"the {kind} `{target}` is not stopped; `stage0 stops` shows what is")
@@ -119,7 +127,7 @@ def resume(
     return target
 
 
-def _target(connection: sa.Connection, account: str, kind: Kind, target: str, lexicon: Lexicon) -> str:
+def _target(connection: sa.Connection, account: str, kind: Kind, target: str) -> str:
     if kind == "account":
         return account
     if kind == "key":
@@ -127,7 +135,7 @@ def _target(connection: sa.Connection, account: str, kind: Kind, target: str, le
         if key.account != account:
             raise NotFound(f"there is no key `{target}` in this account")
         return key.id
-    name = agent_key(target, lexicon)
+    name = agent_key(target)
     if not name:
         raise Refused("an agent needs a name")
     return name

@@ -14,7 +14,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -34,6 +34,14 @@ log: Final = structlog.get_logger("stage0.ledger")
 BATCH_LIMIT: Final = 256
 #: How often a batch is tried again where another process was quicker.
 _ATTEMPTS: Final = 8
+
+
+class View(NamedTuple):
+    """Keys by id, and what is stopped by account, as of an epoch or later."""
+
+    epoch: int
+    keys: Mapping[str, Key]
+    stopped: Mapping[str, Stopped]
 
 
 class Writer:
@@ -60,9 +68,7 @@ class Writer:
         self._patience = deadline
         self._queue: FairQueue[Job] = FairQueue(capacity)
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        self.keys: dict[str, Key] = {}
-        self.stopped: Mapping[str, Stopped] = {}
-        self.epoch = -1
+        self._view = View(-1, {}, {})
         self.exhausted: dict[str, tuple[float, LimitReached]] = {}
         #: Holders that have reached a threshold of which no event tells yet: by account and holder.
         self.to_warn: dict[tuple[str, str], Tally] = {}
@@ -206,11 +212,12 @@ class Writer:
                 ready.append(check)
             except Exception as error:
                 failed[check] = error
-        found = await transaction.read(self._needs(ready), lock=lock)
-        if found.epoch != self.epoch or any([job.key.id not in self.keys for job in ready]):
-            await self._refresh(found.epoch, ready)
-            found = await transaction.read(self._needs(ready), lock=lock)
-        work = Batch(Known(self.keys, self.stopped, self._clock, self._fingerprint, self._engine_version), found)
+        view = self._view
+        found = await transaction.read(_needs(ready, view), lock=lock)
+        if found.epoch != view.epoch or any([job.key.id not in view.keys for job in ready]):
+            view = await self._refresh(found.epoch, view, ready)
+            found = await transaction.read(_needs(ready, view), lock=lock)
+        work = Batch(Known(view.keys, view.stopped, self._clock, self._fingerprint, self._engine_version), found)
         results: list[Result] = []
         for job in batch:
             try:
@@ -229,24 +236,12 @@ class Writer:
         self._remember(work)
         return results
 
-    def _needs(self, jobs: list[CheckJob]) -> Needs:
-        """What to read for these checks, each in the order in which rows are locked."""
-        holders, runs, starts, tokens = set(), set(), set(), set()
-        for job in jobs:
-            key = self.keys.get(job.key.id, job.key)
-            for holder, _ in key.holders:
-                holders.add((key.account, holder))
-            if job.run:
-                runs.add((key.account, job.run))
-                starts.add((key.account, key.id, short(job.action)))
-            if job.token is not None:
-                tokens.add((key.account, key.id, job.token.token))
-        return Needs(sorted(holders), sorted(runs), sorted(starts), sorted(tokens))
+    async def _refresh(self, epoch: int, view: View, jobs: list[CheckJob]) -> View:
+        """See changed keys and stops before deciding: a revoked key counts from the very next batch.
 
-    async def _refresh(self, epoch: int, jobs: list[CheckJob]) -> None:
-        """See changed keys and stops before deciding: a revoked key counts from the very next batch."""
+        What it gives is this batch's own. Another lane may be reading at the same time: the later epoch is kept."""
         wanted = {job.key.id for job in jobs}
-        known = {} if epoch != self.epoch else self.keys
+        known = view.keys if epoch == view.epoch else {}
 
         def read() -> tuple[dict[str, Key], Mapping[str, Stopped]]:
             with self._store.reader.connect() as connection, connection.begin():
@@ -256,11 +251,18 @@ class Writer:
             keys, stopped = await asyncio.to_thread(read)
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise StoreUnavailable(str(error).partition("\n")[0]) from error
-        if epoch != self.epoch:
+        seen = View(epoch, {**known, **keys}, stopped)
+        if epoch > self._view.epoch:
             self.exhausted.clear()
-        self.keys = {**known, **keys}
-        self.stopped = stopped
-        self.epoch = epoch
+            self._view = seen
+        elif epoch == self._view.epoch:
+            self._view = View(epoch, {**self._view.keys, **keys}, stopped)
+        return seen
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of keys and stops that the last batch saw."""
+        return self._view.epoch
 
     def _remember(self, work: Batch) -> None:
         """What a committed batch has shown: who has nothing left, and who has to be warned."""
@@ -278,3 +280,18 @@ def _settle(job: Job, result: Any, error: BaseException | None) -> None:
         future.set_result(result)
     else:
         future.set_exception(error)
+
+
+def _needs(jobs: list[CheckJob], view: View) -> Needs:
+    """What to read for these checks, each in the order in which rows are locked."""
+    holders, runs, starts, tokens = set(), set(), set(), set()
+    for job in jobs:
+        key = view.keys.get(job.key.id, job.key)
+        for holder, _ in key.holders:
+            holders.add((key.account, holder))
+        if job.run:
+            runs.add((key.account, job.run))
+            starts.add((key.account, key.id, short(job.action)))
+        if job.token is not None:
+            tokens.add((key.account, key.id, job.token.token))
+    return Needs(sorted(holders), sorted(runs), sorted(starts), sorted(tokens))
