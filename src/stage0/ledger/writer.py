@@ -31,7 +31,8 @@ from stage0.ledger.usage import Tally
 
 log: Final = structlog.get_logger("stage0.ledger")
 
-BATCH_LIMIT: Final = 256
+#: Checks of one batch. More would share a commit no better, and a newcomer waits for the batch that is under way.
+BATCH_LIMIT: Final = 32
 #: How often a batch is tried again where another process was quicker.
 _ATTEMPTS: Final = 8
 
