@@ -120,10 +120,11 @@ class SqliteTransaction:
 
     def run(self, work: Callable[[sa.Connection], T]) -> T:
         """Any other write, behind a savepoint."""
-        if self._outer is None:
-            self._outer = self._connection.begin()
-        with self._connection.begin_nested():
-            return work(self._connection)
+        with self._store.translated():
+            if self._outer is None:
+                self._outer = self._connection.begin()
+            with self._connection.begin_nested():
+                return work(self._connection)
 
 
 class SqliteStore:

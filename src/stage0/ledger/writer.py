@@ -144,10 +144,13 @@ class Writer:
             self._waking = False
             if len(self._queue):
                 self._wake()
-            if batch:
-                await self._record(transaction, batch)
-            else:
+            if not batch:
                 await transaction.rollback()
+                continue
+            try:
+                await self._record(transaction, batch)
+            except Exception as error:  # a defect must cost a batch its answers, and not the server its lane
+                self._fail(batch, error)
 
     async def _record(self, transaction: Transaction, batch: list[Job]) -> None:
         """Record a batch and answer it. Where another process was quicker it is tried again, with what both use
@@ -200,8 +203,10 @@ class Writer:
         self._told = now
         # Logs may share the disk that is full: what cannot be logged must not end the writer.
         with contextlib.suppress(Exception):
-            known = isinstance(error, LedgerError)
-            log.error("store_unavailable" if known else "record_refused", error=str(error).partition("\n")[0])
+            if isinstance(error, LedgerError):
+                log.error("store_unavailable", error=str(error).partition("\n")[0])
+            else:  # what a database says of a row may quote it
+                log.error("record_refused", kind=type(error).__name__, sqlstate=getattr(error, "sqlstate", None))
 
     async def _attempt(self, transaction: Transaction, batch: list[Job], *, lock: bool) -> list[Result]:
         """Decide every check of a batch and write every row of it. A job's own failure is its own."""
@@ -226,8 +231,6 @@ class Writer:
                     raise failed[job]
                 result = work.check(job) if isinstance(job, CheckJob) else transaction.run(job.work)
             except StoreUnavailable:
-                raise
-            except sa.exc.OperationalError:
                 raise
             except Exception as error:
                 results.append((job, None, error))
