@@ -216,6 +216,12 @@ def test_more_than_ten_new_runs_an_hour_for_one_action_and_key_are_a_loop(store:
         assert verdict("a11") == "ALLOW"
 
 
+def test_a_key_in_test_mode_begins_as_many_runs_as_its_cases_need(store: Store) -> None:
+    key, _ = add_key(store, mode="test")
+    with Running(store, Clock()) as running:
+        assert {running.check(key, **_step(1, run=f"n{number}"))["verdict"] for number in range(25)} == {"ALLOW"}
+
+
 def test_new_runs_that_arrive_at_once_are_counted_too(store: Store, key: Key) -> None:
     with Running(store, Clock()) as running:
         answers = running.at_once(*[(key, _step(1, run=f"n{number}")) for number in range(25)])
