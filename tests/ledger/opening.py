@@ -177,8 +177,8 @@ class Running:
     def used(self, key: Key) -> list[tuple[int, int, int]]:
         """What each holder of a key has used: month, day, minute."""
         with self.ledger.store.reader.connect() as connection:
-            tallies = read_tallies(connection, key.account, key.holders, self.clock())
-        return [(tally.month_used, tally.day_used, tally.minute_used) for tally in tallies]
+            shares = read_tallies(connection, key.account, key.holders, self.clock())
+        return [(tally.month_used, tally.day_used, tally.minute_used) for tally, _ in shares]
 
     def events(self, action: str) -> list[dict[str, Any]]:
         """The data of an action's events, oldest first, each with its `target`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import itertools
 import json
 import os
 import pty
@@ -66,10 +67,11 @@ async def _report(ledger: Ledger, key: Key, request_id: str, status: Any) -> Non
 
 
 def _fill(store: Store, key: Key, count: int, **fields: Any) -> list[str]:
-    """Records, of which every third has two outcomes. Gives their ids, oldest first."""
+    """Records, of which every third has two outcomes, some milliseconds apart. Gives their ids, oldest first."""
+    begun, ticks = time.time() - 600, itertools.count()
 
     async def run() -> list[str]:
-        async with opened(store) as ledger:
+        async with opened(store, clock=lambda: begun + next(ticks) / 100) as ledger:
             found = []
             for number in range(count):
                 request_id, *_ = await check(ledger, key, **{"goal": f"List the tickets of user {number}", **fields})

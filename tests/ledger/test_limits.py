@@ -249,3 +249,21 @@ def test_a_quota_of_n_gives_exactly_n_answers_from_two_servers_in_a_race(limits:
             return sum(await asyncio.gather(*[client(ledger, each) for each in range(16) for ledger in (one, other)]))
 
     assert asyncio.run(run()) == next(iter(limits.values())) == len(recorded(store))
+
+
+def test_a_key_and_the_one_that_it_replaces_share_a_count_and_keep_their_own_limits(store: Store) -> None:
+    old = _limited(store, month=1000)
+    with store.writer.begin() as connection:
+        change_key(connection, old.id, limits=Limits(month=3), actor="t", now=0)
+        new, _ = rotate_key(connection, Keyring([ROOT]), old.id, actor="t", now=time.time(), grace_seconds=1e9)
+        change_key(connection, new.id, limits=Limits(month=100), actor="t", now=0)
+    for first, second in ((old, new), (new, old)):
+        with Running(store, Clock()) as running:
+            results = running.at_once(
+                *[(key, {"goal": f"List ticket {n}"}) for n in range(4) for key in (first, second)]
+            )
+            passed = [isinstance(each, dict) for each in results]
+            of_new, of_old = (passed[1::2], passed[::2]) if second is new else (passed[::2], passed[1::2])
+            assert all(of_new)
+            assert not all(of_old)
+            running.ledger.refuse_exhausted(new)

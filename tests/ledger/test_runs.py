@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from stage0.ledger import NotFound
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, create_key
+from stage0.ledger.records import add_outcome
 from stage0.ledger.runs import get_run
 from stage0.ledger.store import Store
-from tests.ledger.opening import ROOT, Clock, Running, add_key
+from stage0.wire import Outcome
+from tests.ledger.opening import ROOT, Clock, Running, add_key, check, opened
 
 READ: Final[dict[str, Any]] = {"goal": "List the open tickets", "tools": ["search_tickets"]}
 DENIED: Final[dict[str, Any]] = {"goal": "Delete all users", "tools": ["delete_users"]}
@@ -256,3 +261,63 @@ def test_a_run_id_of_any_length_and_script_is_kept_apart_from_every_other(store:
         for number, name in enumerate(names):
             running.check(key, **_step(number, run=name))
         assert [_run(running, key, name)["checks"] for name in names] == [1] * len(names)
+
+
+@pytest.mark.parametrize("end", [{"approval_status": "rejected"}, {"approval_status": "missing"}])
+def test_a_wait_that_nobody_approved_does_not_stop_the_clock_of_a_run(
+    end: dict[str, Any], store: Store, key: Key
+) -> None:
+    clock = Clock()
+    with Running(store, clock) as running:
+        running.check(key, **_step(1))
+        for _ in range(3):
+            running.check(key, **_deploy(approval_status="pending"))
+            clock.move(150)
+            assert running.check(key, **_deploy(**end))["verdict"] != "ALLOW"
+        assert "TIMEOUT_EXCEEDED" in _codes(running.check(key, **_step(2, constraints=["timeout:300s"])))
+
+
+def test_reporting_what_was_denied_as_done_does_not_end_retrying(store: Store, key: Key) -> None:
+    with Running(store, Clock()) as running:
+        for _ in range(3):
+            answer = running.check(key, **{**DENIED, "context": {"run_id": "r1"}})
+            running.report(key, answer["request_id"], "executed")
+        assert _run(running, key)["retries"] == 3
+
+
+def test_an_outcome_and_a_check_of_its_run_that_arrive_together_both_count(store: Store, key: Key) -> None:
+    with Running(store, Clock()) as running:
+        first = running.check(key, **_step(1))
+        outcome = msgspec.convert({"status": "failed", "cost_usd": 0.5}, Outcome)
+
+        async def together() -> None:
+            await asyncio.gather(
+                check(running.ledger, key, **_step(1)),
+                running.ledger.write(
+                    lambda connection: add_outcome(
+                        connection, key, first["request_id"], outcome, now=running.clock(), own=True
+                    )
+                ),
+            )
+
+        running.run(together())
+        found = _run(running, key)
+        assert (found["retries"], found["iterations"], found["cost_usd"]) == (1, 2, 0.5)
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_new_runs_of_two_servers_are_counted_exactly(store: Store, key: Key) -> None:
+    async def run() -> list[str]:
+        clock = Clock()
+        async with opened(store, clock=clock) as one, opened(store, clock=clock) as other:
+            answers = await asyncio.gather(
+                *[
+                    check(ledger, key, **_step(1, run=f"n{number}-{id(ledger)}"))
+                    for number in range(20)
+                    for ledger in (one, other)
+                ]
+            )
+            return [json.loads(answer.body)["verdict"] for answer in answers]
+
+    verdicts = asyncio.run(run())
+    assert (verdicts.count("ALLOW"), verdicts.count("DEFER")) == (10, 30)

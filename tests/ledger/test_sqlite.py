@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +15,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from stage0.ledger import Refused, StoreUnavailable, open_store
+from stage0.ledger import KeyRefused, Overloaded, Refused, StoreUnavailable, open_store
+from stage0.ledger.events import record_event
 from stage0.ledger.sqlite import SqliteStore, sqlite_module
 from stage0.ledger.store import Rows
-from tests.ledger.opening import migrated
+from tests.ledger.opening import add_key, check, migrated, opened, put
 
 
 @pytest.fixture
@@ -251,3 +253,68 @@ def test_where_none_is_new_enough_the_message_says_what_was_found_and_what_to_do
     with pytest.raises(Refused, match=rf"SQLite {shown} .*3\.51\.3.*stage0\[server\]"):
         SqliteStore(tmp_path / "refused.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_revoked_in_a_file_that_took_the_place_of_another_is_refused(tmp_path: Path) -> None:
+    """The two files count their changes alike: what was kept of the first must not be taken for the second."""
+    first = migrated(tmp_path / "first.db")
+    key, _ = add_key(first)
+    copy = tmp_path / "copy.db"
+    source = sqlite_module().connect(first.path)
+    source.execute("VACUUM INTO ?", (str(copy),))
+    source.close()
+    put(first, key, "disabled")
+    put(first, key, "active")
+
+    def exchange() -> None:
+        copy.replace(first.path)
+        for leftover in ("-wal", "-shm"):
+            Path(f"{first.path}{leftover}").unlink(missing_ok=True)
+
+    async def run() -> None:
+        async with opened(first) as ledger:
+            await check(ledger, key)
+            exchange()
+            with pytest.raises(StoreUnavailable):
+                await check(ledger, key)
+            second = SqliteStore(first.path)
+            put(second, key, "disabled")
+            put(second, key, "revoked")
+            second.close()
+            with pytest.raises(KeyRefused):
+                await check(ledger, key)
+
+    asyncio.run(run())
+    first.close()
+
+
+def test_while_the_disk_is_stuck_checks_and_other_writes_are_given_up_at_their_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = migrated(tmp_path / "stuck.db")
+    key, _ = add_key(store)
+    released = threading.Event()
+
+    async def run() -> None:
+        async with opened(store, deadline=0.5) as ledger:
+            commit = ledger.store.commit  # type: ignore[attr-defined]
+
+            async def stuck(work: Any) -> None:
+                await commit(lambda: (released.wait(30), work()))
+
+            monkeypatch.setattr(ledger.store, "commit", stuck)
+            waiting = check(ledger, key)
+            await asyncio.sleep(0.1)
+            late = ledger.write(
+                lambda connection: record_event(connection, account="a", actor="t", action="late", target="x", now=0)
+            )
+            for each in (waiting, late):
+                with pytest.raises(Overloaded):
+                    await each
+            released.set()
+            monkeypatch.undo()
+
+    asyncio.run(run())
+    with store.reader.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM events WHERE action = 'late'").scalar() == 0
+    store.close()

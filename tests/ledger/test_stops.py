@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import pytest
 
 from stage0.ledger import NotFound
+from stage0.ledger.batch import CheckJob
 from stage0.ledger.keyring import Keyring
-from stage0.ledger.keys import Key, create_key
+from stage0.ledger.keys import Key, change_key, create_key, rotate_key
 from stage0.ledger.stops import Kind, list_stops, resume, stop
 from stage0.ledger.store import Store
+from tests.deciding import request_of
 from tests.ledger.opening import ROOT, Clock, Running, add_key
 
 
@@ -119,3 +122,37 @@ def test_what_is_stopped_says_who_and_why_and_resuming_what_is_not_is_an_error(s
             resume(connection, account=key.account, kind="account", target="", actor="t", now=0)
         with pytest.raises(NotFound):
             stop(connection, account="acc_other", kind="key", target=key.id, actor="t", now=0)
+
+
+def test_stopping_a_key_stops_what_it_replaced_and_what_replaces_it(store: Store, key: Key) -> None:
+    with store.writer.begin() as connection:
+        new, _ = rotate_key(connection, Keyring([ROOT]), key.id, actor="t", now=time.time(), grace_seconds=1e9)
+    with Running(store) as running:
+        _stop(store, key, "key", new.id)
+        assert (_stopped(running, key), _stopped(running, new)) == (True, True)
+        with store.writer.begin() as connection:
+            third, _ = rotate_key(connection, Keyring([ROOT]), new.id, actor="t", now=time.time())
+        assert _stopped(running, third)
+        _resume(store, key, "key", third.id)
+        assert not _stopped(running, third)
+
+
+def test_a_key_that_only_watches_enforces_where_the_strict_pack_is_pinned(store: Store, key: Key) -> None:
+    watching = _another(store, key, enforcement="observe", scopes=("check", "policy:pin"))
+    with Running(store, Clock()) as running:
+        for pack, enforcement in (("stage0-default", "observe"), ("stage0-strict", "enforce")):
+            job = CheckJob(watching, request_of(), running.ledger.packs[pack], None)
+
+            async def run(job: CheckJob = job) -> Any:
+                return await running.ledger.check(job)
+
+            assert json.loads(running.run(run()).body)["meta"]["enforcement"] == enforcement
+
+
+def test_an_answer_that_is_given_again_says_what_is_enforced_now(store: Store, key: Key) -> None:
+    watching = _another(store, key, enforcement="observe")
+    with Running(store, Clock()) as running:
+        assert running.check(watching, token="t1")["meta"]["enforcement"] == "observe"
+        running.write(lambda connection: change_key(connection, watching.id, enforcement="enforce", actor="t", now=0))
+        again = running.check(watching, token="t1")
+        assert (again["cached"], again["meta"]["enforcement"]) == (True, "enforce")

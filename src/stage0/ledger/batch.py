@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,17 +16,17 @@ from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
 from stage0.core.request import ActionRequest, RunState, State
 from stage0.core.verdict import Decision, waits_for_approval
-from stage0.ledger.errors import KeyRefused, LimitReached, Overloaded, PlanRefused
+from stage0.ledger.errors import KeyRefused, LimitReached, PlanRefused
 from stage0.ledger.idempotency import LIFETIME, Stored, Token, again
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
 from stage0.ledger.records import RECORD_VERSION, Record, decode_record, encode_record
 from stage0.ledger.runs import START_WINDOW, Run, run_key, tool_of
 from stage0.ledger.stops import Stopped
-from stage0.ledger.store import Found, Rows, StartsRow, TokenRow, Triple
-from stage0.ledger.usage import Now, Tally, admit, windows_at
+from stage0.ledger.store import Found, Rows, Start, TokenRow, Triple
+from stage0.ledger.usage import Now, Share, Tally, admit, windows_at
 from stage0.policy import UNLIMITED
-from stage0.wire import answer, encode, without
+from stage0.wire import Enforcement, answer, encode, without
 
 
 class Answered(NamedTuple):
@@ -136,7 +135,7 @@ class Batch:
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.exhausted: dict[str, tuple[float, LimitReached]] = {}
         self._runs: dict[tuple[str, str], Run] = {}
-        self._starts: dict[Triple, StartsRow] = {}
+        self._starts: dict[Triple, Start] = {}
         self._answers: dict[Triple, Stored] = {}
         self._tokens: list[tuple[Any, ...]] = []
         self._outdated: list[Triple] = []
@@ -156,8 +155,6 @@ class Batch:
     def check(self, job: CheckJob) -> Answered:
         """Decide one check. The key comes first, then the kill switch, then an answer that was given before, then the
         limits, then the rules."""
-        if job.deadline < time.monotonic():
-            raise Overloaded("the deadline passed while the check was waiting")
         prepared = job.prepared
         assert prepared is not None  # noqa: S101 -- `Writer` prepares every job before it is decided
         now = self._known.clock()
@@ -168,16 +165,16 @@ class Batch:
         if token is not None:
             before = self._before(key, token, moment)
             if before is not None:
-                body = again(before, token, key.plan.omits)
-                return self._answered(before.request_id, body, self._tallies(key), now)
-        tallies = self._admit(key, now)
+                body = again(before, token, key.plan.omits, self._enforcement(job, key, stopped))
+                return self._answered(before.request_id, body, self._shares(key), now)
+        shares = self._admit(key, now)
         try:
             request_id, body = self._decide(job, prepared, key, token, stopped, now)
         except BaseException:
-            for tally in tallies:
+            for tally, _ in shares:
                 tally.take_back()
             raise
-        return self._answered(request_id, body, tallies, now)
+        return self._answered(request_id, body, shares, now)
 
     def _decide(
         self, job: CheckJob, prepared: Prepared, key: Key, token: Token | None, stopped: str, now: float
@@ -194,7 +191,7 @@ class Batch:
             decision,
             request_id,
             test_mode=key.caller.test_mode,
-            enforcement="enforce" if stopped else key.enforcement,
+            enforcement=self._enforcement(job, key, stopped),
         )
         whole = encode(full)
         body = encode(without(full, key.plan.omits)) if key.plan.omits else whole
@@ -220,6 +217,10 @@ class Batch:
             self._bind(key, token, request_id, decision.verdict, whole, moment)
         self._decisions.append(row)
         return request_id, body
+
+    def _enforcement(self, job: CheckJob, key: Key, stopped: str) -> Enforcement:
+        """Whether the runtime may go on all the same. A pack that never only watches may be pinned for one request."""
+        return "enforce" if stopped or not job.pack.observe else key.enforcement
 
     def _record(self, job: CheckJob, prepared: Prepared, state: State, now: float, whole: bytes) -> bytes:
         known, pack = self._known, job.pack
@@ -260,32 +261,32 @@ class Batch:
 
     # -- limits
 
-    def _tallies(self, key: Key) -> list[Tally]:
+    def _shares(self, key: Key) -> list[Share]:
+        """Who a check of this key counts for. A key and the one that it replaces share a count, not their limits."""
         found = []
         for holder, limits in key.holders:
             at = key.account, holder
             tally = self.tallies.get(at)
             if tally is None:
-                row = self._found.usage.get(at)
-                tally = self.tallies[at] = Tally(key.account, holder, limits, self._windows, row)
-            found.append(tally)
+                tally = self.tallies[at] = Tally(key.account, holder, self._windows, self._found.usage.get(at))
+            found.append((tally, limits))
         return found
 
-    def _admit(self, key: Key, now: float) -> list[Tally]:
-        tallies = self._tallies(key)
+    def _admit(self, key: Key, now: float) -> list[Share]:
+        shares = self._shares(key)
         try:
-            admit(tallies, now)
+            admit(shares, now)
         except LimitReached as reached:
             self.exhausted[key.id] = (now + reached.wait, reached)
             raise
-        return tallies
+        return shares
 
-    def _answered(self, request_id: str, body: bytes, tallies: list[Tally], now: float) -> Answered:
+    def _answered(self, request_id: str, body: bytes, shares: list[Share], now: float) -> Answered:
         """An answer with what is left of the minute: of the holder that has least."""
-        left = min(tallies, key=lambda tally: tally.limits.minute - tally.minute_used)
-        limit = min(left.limits.minute, UNLIMITED)
-        remaining = limit if limit == UNLIMITED else max(0, limit - left.minute_used)
-        return Answered(request_id, body, limit, remaining, math.ceil((left.minute + 1) * 60 - now))
+        tally, limits = min(shares, key=lambda share: share[1].minute - share[0].minute_used)
+        limit = min(limits.minute, UNLIMITED)
+        remaining = limit if limit == UNLIMITED else max(0, limit - tally.minute_used)
+        return Answered(request_id, body, limit, remaining, math.ceil((tally.minute + 1) * 60 - now))
 
     # -- runs
 
@@ -303,14 +304,17 @@ class Batch:
         begun = self._begun(job, key, run, moment).begun if counted else 0
         return run, run.state(moment, begun)
 
-    def _begun(self, job: CheckJob, key: Key, run: Run, moment: int) -> StartsRow:
+    def _begun(self, job: CheckJob, key: Key, run: Run, moment: int) -> Start:
         """The runs that the key has begun with this action within the hour, this one included. A run that has been
         allowed nothing yet is asked about with every check: it is still at its beginning."""
         action: Triple = key.account, key.id, short(job.action)
-        row = self._starts.get(action) or self._found.starts.get(action)
-        if row is None or row.since <= moment - START_WINDOW:
-            row = StartsRow(*action, moment, 0)
-        return row if run.last_action else row._replace(begun=row.begun + 1)
+        start = self._starts.get(action)
+        if start is None:
+            row = self._found.starts.get(action)
+            start = Start(*action, moment, 0, None, None) if row is None else Start(*row, row.since, row.begun)
+        if start.since <= moment - START_WINDOW:
+            start = start._replace(since=moment, begun=0)
+        return start if run.last_action else start._replace(begun=start.begun + 1)
 
     def _note(self, job: CheckJob, prepared: Prepared, key: Key, run: Run, decision: Decision, moment: int) -> None:
         if not run.last_action:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from stage0.ledger.errors import IdempotencyConflict, IdempotencySpent
-from stage0.wire import encode
+from stage0.wire import Enforcement, encode
 
 #: Microseconds for which an answer is given again.
 LIFETIME: Final = 24 * 3_600_000_000
@@ -40,8 +40,10 @@ def token_of(text: str, body: bytes, hashes: Callable[[bytes], list[str]]) -> To
     return Token(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), tuple(hashes(body)))
 
 
-def again(stored: Stored, token: Token, omits: frozenset[str]) -> bytes:
-    """The stored answer, marked as such. Raises IdempotencyConflict, or IdempotencySpent where an ALLOW was used."""
+def again(stored: Stored, token: Token, omits: frozenset[str], enforcement: Enforcement) -> bytes:
+    """The stored answer, marked as such; whether it is enforced is as of now.
+
+    Raises IdempotencyConflict, or IdempotencySpent where an ALLOW was used."""
     if stored.body not in token.bodies:
         raise IdempotencyConflict("this Idempotency-Key was used with another body; use a new one for a new request")
     if stored.verdict == "ALLOW" and stored.reported:
@@ -51,4 +53,4 @@ def again(stored: Stored, token: Token, omits: frozenset[str]) -> bytes:
         )
     answer: dict[str, Any] = msgspec.json.decode(stored.answer)
     kept = {name: value for name, value in answer.items() if name not in omits}
-    return encode({**kept, "cached": True})
+    return encode({**kept, "cached": True, "meta": {**answer["meta"], "enforcement": enforcement}})

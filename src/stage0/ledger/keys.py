@@ -283,9 +283,9 @@ def get_key(connection: sa.Connection, identifier: str) -> Key:
     return _key(row)
 
 
-def get_keys(connection: sa.Connection, identifiers: Sequence[str]) -> dict[str, Key]:
-    """Keys by id, those that there are."""
-    rows = connection.execute(_SELECT.where(api_keys.c.id.in_(identifiers)))
+def get_keys(connection: sa.Connection, wanted: Sequence[tuple[str, str]]) -> dict[str, Key]:
+    """Keys by account and id, those that there are; by id."""
+    rows = connection.execute(_SELECT.where(sa.tuple_(api_keys.c.account_id, api_keys.c.id).in_(wanted)))
     return {row.id: _key(row) for row in rows}
 
 

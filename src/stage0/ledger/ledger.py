@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -21,6 +22,7 @@ from stage0.ledger.keys import Key, key_by_text
 from stage0.ledger.migrate import assert_current
 from stage0.ledger.postgres import PostgresStore
 from stage0.ledger.retention import Housekeeper
+from stage0.ledger.schema import config
 from stage0.ledger.sqlite import SqliteStore
 from stage0.ledger.statements import READ_EPOCH
 from stage0.ledger.store import Store
@@ -36,6 +38,8 @@ _LOOK_EVERY: Final = 4
 _KEY_CACHE: Final = 20_000
 #: How often another write is tried where another process was quicker.
 _WRITE_ATTEMPTS: Final = 3
+#: Threads that read beside the writer.
+_THREADS: Final = 8
 
 
 class Ledger:
@@ -56,7 +60,7 @@ class Ledger:
         self.keyring = keyring
         self.packs = packs
         self.clock = clock
-        self._deadline = deadline
+        self.deadline = deadline
         self._writer = Writer(
             store,
             clock=clock,
@@ -68,8 +72,11 @@ class Ledger:
         # Kept keys stand under a hash of their own, which is quicker than the stored one and ends with the process.
         self._cache_key = os.urandom(32)
         self._keys: dict[bytes, Key] = {}
-        self._keys_epoch = -1
+        self._keys_version = self._writer.version
         self._janitor: asyncio.Task[None] | None = None
+        self._expirer: asyncio.Task[None] | None = None
+        # Threads of its own: nothing that a request brings along may keep a look at a key waiting.
+        self._threads = ThreadPoolExecutor(_THREADS, "stage0-reads")
         self._housekeeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -78,6 +85,7 @@ class Ledger:
         await asyncio.to_thread(assert_current, self.store.reader)
         self._writer.start()
         self._janitor = asyncio.create_task(self._tidy())
+        self._expirer = asyncio.create_task(self._expire())
         self._housekeeper = asyncio.create_task(Housekeeper(self).run())
 
     async def close(self) -> None:
@@ -89,14 +97,16 @@ class Ledger:
         if self._janitor is not None:
             self._janitor.cancel()
         await self._writer.close()
+        if self._expirer is not None:
+            self._expirer.cancel()
         await asyncio.to_thread(self.store.close)
+        self._threads.shutdown(wait=False)
 
     async def _tidy(self) -> None:
         turn = 0
         while True:
             await asyncio.sleep(_JANITOR_SECONDS)
             turn += 1
-            self._writer.expire()
             try:
                 if turn % _LOOK_EVERY == 0:
                     await self._look()
@@ -106,11 +116,19 @@ class Ledger:
             except Exception as error:
                 log.error("janitor_failed", error=str(error).partition("\n")[0], exc_info=True)
 
+    async def _expire(self) -> None:
+        """Give up on what waits for too long. It waits for nothing itself: a stuck disk must not hold it up."""
+        while True:
+            await asyncio.sleep(_JANITOR_SECONDS)
+            self._writer.expire()
+
     async def _look(self) -> None:
         """See raised limits where nothing is left: there are no batches then that would see them."""
         if not self._writer.exhausted:
             return
-        if await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar()) != self.epoch:
+        generation = self.store.generation
+        epoch = await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar())
+        if (generation, epoch) != self._writer.version:
             self._writer.exhausted.clear()
 
     async def _warn(self) -> None:
@@ -125,11 +143,6 @@ class Ledger:
             )
             if waiting.get(at) is tally:
                 del waiting[at]
-
-    @property
-    def epoch(self) -> int:
-        """The epoch of keys and packs that the last batch saw."""
-        return self._writer.epoch
 
     def refuse_exhausted(self, key: Key) -> None:
         """Raises LimitReached where a key is known to have nothing left until its window is over."""
@@ -149,8 +162,8 @@ class Ledger:
         A check may use a kept one, since its batch looks again; everything else asks for a `fresh` one."""
         if fresh:
             return await self.read(lambda connection: key_by_text(connection, self.keyring, text))
-        if self._keys_epoch != self._writer.epoch or len(self._keys) > _KEY_CACHE:
-            self._keys, self._keys_epoch = {}, self._writer.epoch
+        if self._keys_version != self._writer.version or len(self._keys) > _KEY_CACHE:
+            self._keys, self._keys_version = {}, self._writer.version
         identity = hashlib.blake2b(text.encode(), digest_size=16, key=self._cache_key).digest()
         key = self._keys.get(identity)
         if key is None:
@@ -171,7 +184,7 @@ class Ledger:
         """Run another write, all of it or nothing: on the embedded store in the next batch, in the turn of `account`,
         on a shared one in a transaction of its own."""
         if self.store.shared:
-            return asyncio.to_thread(self._write, work)
+            return asyncio.get_running_loop().run_in_executor(self._threads, self._write, work)
         return self._writer.submit(WriteJob(work, account))
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
@@ -188,7 +201,7 @@ class Ledger:
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a read on a connection of its own, beside the writer. Raises StoreUnavailable."""
-        return await asyncio.to_thread(self._read, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
         try:
@@ -201,10 +214,15 @@ class Ledger:
         """Whether a check could be recorded now: the database is in place, readable, and takes a write."""
         try:
             await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar_one())
-            await asyncio.wait_for(asyncio.shield(self.write(lambda connection: None)), self._deadline)
+            await asyncio.wait_for(asyncio.shield(self.write(_touch)), self.deadline)
         except Exception:
             return False
         return True
+
+
+def _touch(connection: sa.Connection) -> None:
+    """A write that changes nothing."""
+    connection.execute(config.update().where(config.c.id == 1).values(epoch=config.c.epoch))
 
 
 def open_store(url: str) -> Store:

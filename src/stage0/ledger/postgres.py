@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
@@ -39,8 +40,8 @@ _SETTINGS: Final = {
 #: For batches, whose statements all go by a key: a plan from when a table was empty must not read all of it later.
 _BATCH_SETTINGS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
-#: Two batches met: a row that both insert, a quota that both use up, locks.
-_CONFLICTS: Final = frozenset({"23505", "40001", "40P01", "55P03"})
+#: Two batches met: a row that both insert, a count that both raise (see CHANGE_STARTS), locks.
+_CONFLICTS: Final = frozenset({"22012", "23505", "40001", "40P01", "55P03"})
 #: What the database says of one row that it refuses (SQLSTATE classes): data, integrity, size, a trigger.
 _OF_ONE_ROW: Final = frozenset({"22", "23", "54", "P0"})
 
@@ -52,20 +53,33 @@ class PostgresTransaction:
         self._store = store
         self._connection = connection
         self._begun = False
+        self._failed = False
+
+    @contextlib.contextmanager
+    def _noticed(self) -> Iterator[None]:
+        """A connection on which something failed for no reason of ours is not used again: it may be to a server that
+        has become a standby."""
+        try:
+            with self._store.translated():
+                yield
+        except StoreUnavailable:
+            self._failed = True
+            raise
 
     async def read(self, needs: Needs, *, lock: bool) -> Found:
         """Read what is needed, in one round trip."""
         usage = postgresql.LOCK_USAGE if lock else postgresql.READ_USAGE
-        with self._store.translated():
+        begun = postgresql.LOCK_STARTS if lock else postgresql.READ_STARTS
+        with self._noticed():
             async with self._connection.pipeline():
                 if not self._begun:
                     self._begun = True
                     await self._connection.execute("BEGIN")
                 epoch = await self._connection.execute(READ_EPOCH, binary=True)
-                # Runs before usage: the order in which every batch takes its locks.
+                # Runs, usage, starts: the order in which every batch takes its locks.
                 runs = await self._ask(postgresql.LOCK_RUNS, needs.runs)
                 tallies = await self._ask(usage, needs.holders)
-                starts = await self._ask(postgresql.READ_STARTS, needs.starts)
+                starts = await self._ask(begun, needs.starts)
                 tokens = await self._ask(postgresql.READ_TOKENS, needs.tokens)
                 return Found(
                     (await epoch.fetchone())[0],
@@ -83,14 +97,15 @@ class PostgresTransaction:
     async def save(self, rows: Rows) -> None:
         """Write and commit, in one round trip."""
         runs = sorted(rows.runs, key=lambda run: (run.account, run.run_id))
-        with self._store.translated():
+        with self._noticed():
             async with self._connection.pipeline():
                 for statement, values in (
                     (postgresql.RAISE_USAGE, [tally_row(tally) for tally in rows.tallies]),
+                    (postgresql.CHANGE_STARTS, [start for start in rows.starts if start.begun_read is not None]),
+                    (postgresql.INSERT_STARTS, [start for start in rows.starts if start.begun_read is None]),
                     (postgresql.DROP_TOKENS, rows.outdated),
                     (postgresql.INSERT_TOKENS, rows.tokens),
                     (postgresql.INSERT_RUNS, [run_row(run) for run in runs if run.new]),
-                    (postgresql.SAVE_STARTS, rows.starts),
                     (postgresql.CHANGE_RUNS, [run_row(run) for run in runs if not run.new]),
                     (postgresql.INSERT_DECISIONS, rows.decisions),
                 ):
@@ -101,6 +116,8 @@ class PostgresTransaction:
     async def rollback(self) -> None:
         """Take it back; never raises. A connection that cannot even do that is let go."""
         try:
+            if self._failed:
+                raise StoreUnavailable("the connection has failed")
             if self._begun:
                 await self._connection.execute("ROLLBACK")
         except Exception:
@@ -146,12 +163,15 @@ class PostgresStore:
         except ImportError:
             raise Refused("PostgreSQL needs its driver: install `stage0[postgres]`") from None
         self._driver = psycopg
+        # A batch that lost a race is done again: that a pipeline was aborted for it is nobody's concern.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
         try:
             self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
         except sa.exc.ArgumentError:
             raise Refused("STAGE0_DATABASE_URL is no address: use postgresql://USER:PASSWORD@HOST/DATABASE") from None
         self.writer = self._engine(read_only=False)
         self.reader = self._engine(read_only=True)
+        self.generation = 0
         self._free: list[Any] = []
         self._months: set[int] = set()
 
@@ -159,7 +179,12 @@ class PostgresStore:
         settings = {**_SETTINGS, **({"default_transaction_read_only": "on"} if read_only else {})}
         return sa.create_engine(
             self._url,
-            connect_args={"connect_timeout": _CONNECT_SECONDS, "options": _options(settings), **_KEEPALIVE},
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "options": _options(settings),
+                "target_session_attrs": "any" if read_only else "read-write",
+                **_KEEPALIVE,
+            },
             pool_pre_ping=True,
             pool_size=4,
             max_overflow=4,
@@ -215,6 +240,7 @@ class PostgresStore:
             prepare_threshold=0,
             connect_timeout=_CONNECT_SECONDS,
             options=_options({**_SETTINGS, **_BATCH_SETTINGS}),
+            target_session_attrs="read-write",
             **_KEEPALIVE,
         )
 
@@ -241,7 +267,7 @@ class PostgresStore:
             if state == "23514" and constraint is None:  # no partition for it
                 self._months.clear()
                 raise Conflict(_first_line(origin)) from error
-            if state[:2] in _OF_ONE_ROW:
+            if state[:2] in _OF_ONE_ROW or (not state and isinstance(origin, self._driver.DataError)):
                 raise
             raise StoreUnavailable(_first_line(origin)) from error
         except sa.exc.TimeoutError as error:

@@ -234,7 +234,7 @@ def add_outcome(
         )
     )
     if row.run_id is not None:
-        note_outcome(connection, key.account, row.run_id, row.task_hash, outcome.status, outcome.cost_usd)
+        note_outcome(connection, key.account, row.run_id, row.task_hash, verdict, outcome.status, outcome.cost_usd)
     contradicts = verdict != "ALLOW" and outcome.status != "stopped"
     if contradicts:
         record_event(

@@ -96,11 +96,11 @@ class Run:
     def note(self, task_hash: str, tool: str, verdict: str, now: int, *, waits: bool) -> None:
         """Count a decision. `waits` says that it was deferred until somebody has approved it.
 
-        Only the time in which nothing but the waiting action was checked is a wait: a run that goes on with other
-        actions meanwhile is running."""
+        Only the time in which nothing but the waiting action was checked is a wait, and only where it was approved in
+        the end: a run could stop its clock with an action that nobody ever approves."""
         action = short(task_hash)
         if action == self.last_action:
-            if self.waiting_since is not None and not waits:
+            if self.waiting_since is not None and verdict == "ALLOW":
                 self.waited += max(0, now - self.waiting_since)
         else:
             self.retries = 0
@@ -128,16 +128,23 @@ class Run:
 
 
 def note_outcome(
-    connection: sa.Connection, account: str, run_id: str, task_hash: str, status: str, cost_usd: float | None
+    connection: sa.Connection,
+    account: str,
+    run_id: str,
+    task_hash: str,
+    verdict: str,
+    status: str,
+    cost_usd: float | None,
 ) -> None:
-    """Count what was done: its cost, a failure as a try that has to be repeated, a success as the end of retrying."""
+    """Count what was done: its cost, a failure as a try that has to be repeated, and the success of something that was
+    allowed as the end of retrying."""
     same = sa.and_(runs.c.last_action == short(task_hash))
     values: dict[str, Any] = {}
     if cost_usd:
         values["cost_usd"] = runs.c.cost_usd + cost_usd
     if status in ("failed", "rolled_back"):
         values["retries"] = sa.case((same, runs.c.retries + 1), else_=runs.c.retries)
-    elif status == "executed":
+    elif status == "executed" and verdict == "ALLOW":
         values["retries"] = sa.case((same, 0), else_=runs.c.retries)
     if values:
         connection.execute(runs.update().where(runs.c.account_id == account, runs.c.run_id == run_id).values(**values))

@@ -102,7 +102,7 @@ class SqliteTransaction:
             (sqlite.RAISE_USAGE, [tally_row(tally) for tally in rows.tallies]),
             (sqlite.INSERT_TOKENS, rows.tokens),
             (sqlite.SAVE_RUNS, [run_row(run) for run in rows.runs]),
-            (sqlite.SAVE_STARTS, rows.starts),
+            (sqlite.SAVE_STARTS, [start[:5] for start in rows.starts]),
         ):
             if values:
                 self._raw.executemany(statement, values)
@@ -140,6 +140,7 @@ class SqliteStore:
         self._module = sqlite_module()
         self.writer = self._engine(read_only=False)
         self.reader = self._engine(read_only=True)
+        self.generation = 0
         #: Seconds that a batch waits for another process to finish writing.
         self.busy_seconds = _BUSY_MS / 1000
         self._open: tuple[sa.Connection, Any] | None = None
@@ -324,6 +325,7 @@ class SqliteStore:
 
     def _forget(self) -> None:
         self._identity = None
+        self.generation += 1
         self.reopen()
         self.reader.dispose()
 

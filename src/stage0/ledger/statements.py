@@ -50,6 +50,7 @@ _RUN: Final = {
     "recent": "text",
 }
 _START: Final = {"account_id": "text", "key_id": "text", "action": "text", "since": "int8", "begun": "int8"}
+_COUNTED: Final = {**_START, "since_read": "int8", "begun_read": "int8"}
 _TOKEN: Final = {
     "account_id": "text",
     "key_id": "text",
@@ -195,8 +196,24 @@ class postgresql:
         _RUN,
         f"AS v({', '.join(_RUN)}) WHERE r.account_id = v.account_id AND r.run_id = v.run_id",
     )
-    SAVE_STARTS: Final = _bulk(
-        f"INSERT INTO run_starts ({', '.join(_START)}) SELECT * FROM", _START, f"ORDER BY 1, 2, 3 {_RAISE_STARTS}"
+    LOCK_STARTS: Final = _bulk(
+        f"{_READ_STARTS} FROM",
+        _TRIPLE,
+        "AS v(a, b, c) JOIN run_starts s ON s.account_id = v.a AND s.key_id = v.b AND s.action = v.c "
+        "ORDER BY s.account_id, s.key_id, s.action FOR UPDATE OF s",
+    )
+    INSERT_STARTS: Final = _bulk(
+        f"INSERT INTO run_starts ({', '.join(_START)}) SELECT {', '.join(_START)} FROM",
+        _COUNTED,
+        f"AS v({', '.join(_COUNTED)}) ORDER BY 1, 2, 3",
+    )
+    # A row that another process has counted in meanwhile fails the batch: a division by zero that is never a constant.
+    CHANGE_STARTS: Final = _bulk(
+        "UPDATE run_starts s SET since = v.since, begun = CASE WHEN s.begun = v.begun_read AND s.since = v.since_read "
+        "THEN v.begun ELSE 1 / (s.begun - s.begun) END FROM",
+        _COUNTED,
+        f"AS v({', '.join(_COUNTED)}) "
+        "WHERE s.account_id = v.account_id AND s.key_id = v.key_id AND s.action = v.action",
     )
     INSERT_TOKENS: Final = _bulk(
         f"INSERT INTO idempotency ({', '.join(_TOKEN)}) SELECT * FROM", _TOKEN, "ORDER BY 1, 2, 3"

@@ -45,7 +45,7 @@ class Stopped(msgspec.Struct, frozen=True):
         `names` are what the caller says the agent is; the agent that the key is bound to counts beside them."""
         if self.account:
             return "account"
-        if key.id in self.keys:
+        if key.holders[0][0] in self.keys:
             return "key"
         if self.agents:
             agents = {_folded(name, lexicon) for name in self.agents}
@@ -134,7 +134,7 @@ def _target(connection: sa.Connection, account: str, kind: Kind, target: str) ->
         key = get_key(connection, target)
         if key.account != account:
             raise NotFound(f"there is no key `{target}` in this account")
-        return key.id
+        return key.holders[0][0]  # with it whatever it replaced, and what replaces it
     name = agent_key(target)
     if not name:
         raise Refused("an agent needs a name")

@@ -1,8 +1,8 @@
 """What a store is: the database behind the ledger, embedded or shared.
 
 A batch of checks is one transaction in three steps: `read` what the decisions rest on, decide in between, `save`
-everything and commit. Rows are locked in one order everywhere (runs, usage, then what is inserted), each table by its
-key, so that no two batches ever wait for each other.
+everything and commit. Rows are locked in one order everywhere (runs, usage, starts, then what is inserted), each table
+by its key, so that no two batches ever wait for each other.
 """
 
 from __future__ import annotations
@@ -77,6 +77,19 @@ class StartsRow(NamedTuple):
     begun: int
 
 
+class Start(NamedTuple):
+    """How many runs a key has begun with an action, and what was read of it before (null for a new row): the write
+    fails where another process has counted meanwhile."""
+
+    account_id: str
+    key_id: str
+    action: str
+    since: int
+    begun: int
+    since_read: int | None
+    begun_read: int | None
+
+
 class TokenRow(NamedTuple):
     """A row of `idempotency` with the record that it is bound to (null where that is gone), and whether an outcome of
     it was reported."""
@@ -109,7 +122,7 @@ class Rows(NamedTuple):
     decisions: Sequence[tuple[Any, ...]]
     tallies: Sequence[Tally]
     runs: Sequence[Run]
-    starts: Sequence[StartsRow]
+    starts: Sequence[Start]
     tokens: Sequence[tuple[Any, ...]]
     outdated: Sequence[Triple]
 
@@ -154,7 +167,7 @@ class Transaction(Protocol):
     """One open write transaction."""
 
     async def read(self, needs: Needs, *, lock: bool) -> Found:
-        """Read what is needed. Runs are locked; `lock` locks usage too, so that what is read of it stays true."""
+        """Read what is needed. Runs are locked; `lock` locks usage and starts too: what is read of them holds."""
 
     async def save(self, rows: Rows) -> None:
         """Write and commit.
@@ -176,6 +189,8 @@ class Store(Protocol):
     name: str
     #: Whether other server processes may use it at the same time.
     shared: bool
+    #: Raised whenever another database has taken the place of the one that was read: what was kept of it is void.
+    generation: int
     #: How many batches may be under way at once in one process.
     lanes: int
     writer: sa.Engine

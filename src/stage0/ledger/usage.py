@@ -58,7 +58,8 @@ def ends(window: Window, number: int) -> float:
 
 
 class Tally:
-    """What one holder has used, within one batch. Counts of a window that is over are gone."""
+    """What one holder has used, within one batch. Counts of a window that is over are gone. `limits` are the largest
+    under which a check was counted."""
 
     __slots__ = (
         "account",
@@ -75,12 +76,12 @@ class Tally:
         "month_warned",
     )
 
-    def __init__(self, account: str, holder: str, limits: Limits, now: Now, row: Any = None) -> None:
+    def __init__(self, account: str, holder: str, now: Now, row: Any = None) -> None:
         """`row` is the holder's row of the table, where there is one. Windows only ever move forward: where another
         server's clock is ahead, its window counts."""
         self.account = account
         self.holder = holder
-        self.limits = limits
+        self.limits = Limits(0, 0, 0)
         self.added = 0
         self.month, self.day, self.minute = now
         self.month_used = self.day_used = self.minute_used = 0
@@ -94,9 +95,8 @@ class Tally:
         if row.minute >= now.minute:
             self.minute, self.minute_used = row.minute, row.minute_used
 
-    def spent(self) -> Window | None:
-        """The longest window in which nothing is left; None where a check may pass."""
-        limits = self.limits
+    def spent(self, limits: Limits) -> Window | None:
+        """The longest window in which these limits leave nothing; None where a check may pass."""
         if self.month_used >= limits.month and limits.month < UNLIMITED:
             return "month"
         if self.day_used >= limits.day and limits.day < UNLIMITED:
@@ -105,8 +105,13 @@ class Tally:
             return "minute"
         return None
 
-    def add(self) -> None:
-        """Count one check."""
+    def add(self, limits: Limits) -> None:
+        """Count one check under these limits."""
+        mine = self.limits
+        if limits != mine:
+            self.limits = Limits(
+                max(mine.month, limits.month), max(mine.day, limits.day), max(mine.minute, limits.minute)
+            )
         self.added += 1
         self.month_used += 1
         self.day_used += 1
@@ -132,15 +137,19 @@ class Tally:
         return number
 
 
-def admit(tallies: Sequence[Tally], now: float) -> None:
+#: A count, and the limits that hold for whoever draws on it.
+Share = tuple[Tally, Limits]
+
+
+def admit(shares: Sequence[Share], now: float) -> None:
     """Count one check for each holder. Raises LimitReached, and counts for none, where one of them is spent."""
-    for tally in tallies:
-        window = tally.spent()
+    for tally, limits in shares:
+        window = tally.spent(limits)
         if window is not None:
-            limit = getattr(tally.limits, window)
+            limit = getattr(limits, window)
             raise LimitReached(tally.holder, window, limit, max(0.0, ends(window, tally.window(window)) - now))
-    for tally in tallies:
-        tally.add()
+    for tally, limits in shares:
+        tally.add(limits)
 
 
 def _reached(used: int, limit: int) -> int:
@@ -189,11 +198,11 @@ def _row(account: str, holder: str) -> sa.Select[Any]:
 
 def read_tallies(
     connection: sa.Connection, account: str, holders: Iterable[tuple[str, Limits]], now: float
-) -> list[Tally]:
-    """What each holder has used in the windows that are running."""
+) -> list[Share]:
+    """What each holder has used in the windows that are running, with its limits."""
     windows = windows_at(now)
     return [
-        Tally(account, holder, limits, windows, connection.execute(_row(account, holder)).first())
+        (Tally(account, holder, windows, connection.execute(_row(account, holder)).first()), limits)
         for holder, limits in holders
     ]
 

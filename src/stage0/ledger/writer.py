@@ -14,6 +14,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -37,10 +38,14 @@ BATCH_LIMIT: Final = 32
 _ATTEMPTS: Final = 8
 
 
-class View(NamedTuple):
-    """Keys by id, and what is stopped by account, as of an epoch or later."""
+#: A database and its configuration epoch: a file that took the place of another one begins a new generation.
+Version = tuple[int, int]
 
-    epoch: int
+
+class View(NamedTuple):
+    """Keys by id, and what is stopped by account, as of a version or later."""
+
+    version: Version
     keys: Mapping[str, Key]
     stopped: Mapping[str, Stopped]
 
@@ -69,7 +74,7 @@ class Writer:
         self._patience = deadline
         self._queue: FairQueue[Job] = FairQueue(capacity)
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        self._view = View(-1, {}, {})
+        self._view = View((-1, -1), {}, {})
         self.exhausted: dict[str, tuple[float, LimitReached]] = {}
         #: Holders that have reached a threshold of which no event tells yet: by account and holder.
         self.to_warn: dict[tuple[str, str], Tally] = {}
@@ -78,6 +83,8 @@ class Writer:
         self._lanes: list[asyncio.Task[None]] = []
         self._waking = False
         self._told = float("-inf")
+        #: A thread of its own: what others wait for must not keep a batch waiting.
+        self._reading = ThreadPoolExecutor(1, "stage0-keys")
 
     def start(self) -> None:
         """Start taking jobs, on the running event loop."""
@@ -104,7 +111,9 @@ class Writer:
         transaction."""
         if self._idle:
             self._waking = True
-            self._idle.popleft().set_result(None)
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
 
     def expire(self) -> None:
         """Give up on jobs that a stuck disk keeps waiting past their deadline. Called now and then."""
@@ -118,9 +127,12 @@ class Writer:
         """Take no more jobs, finish those that are queued, and let go of the connections."""
         self._closing = True
         while self._idle:
-            self._idle.popleft().set_result(None)
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
         await asyncio.gather(*self._lanes)
         await self._store.close_lanes()
+        self._reading.shutdown(wait=False)
 
     # -- one batch after the other
 
@@ -140,7 +152,7 @@ class Writer:
                 self._waking = False
                 self._fail(self._queue.drain(), error)
                 continue
-            batch = self._queue.take(BATCH_LIMIT)
+            batch = _in_time(self._queue.take(BATCH_LIMIT))
             self._waking = False
             if len(self._queue):
                 self._wake()
@@ -209,71 +221,90 @@ class Writer:
                 log.error("record_refused", kind=type(error).__name__, sqlstate=getattr(error, "sqlstate", None))
 
     async def _attempt(self, transaction: Transaction, batch: list[Job], *, lock: bool) -> list[Result]:
-        """Decide every check of a batch and write every row of it. A job's own failure is its own."""
-        ready: list[CheckJob] = []
-        failed: dict[Job, Exception] = {}
-        for check in [job for job in batch if isinstance(job, CheckJob)]:
-            try:
-                check.prepare(self._fingerprint)
-                ready.append(check)
-            except Exception as error:
-                failed[check] = error
-        view = self._view
-        found = await transaction.read(_needs(ready, view), lock=lock)
-        if found.epoch != view.epoch or any([job.key.id not in view.keys for job in ready]):
-            view = await self._refresh(found.epoch, view, ready)
-            found = await transaction.read(_needs(ready, view), lock=lock)
-        work = Batch(Known(view.keys, view.stopped, self._clock, self._fingerprint, self._engine_version), found)
+        """Decide every check of a batch and write every row of it. A job's own failure is its own.
+
+        Other writes come first, so that the checks are decided on what they have changed."""
         results: list[Result] = []
+        ready: list[CheckJob] = []
         for job in batch:
             try:
-                if job in failed:
-                    raise failed[job]
-                result = work.check(job) if isinstance(job, CheckJob) else transaction.run(job.work)
+                if isinstance(job, CheckJob):
+                    job.prepare(self._fingerprint)
+                    ready.append(job)
+                else:
+                    results.append((job, transaction.run(job.work), None))
             except StoreUnavailable:
                 raise
             except Exception as error:
                 results.append((job, None, error))
-            else:
-                results.append((job, result, None))
+        view, generation = self._view, self._store.generation
+        found = await transaction.read(_needs(ready, view), lock=lock)
+        version = generation, found.epoch
+        if version != view.version or any([job.key.id not in view.keys for job in ready]):
+            view = await self._refresh(version, view, ready)
+            found = await transaction.read(_needs(ready, view), lock=lock)
+        work = Batch(Known(view.keys, view.stopped, self._clock, self._fingerprint, self._engine_version), found)
+        for check in ready:
+            try:
+                results.append((check, work.check(check), None))
+            except Exception as error:
+                results.append((check, None, error))
         await transaction.save(work.rows())
-        self._remember(work)
+        if version == self._view.version:
+            self._remember(work, results)
         return results
 
-    async def _refresh(self, epoch: int, view: View, jobs: list[CheckJob]) -> View:
+    async def _refresh(self, version: Version, view: View, jobs: list[CheckJob]) -> View:
         """See changed keys and stops before deciding: a revoked key counts from the very next batch.
 
-        What it gives is this batch's own. Another lane may be reading at the same time: the later epoch is kept."""
-        wanted = {job.key.id for job in jobs}
-        known = view.keys if epoch == view.epoch else {}
+        What it gives is this batch's own. Another lane may be reading at the same time: the later version is kept."""
+        wanted = {(job.key.account, job.key.id) for job in jobs}
+        known = view.keys if version == view.version else {}
 
         def read() -> tuple[dict[str, Key], Mapping[str, Stopped]]:
             with self._store.reader.connect() as connection, connection.begin():
-                return get_keys(connection, sorted(wanted - known.keys())), read_stops(connection)
+                unknown = sorted(each for each in wanted if each[1] not in known)
+                return get_keys(connection, unknown), read_stops(connection)
 
         try:
-            keys, stopped = await asyncio.to_thread(read)
+            keys, stopped = await asyncio.get_running_loop().run_in_executor(self._reading, read)
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise StoreUnavailable(str(error).partition("\n")[0]) from error
-        seen = View(epoch, {**known, **keys}, stopped)
-        if epoch > self._view.epoch:
+        seen = View(version, {**known, **keys}, stopped)
+        if version > self._view.version:
             self.exhausted.clear()
             self._view = seen
-        elif epoch == self._view.epoch:
-            self._view = View(epoch, {**self._view.keys, **keys}, stopped)
+        elif version == self._view.version:
+            self._view = View(version, {**self._view.keys, **keys}, stopped)
         return seen
 
     @property
-    def epoch(self) -> int:
-        """The epoch of keys and stops that the last batch saw."""
-        return self._view.epoch
+    def version(self) -> Version:
+        """The version of keys and stops that the last batch saw."""
+        return self._view.version
 
-    def _remember(self, work: Batch) -> None:
-        """What a committed batch has shown: who has nothing left, and who has to be warned."""
+    def _remember(self, work: Batch, results: list[Result]) -> None:
+        """What a committed batch has shown: who has nothing left, who has something again, and who has to be warned."""
+        if self.exhausted:
+            for job, _, refusal in results:
+                if refusal is None and isinstance(job, CheckJob):
+                    self.exhausted.pop(job.key.id, None)
         self.exhausted.update(work.exhausted)
         for tally in work.tallies.values():
             if tally.added and tally.to_warn():
                 self.to_warn[tally.account, tally.holder] = tally
+
+
+def _in_time(jobs: list[Job]) -> list[Job]:
+    """The jobs that somebody still waits for."""
+    now = time.monotonic()
+    kept = []
+    for job in jobs:
+        if job.deadline < now:
+            _settle(job, None, Overloaded("the deadline passed while the check was waiting"))
+        elif job.future is not None and not job.future.done():
+            kept.append(job)
+    return kept
 
 
 def _settle(job: Job, result: Any, error: BaseException | None) -> None:

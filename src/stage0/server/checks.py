@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Callable, Set
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from stage0.core.decide import prepare
+from stage0.core.decide import Prepared, prepare
 from stage0.core.masking import mask, may_hold_secrets
 from stage0.core.pack import Pack
 from stage0.core.request import ActionRequest
-from stage0.ledger import Ledger, PlanRefused
+from stage0.ledger import Ledger, NotFound, Overloaded, PlanRefused
 from stage0.ledger.batch import Answered, CheckJob
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.ids import new_id
@@ -29,6 +31,41 @@ from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Invalid, encode, parse, read_chec
 
 #: Bytes of a body from which it is read beside the event loop.
 _LARGE: Final = 16_384
+#: Threads that read large bodies, and how many may wait for them: of one account, and in all.
+_LARGE_THREADS: Final = 2
+_LARGE_EACH: Final = 4
+_LARGE_ALL: Final = 16
+
+
+class LargeRequests:
+    """Reads large requests beside the event loop: that takes time in proportion to their length, and others need not
+    wait for it. Few at a time, fewer of one account, and each within the deadline (seconds)."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._threads = ThreadPoolExecutor(_LARGE_THREADS, "stage0-large")
+        self._waiting: dict[str, int] = {}
+
+    async def read(self, account: str, work: Callable[[], Prepared]) -> Prepared:
+        """Run the work. Raises Overloaded where too many wait, or the deadline passes."""
+        waiting = self._waiting.get(account, 0)
+        if waiting >= _LARGE_EACH or sum(self._waiting.values()) >= _LARGE_ALL:
+            raise Overloaded("too many large requests are being read already")
+        self._waiting[account] = waiting + 1
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        running.add_done_callback(lambda _: self._done(account))
+        try:
+            return await asyncio.wait_for(asyncio.shield(running), self._deadline)
+        except TimeoutError:
+            running.cancel()
+            raise Overloaded("the deadline passed while the request was being read") from None
+
+    def _done(self, account: str) -> None:
+        left = self._waiting[account] - 1
+        if left:
+            self._waiting[account] = left
+        else:
+            del self._waiting[account]
 
 
 class Checks:
@@ -37,6 +74,7 @@ class Checks:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._turnstile = Turnstile()
+        self._large = LargeRequests(ledger.deadline)
 
     async def check(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /check`."""
@@ -69,8 +107,7 @@ class Checks:
         fingerprint = ledger.keyring.fingerprint if b"\\" in body or may_hold_secrets(body.decode()) else None
         prepared = None
         if len(body) > _LARGE:
-            # Reading takes time in proportion to the length: others need not wait for a large one.
-            prepared = await asyncio.to_thread(prepare, request, pack.knowledge, fingerprint)
+            prepared = await self._large.read(key.account, partial(prepare, request, pack.knowledge, fingerprint))
         job = CheckJob(
             key,
             request,
@@ -112,7 +149,7 @@ class Checks:
         """`GET /runs/{run_id}`: the state of a run, and its decisions, newest first."""
         key = await self._reader(scope)
         ledger = self._ledger
-        run_id = scope["path_params"]["run_id"]
+        run_id = _named(scope, "run_id")
         own = "" if _reads_all(key) else key.id
         wanted = msgspec.structs.replace(_filter(scope, {"cursor", "limit"}), run_id=run_id, key_id=own)
 
@@ -138,7 +175,7 @@ class Checks:
     async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /checks/{request_id}`."""
         key = await self._reader(scope)
-        request_id = scope["path_params"]["request_id"]
+        request_id = _named(scope, "request_id")
         own = "" if _reads_all(key) else key.id
         found = await self._ledger.read(lambda connection: get_record(connection, key.account, request_id, key_id=own))
         await send_json(send, 200, _encode(found), sent_request_id(scope) or request_id)
@@ -150,7 +187,7 @@ class Checks:
         require_scope(key, "check")
         outcome = read_outcome(await read_body(scope, receive))
         outcome = msgspec.structs.replace(outcome, detail=mask(outcome.detail, ledger.keyring.fingerprint))
-        request_id = scope["path_params"]["request_id"]
+        request_id = _named(scope, "request_id")
         own = not _reads_all(key)
         done = await ledger.write(
             lambda connection: add_outcome(connection, key, request_id, outcome, now=ledger.clock(), own=own),
@@ -181,6 +218,14 @@ def _encode(value: Any) -> bytes:
 _VERDICTS: Final = ("ALLOW", "DENY", "DEFER")
 
 
+def _named(scope: Scope, name: str) -> str:
+    """A part of the path. Raises NotFound for one that nothing can be called."""
+    text: str = scope["path_params"][name]
+    if "\0" in text:
+        raise NotFound("nothing has a name with U+0000 in it")
+    return text
+
+
 _PARAMETERS: Final = {"verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit"}
 
 
@@ -204,6 +249,9 @@ def _idempotency_key(scope: Scope) -> str | None:
 def _filter(scope: Scope, parameters: Set[str] = _PARAMETERS) -> Filter:
     """The query of an endpoint that lists records. Raises Invalid naming the parameter."""
     query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+    for name, value in query.items():
+        if "\0" in value:
+            raise Invalid(name, "holds U+0000")
     unknown = query.keys() - parameters
     if unknown:
         raise Invalid(sorted(unknown)[0], "is no parameter of this endpoint")

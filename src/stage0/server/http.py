@@ -67,14 +67,14 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     if announced is not None and announced.isascii() and announced.isdigit() and int(announced) > BODY_LIMIT:
         await _drain(receive)
         raise _too_large()
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body", False):
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            if message.get("more_body", False):
                 return await _rest(body, receive)
-        except TimeoutError:
-            raise ApiError(408, "request_timeout", f"The body did not arrive within {BODY_SECONDS} seconds.") from None
+    except TimeoutError:
+        raise ApiError(408, "request_timeout", f"The body did not arrive within {BODY_SECONDS} seconds.") from None
     if len(body) > BODY_LIMIT:
         raise _too_large()
     return body

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from stage0.ledger import Ledger, LimitReached
 from stage0.ledger.keys import GROUP, Key
-from stage0.ledger.usage import Tally, day_key, month_key
+from stage0.ledger.usage import Share, day_key, month_key
 from stage0.policy import UNLIMITED
 from stage0.server.errors import ApiError, Headers
 
@@ -67,11 +67,11 @@ def limit_error(reached: LimitReached) -> ApiError:
     return ApiError(402, "quota_exceeded", message, retry_after=wait)
 
 
-def usage_of(key: Key, tallies: Sequence[Tally], request_id: str, now: float) -> dict[str, Any]:
+def usage_of(key: Key, shares: Sequence[Share], request_id: str, now: float) -> dict[str, Any]:
     """The answer of `GET /usage`: the envelope that the key draws from (its group's, where it has one), and, inside of
     a group, the key's own part of it."""
-    own, envelope = tallies[0], tallies[-1]
-    counts = _counts(envelope)
+    own, (envelope, _) = shares[0], shares[-1]
+    counts = _counts(shares[-1])
     body = {
         "request_id": request_id,
         "api_key_id": key.id,
@@ -90,8 +90,8 @@ def usage_of(key: Key, tallies: Sequence[Tally], request_id: str, now: float) ->
     return body
 
 
-def _counts(tally: Tally) -> dict[str, int]:
-    limits = tally.limits
+def _counts(share: Share) -> dict[str, int]:
+    tally, limits = share
     counts = {}
     for name, used, limit, quota in (
         ("monthly", tally.month_used, limits.month, "monthly_quota"),
