@@ -37,10 +37,10 @@ def deciding(calls: int) -> Deciding:
     state = State(Caller("acc_bench"), run)
     now = time.time()
     requests = _requests(calls)
-    whole = _each(requests, lambda request: decide(request, pack=pack, state=state, now=now))
-    interpreting = _each(requests, lambda request: interpret(request, pack.knowledge))
+    whole = each(requests, lambda request: decide(request, pack=pack, state=state, now=now))
+    interpreting = each(requests, lambda request: interpret(request, pack.knowledge))
     readings = [(request, interpret(request, pack.knowledge)) for request in requests]
-    judging = _each(readings, lambda both: decide(both[0], pack=pack, state=state, now=now, reading=both[1]))
+    judging = each(readings, lambda both: decide(both[0], pack=pack, state=state, now=now, reading=both[1]))
     return Deciding(whole, interpreting, judging)
 
 
@@ -48,7 +48,8 @@ def _requests(count: int) -> list[ActionRequest]:
     return [read_check(body(number, number % RUNS)) for number in range(count)]
 
 
-def _each(values: Sequence[Any], work: Callable[[Any], object]) -> float:
+def each(values: Sequence[Any], work: Callable[[Any], object]) -> float:
+    """Median microseconds of one call, after a warm-up."""
     clock = time.perf_counter_ns
     for value in values[:200]:
         work(value)

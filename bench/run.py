@@ -1,7 +1,8 @@
 """`make bench`: what a check costs on this machine, as ratios within one run.
 
-Four parts: load over HTTP (`load.py`), how a flood of one account meets another (`fairness.py`), how a check grows with
-what is stored (`stored.py`), and how reading and judging grow with a request's length (`reading.py`).
+Five parts: load over HTTP (`load.py`), how a flood of one account meets another (`fairness.py`), how a check grows
+with what is stored (`stored.py`), how reading and judging grow with a request's length (`reading.py`), and what a large
+policy pack costs (`policies.py`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import fairness, load, reading, stored
+from bench import fairness, load, policies, reading, stored
 
 _OUT: Final = Path(__file__).parent / "out"
-PARTS: Final = ("load", "fairness", "growth", "reading")
+PARTS: Final = ("load", "fairness", "growth", "reading", "policy")
 
 
 def say(text: str) -> None:
@@ -36,6 +37,8 @@ def measure(part: str, console: Console, folder: Path, *, quick: bool, sizes: Se
         fairness.measure(console, folder, fairness.QUICK if quick else fairness.FULL, say)
     elif part == "growth":
         stored.measure(console, folder, quick=quick, sizes=sizes, say=say)
+    elif part == "policy":
+        policies.measure(console, folder, policies.QUICK if quick else policies.FULL, say)
     else:
         reading.report(console, quick=quick, say=say)
 

@@ -222,8 +222,8 @@ class Checks:
         return CheckJob(
             self._keys[key(number)],
             request,
-            self._pack,
             None,
+            pack=self._pack,
             prepared=read(request, self._pack.knowledge, None),
             token=token_of(f"bench-{digits}", sent, self._ledger.keyring.body_hashes),
         )

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from stage0.cli.cases import Case, prepared, read_cases, wrong
+from stage0.cli.cases import prepared, read_cases, wrong
 from stage0.core.pack import Pack
 from stage0.core.verdict import Decision
+from stage0.policy.suite import Case
 from tests.deciding import NOW, decided
 from tests.running import Server
 

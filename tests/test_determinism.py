@@ -126,3 +126,10 @@ def test_every_record_that_the_other_tests_left_decides_the_same_again(server: S
     records = [server.get(f"/checks/{each['request_id']}", key=key).body for each in listed]
     exact = [record for record in records if record["replay"]["exact"]]
     assert [record["request_id"] for record in exact if not _alike(record)] == []
+
+
+def test_every_record_of_the_server_proves_itself_byte_for_byte(server: Server) -> None:
+    proof = server.cli("replay", "--verify", "--json")
+    proofs = json.loads(proof.stdout)
+    assert {name: found["differences"] for name, found in proofs.items() if found["different"]} == {}
+    assert sum(found["verified"] for found in proofs.values()) > 0

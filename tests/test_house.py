@@ -15,6 +15,8 @@ from typing import Final
 
 import pytest
 
+from stage0.policy.load import shipped_names
+
 ROOT: Final = Path(__file__).parent.parent
 SOURCE: Final = ROOT / "src"
 BIN: Final = Path(sys.executable).parent
@@ -141,7 +143,8 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> No
     held = {name for name in wheel.namelist() if name.startswith("stage0/")}
     assert held == here
     assert "stage0/py.typed" in held
-    assert {"stage0/policy/packs/default.yaml", "stage0/policy/packs/strict.yaml", "stage0/policy/plans.yaml"} <= held
+    assert {f"stage0/policy/packs/{name}/{file}.yaml" for name in shipped_names() for file in ("pack", "suite")} <= held
+    assert "stage0/policy/plans.yaml" in held
     assert {f"stage0/policy/lexicon/{language}.yaml" for language in ("en", "ja", "zh")} <= held
     assert any(name.startswith("stage0/ledger/migrations/versions/0001") for name in held)
 

@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -23,6 +23,7 @@ from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, send_error, send_json, sent_request_id
 from stage0.server.logs import configure_logs
 from stage0.server.openapi import openapi
+from stage0.server.policies import Policies
 from stage0.server.settings import Settings, read_settings
 from stage0.wire import encode
 
@@ -44,6 +45,7 @@ class Application:
         )
         self._clock = clock
         self._checks = Checks(self.ledger)
+        self._policies = Policies(self.ledger)
         default = self.ledger.packs["stage0-default"]
         self._policy = default.id
         self._design = encode(design(default, version("stage0")))
@@ -63,6 +65,16 @@ class Application:
             Route("/checks/{request_id}/outcome", self._endpoint("POST", self._checks.outcome)),
             Route("/usage", self._endpoint("GET", self._checks.usage)),
             Route("/runs/{run_id:path}", self._endpoint("GET", self._checks.run)),
+            Route("/policies", self._methods(GET=self._policies.list, POST=self._policies.push)),
+            Route("/policies/lint", self._endpoint("POST", self._policies.lint)),
+            Route("/policies/schema.json", self._endpoint("GET", self._policies.schema)),
+            Route("/policies/rollback", self._endpoint("POST", self._policies.rollback)),
+            Route("/policies/shadow/end", self._endpoint("POST", self._policies.end_shadow)),
+            Route("/policies/compare", self._endpoint("GET", self._policies.compare)),
+            Route("/policies/replay", self._endpoint("POST", self._policies.replay)),
+            Route("/policies/{id}", self._endpoint("GET", self._policies.show)),
+            Route("/policies/{id}/activate", self._endpoint("POST", self._policies.activate)),
+            Route("/policies/{id}/shadow", self._endpoint("POST", self._policies.shadow)),
             Route("/health", self._endpoint("GET", self._health)),
             Route("/stage0/design", self._endpoint("GET", self._fixed(self._design))),
             Route("/openapi.json", self._endpoint("GET", self._fixed(self._openapi))),
@@ -70,7 +82,10 @@ class Application:
         ]
 
     def _endpoint(self, method: str, handler: Handler) -> Any:
-        return Endpoint(method, handler, self._clock)
+        return Endpoint({method: handler}, self._clock)
+
+    def _methods(self, **handlers: Handler) -> Any:
+        return Endpoint(handlers, self._clock)
 
     def _fixed(self, body: bytes) -> Handler:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,18 +112,20 @@ class Application:
 
 
 class Endpoint:
-    """One endpoint as an ASGI application: its method, its handler, and every failure in the one error shape."""
+    """One endpoint as an ASGI application: a handler for each method (an empty one is any), and every failure in the
+    one error shape."""
 
-    def __init__(self, method: str, handler: Handler, clock: Callable[[], float]) -> None:
-        self._method = method
-        self._handler = handler
+    def __init__(self, handlers: Mapping[str, Handler], clock: Callable[[], float]) -> None:
+        self._handlers = handlers
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if self._method and scope["method"] not in (self._method, "HEAD" if self._method == "GET" else ""):
-                raise method_not_allowed(self._method)
-            await self._handler(scope, receive, send)
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            handler = self._handlers.get(method, self._handlers.get(""))
+            if handler is None:
+                raise method_not_allowed(", ".join(self._handlers))
+            await handler(scope, receive, send)
         except Exception as error:  # every failure has the one shape
             await send_error(send, error, scope, self._clock())
 

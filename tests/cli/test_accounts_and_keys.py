@@ -92,7 +92,7 @@ def test_the_list_of_keys_never_shows_the_text_of_one(server: Server) -> None:
     assert KEY not in shown + beside
     assert not any(text[at : at + 9] in shown for at in range(len(text) - 9))
     [line] = [line for line in shown.splitlines() if line.endswith("listed")]
-    assert line.split()[2:] == ["active", "test", "stage0-default", "check,read", "listed"]
+    assert line.split()[2:] == ["active", "test", "account", "check,read", "listed"]
     assert f"{text[:8]}…{text[-4:]}" in line
 
 

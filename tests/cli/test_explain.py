@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from stage0.cli.cases import Case, read_cases
+from stage0.cli.cases import read_cases
 from stage0.cli.explained import page
 from stage0.cli.main import cli
 from stage0.cli.marked import Mark, marked
@@ -25,6 +25,7 @@ from stage0.core.pack import Pack
 from stage0.core.request import Caller, RunState, State
 from stage0.core.rule import Rule
 from stage0.policy import shipped_packs
+from stage0.policy.suite import Case
 from tests.deciding import NOW, codes, decided, request_of
 
 CORPUS: Final = Path(__file__).parents[1] / "corpus"

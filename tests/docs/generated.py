@@ -15,6 +15,7 @@ from stage0.core.context import FACTS
 from stage0.core.effects import EFFECTS, HIGH_RISK
 from stage0.core.pack import Pack
 from stage0.core.rule import Rule
+from stage0.core.view import FACT_TYPES
 from stage0.policy import PLANS, UNLIMITED, shipped_packs
 from stage0.rules import RULES
 from stage0.server.openapi import openapi
@@ -138,8 +139,8 @@ def _approval(pack: Pack, effect: str) -> str:
         return "always"
     found = [requirement for requirement in pack.requirements if effect in requirement.effects]
     where = ["in " + ", ".join(sorted(r.environments)) if r.environments else "anywhere" for r in found]
-    age = pack.approval_max_age.get(effect)
-    return "; ".join(where) + (f", at most {age / 3600:g} hours old" if age is not None else "")
+    ages = [each.max_age for each in pack.approvals if effect in each.effects and each.max_age is not None]
+    return "; ".join(where) + (f", at most {min(ages) / 3600:g} hours old" if ages else "")
 
 
 def severities() -> str:
@@ -161,15 +162,24 @@ def windows() -> str:
     """Change windows of the default pack."""
     days = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
     lines = ["| window | days | hours |", "|---|---|---|"]
-    for name, window in shipped_packs()["stage0-default"].windows.items():
-        found = sorted(window.days)
+    for name, calendar in shipped_packs()["stage0-default"].calendars.items():
+        (hours,) = calendar.weekly
+        found = sorted(hours.days)
         shown = f"{days[found[0] - 1]} to {days[found[-1] - 1]}"
-        lines.append(f"| `{name}` | {shown} | {_hour(window.opens)} to {_hour(window.closes)} |")
+        lines.append(f"| `{name}` | {shown} | {_hour(hours.opens)} to {_hour(hours.closes)} |")
     return "\n".join(lines) + "\n"
 
 
-def _hour(hour: float) -> str:
-    return f"{int(hour):02}:{round(hour % 1 * 60):02}"
+def _hour(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def facts() -> str:
+    """The facts that conditions of a pack's own rules may name."""
+    lines = ["| fact | type | what it is |", "|---|---|---|"]
+    lines += [f"| `{name}` | `{fact.type}` | {fact.about} |" for name, fact in FACT_TYPES.items()]
+    lines.append("| `calendars` | `map(string, bool)` | whether each calendar of the pack is open now |")
+    return "\n".join(lines) + "\n"
 
 
 def plans() -> str:
@@ -249,6 +259,7 @@ SECTIONS: Final[dict[str, Callable[[], str]]] = {
     "severities": severities,
     "windows": windows,
     "plans": plans,
+    "facts": facts,
     "catalogue": catalogue,
     "layers": layers,
     **{f"explain {part}": partial(explanation_of, part) for part in _EXPLAINED},

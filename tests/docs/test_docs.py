@@ -42,8 +42,8 @@ from tests.running import KEY, STAGE0, Server
 WRITE: Final = os.environ.get("WRITE_DOCS") == "1"
 HOW: Final = "is not what the code says; run `WRITE_DOCS=1 .venv/bin/pytest tests/docs` and look at the difference"
 
-#: Cited, and not in the repository: what a server or a build makes.
-MADE: Final = frozenset({".venv/", ".stage0/", ".stage0/secret", "dist/", "build/"})
+#: Cited, and not in the repository at that place: what a server or a build makes, and what a user writes.
+MADE: Final = frozenset({".venv/", ".stage0/", ".stage0/secret", "dist/", "build/", "pack.yaml", "suite.yaml"})
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=[name_of(page) for page in PAGES])
 RUN_PAGES: Final = [page for page in PAGES if any(block.mark == "run" for block in blocks(read(page)))]

@@ -90,7 +90,6 @@ def check(ledger: Ledger, key: Key, *, token: str = "", **fields: Any) -> asynci
         CheckJob(
             key,
             request,
-            ledger.packs["stage0-default"],
             None,
             token=token_of(token, sent, ledger.keyring.body_hashes) if token else None,
         )
@@ -101,6 +100,12 @@ def recorded(store: Store) -> set[str]:
     """The ids of all decisions, read on a connection of its own."""
     with store.reader.connect() as connection:
         return set(connection.execute(sa.select(decisions.c.id)).scalars())
+
+
+def events_of(store: Store, account: str) -> list[Any]:
+    """The events of an account, oldest first."""
+    with store.reader.connect() as connection:
+        return list(connection.execute(sa.select(events).where(events.c.account_id == account).order_by(events.c.id)))
 
 
 class Clock:

@@ -141,7 +141,8 @@ def test_a_key_that_only_watches_enforces_where_the_strict_pack_is_pinned(store:
     watching = _another(store, key, enforcement="observe", scopes=("check", "policy:pin"))
     with Running(store, Clock()) as running:
         for pack, enforcement in (("stage0-default", "observe"), ("stage0-strict", "enforce")):
-            job = CheckJob(watching, request_of(), running.ledger.packs[pack], None)
+            pinned = running.ledger.packs[pack].id
+            job = CheckJob(watching, request_of(policy_pack_version=pinned), None)
 
             async def run(job: CheckJob = job) -> Any:
                 return await running.ledger.check(job)

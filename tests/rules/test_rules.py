@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,19 +15,21 @@ import pytest
 from ruamel.yaml import YAML
 
 from stage0.core.fingerprint import short
+from stage0.core.pack import Pack
 from stage0.core.request import Caller, RunState
 from stage0.core.rule import Rule, Severity
 from stage0.core.verdict import Issue
 from stage0.policy import shipped_packs
 from stage0.rules import RULES
 from tests.deciding import NOW, decided
+from tests.layering import pack_with
 
 CASES_FOLDER: Final = Path(__file__).parent / "cases"
 BY_CODE: Final = {rule.code: rule for rule in RULES}
 
 
 class RuleCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One request, and whether a rule fires on it."""
+    """One request, and whether a rule fires on it. `policy` is what a pack over the named one says."""
 
     name: str
     code: str
@@ -36,6 +40,7 @@ class RuleCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     caller: dict[str, Any] = {}
     now: str = ""
     pack: Literal["stage0-default", "stage0-strict"] = "stage0-default"
+    policy: dict[str, Any] = {}
     severity: Severity | None = None
     family: str = ""
 
@@ -107,11 +112,18 @@ FIXED: Final[dict[str, Severity]] = {
 
 def issues_alone(case: RuleCase) -> tuple[Issue, ...]:
     """The issues of a decision in which the case's rule is the only one."""
-    pack = msgspec.structs.replace(shipped_packs()[case.pack], rules=(BY_CODE[case.code],))
+    pack = msgspec.structs.replace(_pack(case.pack, json.dumps(case.policy)), rules=(BY_CODE[case.code],))
     now = datetime.fromisoformat(case.now).timestamp() if case.now else NOW
     caller = msgspec.convert({"account": "acc_test", **case.caller}, Caller)
     run = case.run and _naming_this_action(case.run, decided(case.request, pack, now=now, caller=caller).task_hash)
     return decided(case.request, pack, now=now, caller=caller, run=run, stopped=case.stopped).issues
+
+
+@cache
+def _pack(name: str, policy: str) -> Pack:
+    """A pack that ships, or one over it that says more, given as JSON."""
+    fields = [f"{field}: {json.dumps(value)}\n" for field, value in json.loads(policy).items()]
+    return pack_with("".join(fields), name) if fields else shipped_packs()[name]
 
 
 def _naming_this_action(run: RunState, task_hash: str) -> RunState:

@@ -8,31 +8,15 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from stage0.cli.check import decide_locally
 
-
-class Expectation(msgspec.Struct, frozen=True):
-    """What a case must give: its verdict, codes that must be there, and codes that must not."""
-
-    verdict: str
-    issue_codes: tuple[str, ...] = ()
-    absent_codes: tuple[str, ...] = ()
-
-
-class Case(msgspec.Struct, frozen=True):
-    """A request with a known answer. `clock` is the time at which it is decided."""
-
-    name: str
-    request: dict[str, Any]
-    expect: Expectation
-    clock: str = ""
-    source: str = ""
-    note: str = ""
+if TYPE_CHECKING:
+    from stage0.policy.suite import Case
 
 
 Answering = Callable[[bytes], dict[str, Any]]
@@ -40,11 +24,12 @@ Answering = Callable[[bytes], dict[str, Any]]
 
 def read_cases(path: Path) -> list[Case]:
     """The cases of a JSON or YAML file. Ends the command where it is not a list of cases."""
-    from stage0.policy.yaml import read as read_yaml
+    from stage0.policy.suite import Case
+    from stage0.policy.yaml import read_slowly
 
     text = path.read_text(encoding="utf-8")
     try:
-        plain = read_yaml(path) if path.suffix in (".yaml", ".yml") else json.loads(text)
+        plain = read_slowly(text, path.name) if path.suffix in (".yaml", ".yml") else json.loads(text)
         return msgspec.convert(plain, list[Case])
     except (ValueError, msgspec.ValidationError) as error:
         raise click.ClickException(f"{path}: {error}") from None
@@ -65,17 +50,10 @@ def prepared(case: Case) -> bytes:
 
 def wrong(case: Case, answer: dict[str, Any]) -> str:
     """What is wrong with an answer, in words; empty where it is as expected."""
-    codes = {issue["code"] for issue in answer.get("issues", ())}
-    problems = []
-    if answer.get("verdict") != case.expect.verdict:
-        problems.append(f"verdict {answer.get('verdict')}, expected {case.expect.verdict}")
-    missing = [code for code in case.expect.issue_codes if code not in codes]
-    if missing:
-        problems.append(f"missing {', '.join(missing)}")
-    extra = [code for code in case.expect.absent_codes if code in codes]
-    if extra:
-        problems.append(f"unexpected {', '.join(extra)}")
-    return "; ".join(problems)
+    from stage0.policy.suite import differences
+
+    codes = [issue["code"] for issue in answer.get("issues", ())]
+    return "; ".join(differences(case.expect, str(answer.get("verdict")), codes))
 
 
 @click.group()

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import click
 
+from stage0.cli.packs import pack_named
+
 #: Exit codes by verdict, so that a shell script can be an enforcement point. Anything else failed.
 EXIT_CODES: Final = {"GO": 0, "DEFER": 10, "NO_GO": 20, "ERROR": 30}
 
@@ -28,19 +30,16 @@ def decide_locally(body: bytes, *, pack: str, now: float | None = None, test_mod
     from stage0.core.decide import decide, prepare
     from stage0.core.request import Caller, State
     from stage0.ledger.ids import new_id
-    from stage0.policy import shipped_packs
     from stage0.server.logs import quiet_parsers
     from stage0.wire import answer, read_check
 
     quiet_parsers()
     at = time.time() if now is None else now
-    packs = shipped_packs()
-    if pack not in packs:
-        raise click.ClickException(f"there is no pack `{pack}`; packs are {', '.join(sorted(packs))}")
+    chosen = pack_named(pack)
     request = read_check(body)
-    prepared = prepare(request, packs[pack].knowledge, lambda secret: hashlib.sha256(secret.encode()).hexdigest()[:8])
+    prepared = prepare(request, chosen.knowledge, lambda secret: hashlib.sha256(secret.encode()).hexdigest()[:8])
     state = State(Caller("local", test_mode=test_mode))
-    decision = decide(prepared.request, pack=packs[pack], state=state, now=at, reading=prepared.reading)
+    decision = decide(prepared.request, pack=chosen, state=state, now=at, reading=prepared.reading)
     shown: dict[str, Any] = msgspec.to_builtins(answer(decision, new_id("req", at), test_mode=test_mode))
     return shown
 
@@ -50,7 +49,12 @@ def decide_locally(body: bytes, *, pack: str, now: float | None = None, test_mod
 @click.option("--url", default=None, help="The server; else STAGE0_BASE_URL, else http://127.0.0.1:8000.")
 @click.option("--key", default=None, help="API key; better in STAGE0_API_KEY.")
 @click.option("--local", is_flag=True, help="Decide in this process, without a server; nothing is recorded.")
-@click.option("--pack", default="stage0-default", show_default=True, help="The pack of a local decision.")
+@click.option(
+    "--pack",
+    default="stage0-default",
+    show_default=True,
+    help="The pack of --local: a name, file or folder.",
+)
 def check(file: str, url: str | None, key: str | None, local: bool, pack: str) -> None:
     """Check a proposed action (JSON in FILE, or `-` for standard input) and print the answer.
 

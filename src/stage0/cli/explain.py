@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from stage0.cli.cases import Case, read_cases
+from stage0.cli.cases import read_cases
+from stage0.cli.packs import pack_named
 
 if TYPE_CHECKING:
     from stage0.core.explain import Explanation
+    from stage0.policy.suite import Case
 
 #: Bytes of a file of cases. A request may have as many as the server takes.
 _CASES_LIMIT: Final = 20_000_000
@@ -41,7 +43,12 @@ class Asked(NamedTuple):
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.argument("name", required=False)
-@click.option("--pack", default="stage0-default", show_default=True, help="The pack that decides.")
+@click.option(
+    "--pack",
+    default="stage0-default",
+    show_default=True,
+    help="The pack: a name, file or folder.",
+)
 @click.option("--now", default=None, help="Decide at this time (RFC 3339); else now, or the case's clock.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, everything in full.")
 def explain(file: str, name: str | None, pack: str, now: str | None, as_json: bool) -> None:
@@ -140,7 +147,6 @@ def _explained(asked: Asked, pack: str) -> Explanation:
     from stage0.core.decide import prepare
     from stage0.core.explain import explain as explanation_of
     from stage0.core.request import Caller, State
-    from stage0.policy import shipped_packs
     from stage0.server.logs import quiet_parsers
     from stage0.wire import BODY_LIMIT, Invalid, read_check
 
@@ -148,9 +154,10 @@ def _explained(asked: Asked, pack: str) -> Explanation:
         return hashlib.sha256(secret.encode()).hexdigest()[:8]
 
     quiet_parsers()
-    packs = shipped_packs()
-    if pack not in packs:
-        raise BadInput(f"there is no pack `{pack}`; packs are {', '.join(sorted(packs))}")
+    try:
+        chosen = pack_named(pack)
+    except click.ClickException as error:
+        raise BadInput(error.message) from None
     if len(asked.body) > BODY_LIMIT:
         raise BadInput(f"the request has {len(asked.body):,} bytes; a server takes at most {BODY_LIMIT:,}")
     try:
@@ -158,8 +165,8 @@ def _explained(asked: Asked, pack: str) -> Explanation:
     except Invalid as error:
         raise BadInput(str(error)) from None
     return explanation_of(
-        prepare(request, packs[pack].knowledge, fingerprint),
-        pack=packs[pack],
+        prepare(request, chosen.knowledge, fingerprint),
+        pack=chosen,
         state=State(Caller("local", test_mode=asked.test_mode)),
         now=time.time() if asked.now is None else asked.now,
         fingerprint=fingerprint,

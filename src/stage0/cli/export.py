@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -13,14 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from stage0.cli.files import made_whole, progress_bar
-from stage0.cli.local import ledger_errors, settings
+from stage0.cli.local import reading
 
 if TYPE_CHECKING:
     from stage0.ledger.export import Wanted
     from stage0.ledger.store import Store
 
 
-class _When(click.ParamType[float]):
+class When(click.ParamType[float]):
     """A date (its beginning, UTC) or a time with its offset, as Unix seconds."""
 
     name = "when"
@@ -39,8 +37,8 @@ class _When(click.ParamType[float]):
 
 @click.command()
 @click.option("--account", required=True, help="Name or id of the account.")
-@click.option("--since", type=_When(), default=None, help="From this date or RFC 3339 time on; else from the first.")
-@click.option("--until", type=_When(), default=None, help="Before this date or RFC 3339 time; else until now.")
+@click.option("--since", type=When(), default=None, help="From this date or RFC 3339 time on; else from the first.")
+@click.option("--until", type=When(), default=None, help="Before this date or RFC 3339 time; else until now.")
 @click.option(
     "--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True, help="How to write."
 )
@@ -58,8 +56,8 @@ def export(account: str, since: float | None, until: float | None, form: str, ou
     """
     # What comes after now is for another time: a busy server would never let it end.
     now = time.time()
-    with _store() as store:
-        wanted = _wanted(store, account, since or 0.0, now if until is None else min(until, now))
+    with reading() as store:
+        wanted = wanted_of(store, account, since or 0.0, now if until is None else min(until, now))
         if output is None:
             written = _write(store, wanted, form, sys.stdout.buffer)
         else:
@@ -69,27 +67,8 @@ def export(account: str, since: float | None, until: float | None, form: str, ou
         click.echo(f"{written} records in {output}", err=True)
 
 
-@contextlib.contextmanager
-def _store() -> Iterator[Store]:
-    """The configured store, with this version's tables, for reading."""
-    from stage0.ledger import open_store
-    from stage0.ledger.migrate import assert_current
-
-    chosen = settings()
-    with ledger_errors():
-        store = open_store(chosen.database_url)
-        if not store.exists():
-            raise click.ClickException(
-                f"there is no database at `{store.where()}`; run this where the server runs, or set STAGE0_DATABASE_URL"
-            )
-        try:
-            assert_current(store.reader)
-            yield store
-        finally:
-            store.close()
-
-
-def _wanted(store: Store, account: str, since: float, until: float) -> Wanted:
+def wanted_of(store: Store, account: str, since: float, until: float) -> Wanted:
+    """The records of an account (name or id) in a time. Raises NotFound."""
     from stage0.ledger.accounts import find_account
     from stage0.ledger.export import Wanted
 

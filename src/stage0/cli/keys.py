@@ -24,7 +24,9 @@ def keys() -> None:
 @click.option("--scope", "scopes", multiple=True, help="check, read, policy:write, policy:pin, admin; default check.")
 @click.option("--role", "roles", multiple=True, help="Bind a role: verified, and no other counts.")
 @click.option("--environment", "environments", multiple=True, help="Bind an environment: it always counts.")
-@click.option("--pack", default="stage0-default", show_default=True, help="The policy pack that decides.")
+@click.option(
+    "--pack", default="", metavar="PACK", help="Its own pack (a shipped name, or NAME@VERSION); else its account's."
+)
 @click.option("--test", "test_mode", is_flag=True, help="Test mode: `context.current_time` is the clock.")
 @click.option("--group", default=None, metavar="NAME", help="The usage group that it shares.")
 @limit_options
@@ -89,23 +91,29 @@ def _check_agent(name: str) -> None:
 @limit_options
 @click.option("--no-limits", is_flag=True, help="No limits of its own but those given here.")
 @click.option("--observe/--enforce", default=None, help="Only watch, or enforce.")
+@click.option("--pack", default=None, metavar="PACK", help="Its own pack: a shipped name, or NAME@VERSION.")
+@click.option("--no-pack", is_flag=True, help="Its account's pack.")
 def set_(
     key_id: str,
     group: str | None,
     no_group: bool,
     no_limits: bool,
     observe: bool | None,
+    pack: str | None,
+    no_pack: bool,
     **given: Unpack[Given],
 ) -> None:
-    """Change a key's usage group, its own limits, or whether it enforces; what is not given stays as it is."""
+    """Change a key's usage group, limits, pack, or whether it enforces; what is not given stays as it is."""
     from stage0.ledger.keys import change_key, get_key
     from stage0.ledger.usage import Limits
 
     if group is not None and (no_group or not group):
         raise click.UsageError("--group needs a name, and --no-group stands alone")
     limited = no_limits or any_given(given)
-    if group is None and not no_group and not limited and observe is None:
-        raise click.UsageError("nothing to change: give a group, limits, --observe or --enforce")
+    if pack is not None and (no_pack or not pack):
+        raise click.UsageError("--pack needs a name, and --no-pack stands alone")
+    if group is None and not no_group and not limited and observe is None and pack is None and not no_pack:
+        raise click.UsageError("nothing to change: give a group, limits, a pack, --observe or --enforce")
     with transaction() as (connection, _, now):
         present = Limits() if no_limits else get_key(connection, key_id).own
         key = change_key(
@@ -116,6 +124,7 @@ def set_(
             group="" if no_group else group,
             limits=over(present, given) if limited else None,
             enforcement=None if observe is None else "observe" if observe else "enforce",
+            pack="" if no_pack else pack,
         )
     click.echo(_line(key, key.status_at(now)))
 
@@ -141,7 +150,7 @@ def _line(key: Key, status: str) -> str:
         key.hint,
         f"{status:8}",
         key.mode,
-        key.pack,
+        key.pack or "account",
         ",".join(sorted(key.scopes)),
         f"group={key.group}" if key.group else "",
         f"limits={limits}" if limits else "",

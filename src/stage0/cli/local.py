@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from stage0.ledger.keyring import Keyring
+    from stage0.ledger.store import Store
     from stage0.server.settings import Settings
 
 DATA: Final = Path(".stage0")
@@ -84,6 +85,26 @@ def transaction() -> Iterator[tuple[Connection, Keyring, float]]:
             assert_current(store.reader)
             with store.writer.begin() as connection:
                 yield connection, Keyring(chosen.secret_key), time.time()
+        finally:
+            store.close()
+
+
+@contextmanager
+def reading() -> Iterator[Store]:
+    """The configured store, with this version's tables, for reading."""
+    from stage0.ledger import open_store
+    from stage0.ledger.migrate import assert_current
+
+    chosen = settings()
+    with ledger_errors():
+        store = open_store(chosen.database_url)
+        if not store.exists():
+            raise click.ClickException(
+                f"there is no database at `{store.where()}`; run this where the server runs, or set STAGE0_DATABASE_URL"
+            )
+        try:
+            assert_current(store.reader)
+            yield store
         finally:
             store.close()
 

@@ -12,6 +12,8 @@ from stage0.cli.explain import explain
 from stage0.cli.export import export
 from stage0.cli.groups import groups
 from stage0.cli.keys import keys
+from stage0.cli.policy import policy
+from stage0.cli.policy_history import replay_proof
 from stage0.cli.serve import dev, migrate, serve
 from stage0.cli.stops import resume, stop, stops
 
@@ -36,6 +38,8 @@ for command in (
     explain,
     cases,
     catalog,
+    policy,
+    replay_proof,
     export,
     backup,
     restore,

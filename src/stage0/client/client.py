@@ -209,6 +209,10 @@ class Client:
         """What the server has counted for a run, and its last 50 decisions, newest first."""
         return _answer(self._request("GET", f"/runs/{quote(run_id, safe='')}"))
 
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Any other endpoint: `client.call("GET", "/policies")`. Gives its JSON; raises Stage0Error for an error."""
+        return _answer(self._request(method, path, b"" if body is None else msgspec.json.encode(body)))
+
     def _request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, retries: int = 0
     ) -> httpx2.Response:
@@ -288,6 +292,10 @@ class AsyncClient:
     async def run(self, run_id: str) -> dict[str, Any]:
         """What the server has counted for a run, and its last 50 decisions, newest first."""
         return _answer(await self._request("GET", f"/runs/{quote(run_id, safe='')}"))
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Any other endpoint: `client.call("GET", "/policies")`. Gives its JSON; raises Stage0Error for an error."""
+        return _answer(await self._request(method, path, b"" if body is None else msgspec.json.encode(body)))
 
     async def _request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, retries: int = 0

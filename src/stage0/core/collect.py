@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from stage0.core.facts import Facts
+from stage0.core.pack import Conditions
 from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Params, Rule
+from stage0.core.view import views
 
 
 def collect(rules: tuple[Rule, ...], facts: Facts) -> list[Finding]:
     """Run every rule. One that raises yields INTERNAL_ERROR and takes nothing away from the others."""
-    asked, closing = _asked(rules, facts.reading.constraints.kinds)
+    asked, closing = _asked(rules, facts.constraints.kinds)
     findings: list[Finding] = []
     for each, check in asked:
         try:
@@ -20,6 +22,8 @@ def collect(rules: tuple[Rule, ...], facts: Facts) -> list[Finding]:
                 findings.extend(_finding(each, params, facts))
         except Exception as error:  # a defect in one rule must stop the action, not the server
             findings.append(_internal(each, error))
+    if facts.pack.conditions is not None:
+        findings.extend(_own(facts, facts.pack.conditions))
     by_code = facts.pack.by_code
     stopped = frozenset(
         [by_code[found.code].family for found in findings if found.severity != "LOW" and found.code in by_code]
@@ -43,6 +47,28 @@ def _asked(rules: tuple[Rule, ...], kinds: frozenset[str]) -> tuple[Checks, Chec
     wanted = [each for each in rules if each.asked_with(kinds)]
     asked = tuple((each, each.check) for each in wanted if not each.closing)
     return asked, tuple((each, each.check) for each in wanted if each.closing)
+
+
+def _own(facts: Facts, conditions: Conditions) -> Iterator[Finding]:
+    """The pack's own rules whose condition holds on any of the views. One that cannot be worked out stops where it
+    would if it held."""
+    pack = facts.pack
+    try:
+        seen = views(facts, conditions)
+        held = [conditions.held(each) for each in seen]
+    except Exception as error:  # what cannot be evaluated must stop the action, not the server
+        for each in pack.own:
+            yield _internal(each, error)
+        return
+    for each, *outcomes in zip(pack.own, *held, strict=True):
+        if not any([outcome is not False for outcome in outcomes]):
+            continue
+        holds = True in outcomes
+        severity = pack.severity_of(each.code, each.severity, facts.request.pro)
+        if severity is None or (not holds and severity == "LOW"):
+            continue
+        params = {name: seen[0].get(name, "") for name in each.names}
+        yield Finding(each.code, severity, params if holds else {**params, "evaluated": False})
 
 
 def _finding(fired: Rule, params: Params, facts: Facts) -> Iterator[Finding]:

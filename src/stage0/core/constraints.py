@@ -112,6 +112,7 @@ class Grammar:
         )
         self._read_kept = lru_cache(maxsize=4096)(self._parse)
         self._parse_kept = lru_cache(maxsize=1024)(self._parse_all)
+        self._extended_kept = lru_cache(maxsize=1024)(self._extend)
 
     def parse(self, texts: tuple[str, ...]) -> ConstraintSet:
         """Every constraint as a control, in order. A switched-off one (`require_mfa: false`) gives none."""
@@ -119,6 +120,13 @@ class Grammar:
 
     def _parse_all(self, texts: tuple[str, ...]) -> ConstraintSet:
         return _set_of(tuple(control for control in map(self._read, texts) if control is not None))
+
+    def extended(self, texts: tuple[str, ...], imposed: tuple[Control, ...]) -> ConstraintSet:
+        """The constraints of a request, and controls that were not asked for but are imposed."""
+        return (self._extended_kept if sum(map(len, texts)) <= _KEPT_SET else self._extend)(texts, imposed)
+
+    def _extend(self, texts: tuple[str, ...], imposed: tuple[Control, ...]) -> ConstraintSet:
+        return _set_of((*self.parse(texts).controls, *imposed))
 
     def _read(self, text: str) -> Control | None:
         return (self._read_kept if len(text) <= _KEPT_TEXT else self._parse)(text)
@@ -229,14 +237,15 @@ def _value(kind: ValueType, raw: str) -> Any:
     if kind == "window":
         return _key(raw.casefold()) or None
     if kind == "duration":
-        return _duration(raw.strip().casefold())
+        return duration_of(raw.strip().casefold())
     number = _NUMBER.match(raw.strip().casefold().replace(",", "").replace("_", ""))
     if number is None or (kind == "count" and "." in number[1]):
         return None
     return int(number[1]) if kind == "count" else float(number[1])
 
 
-def _duration(raw: str) -> float | None:
+def duration_of(raw: str) -> float | None:
+    """Seconds of a duration such as `90s` or `24h`; None where it is none."""
     match = _DURATION.match(raw)
     if match is None:
         return None

@@ -264,6 +264,8 @@ def _constraints(facts: Facts, views: tuple[FactView, ...]) -> Iterator[Constrai
             yield ConstraintView(path, text, "switched off")
         for control in controls:
             yield _constraint(path, control, facts, lanes)
+    for control in facts.constraints.controls[len(facts.reading.controls) :]:
+        yield _constraint("policy", control, facts, lanes)
 
 
 def _constraint(path: str, control: Control, facts: Facts, lanes: Mapping[str, FactLane]) -> ConstraintView:
@@ -363,9 +365,9 @@ def _fired(issue: Issue, pack: Pack) -> FiredRule:
 def _unfired(facts: Facts, decision: Decision) -> Mapping[str, tuple[QuietRule, ...]]:
     """The rules that said nothing, by why: they looked, they were not asked, or the pack has them off."""
     fired = {issue.code for issue in decision.issues}
-    kinds = facts.reading.constraints.kinds
+    kinds = facts.constraints.kinds
     found: dict[str, list[QuietRule]] = {"quiet": [], "not_asked": [], "off": []}
-    for rule in sorted(facts.pack.rules, key=lambda rule: (rule.family, rule.code)):
+    for rule in sorted((*facts.pack.rules, *facts.pack.own), key=lambda rule: (rule.family, rule.code)):
         if rule.code in fired:
             continue
         if facts.pack.severity_of(rule.code, rule.severity, facts.request.pro) is None:

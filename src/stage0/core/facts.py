@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, Generic, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from stage0.core.constraints import Control
+from stage0.core.calendar import Calendar
+from stage0.core.constraints import ConstraintSet, Control
 from stage0.core.context import Lane, is_reference
 from stage0.core.fingerprint import short
 from stage0.core.interpret import Interpretation
 from stage0.core.lexicon import Lexicon
-from stage0.core.pack import Pack, Window
+from stage0.core.pack import ApprovalRule, Pack, Scope
+from stage0.core.registry import matches_any
 from stage0.core.request import ActionRequest, RunState, State
 
 Coverage = Literal["evidenced", "declared", "none"]
@@ -30,6 +30,7 @@ _OWN_NAMES: Final = ("requested_by", "agent_name", "agent_id")
 N = TypeVar("N", int, float)
 V = TypeVar("V")
 PRODUCTION: Final = "production"
+_NO_ROLES: Final[frozenset[str]] = frozenset()
 
 
 class lazy(Generic[V]):
@@ -78,14 +79,24 @@ class Facts:
         self.now: float = asserted if asserted is not None and state.caller.test_mode else now
         self.effects = reading.effects
         self.high_risk = reading.high_risk
+        self.constraints: ConstraintSet = self._with_imposed() if pack.imposes else reading.constraints
         self.controls: dict[str, list[Control]] = {}
         self._applying: dict[str, Control] = {}
-        for control in reading.controls:
+        for control in self.constraints.controls:
             self.controls.setdefault(control.kind, []).append(control)
             if control.effects is None or not control.effects.isdisjoint(self.effects):
                 kept = self._applying.setdefault(control.kind, control)
                 if kept is not control and _stricter(control, kept):
                     self._applying[control.kind] = control
+
+    def _with_imposed(self) -> ConstraintSet:
+        """The caller's constraints, and those that the pack imposes on this action."""
+        imposed = tuple(
+            [c for each in self.pack.requirements if each.controls and self.in_scope(each) for c in each.controls]
+        )
+        if not imposed:
+            return self.reading.constraints
+        return self.pack.knowledge.grammar.extended(self.request.constraints, imposed)
 
     def control(self, kind: str) -> Control | None:
         """A control of a kind that applies to this action: the strictest where it is a limit."""
@@ -94,6 +105,30 @@ class Facts:
     def named(self, kind: str) -> list[tuple[str, ...]]:
         """The lists of names that controls of a kind allow; all of them hold."""
         return [control.value or () for control in self.controls.get(kind, ())]
+
+    def asked_for(self, kind: str) -> bool:
+        """Whether the caller itself asks for a control of a kind: what a pack imposes guards nothing."""
+        return kind in self.reading.constraints.kinds
+
+    def in_scope(self, scope: Scope) -> bool:
+        """Whether an entry of the pack is about this action."""
+        if scope.effects and scope.effects.isdisjoint(self.effects):
+            return False
+        if scope.environments and not self._in(scope.environments):
+            return False
+        return not scope.tools or matches_any(self._tool_names, scope.tools)
+
+    @lazy
+    def tools(self) -> tuple[str, ...]:
+        """The tools of the request, and the one that is said to be in use."""
+        current = self.reading.context.all_of("current_tool")
+        return tuple(dict.fromkeys([*self.request.tools, *[tool for tool in current if tool]]))
+
+    @lazy
+    def _tool_names(self) -> tuple[str, ...]:
+        """The tools as they are written and folded: another way to write one does not get it out of a scope."""
+        fold = self.pack.knowledge.lexicon.fold
+        return tuple(dict.fromkeys([*self.tools, *[fold(tool).text for tool in self.tools]]))
 
     # -- environment
 
@@ -142,12 +177,13 @@ class Facts:
         stated = self.stated_environments
         if self.production or not stated or any(name not in self.pack.environments.non_production for name in stated):
             return False
-        if "sandbox" in self.controls:
+        if self.asked_for("sandbox"):
             return True
-        if "staging_only" in self.controls and all(name in STAGING for name in stated):
+        if self.asked_for("staging_only") and all(name in STAGING for name in stated):
             return True
-        allowed = self.allowed_environments
-        return bool(allowed) and all(name in names for names in allowed for name in stated)
+        if not self.asked_for("allowed_environment"):
+            return False
+        return all(name in names for names in self.allowed_environments for name in stated)
 
     @lazy
     def allowed_environments(self) -> list[frozenset[str]]:
@@ -165,6 +201,10 @@ class Facts:
             return asserted, "asserted"
         inside = tuple(role for role in asserted if role in bound)
         return inside or (bound if len(bound) == 1 else ()), "verified"
+
+    def fills(self, role: str, required: tuple[str, ...]) -> bool:
+        """Whether a role is one of those required, or includes one by the pack."""
+        return role in required or not self.pack.roles.get(role, _NO_ROLES).isdisjoint(required)
 
     @lazy
     def role_outside(self) -> bool:
@@ -217,8 +257,8 @@ class Facts:
         """Issue code to the effects for which the pack, or a declared effect, requires approval."""
         required: dict[str, frozenset[str]] = {}
         for requirement in self.pack.requirements:
-            effects = requirement.effects & self.effects.keys()
-            if effects and self._in(requirement.environments):
+            if requirement.approval and self.in_scope(requirement):
+                effects = frozenset(self.effects.keys() & (requirement.effects or self.effects.keys()))
                 required[requirement.code] = required.get(requirement.code, frozenset()) | effects
         if "requires_approval" in self.effects:
             code = "APPROVAL_REQUIRED"
@@ -226,7 +266,7 @@ class Facts:
         return required
 
     def _in(self, environments: frozenset[str]) -> bool:
-        if not environments or (self.production and PRODUCTION in environments):
+        if self.production and PRODUCTION in environments:
             return True
         return any(name in environments for name in self.stated_environments)
 
@@ -236,13 +276,31 @@ class Facts:
         return self.approval_control is not None or bool(self.approval_required)
 
     @lazy
+    def approval_rules(self) -> tuple[ApprovalRule, ...]:
+        """What the pack says of an approval of this action."""
+        return tuple([each for each in self.pack.approvals if self.in_scope(each)])
+
+    @lazy
     def approval_max_age(self) -> float | None:
         """Seconds after which an approval of this action has run out; None for never."""
-        ages = [age for effect, age in self.pack.approval_max_age.items() if effect in self.effects]
+        ages = [each.max_age for each in self.approval_rules if each.max_age is not None]
         timeout = self.control("approval_timeout")
         if timeout is not None:
             ages.append(timeout.value)
         return min(ages) if ages else None
+
+    @lazy
+    def approvers_wanted(self) -> int:
+        """How many people have to be named as approvers; 0 where nobody says."""
+        wanted = max([each.approvers for each in self.approval_rules if each.by or each.approvers > 1], default=0)
+        control = self.control("approvers")
+        return wanted if control is None else max(wanted, control.value)
+
+    @lazy
+    def entitled(self) -> tuple[str, ...]:
+        """The approvers who may approve this action by the pack: all of them where it does not say who."""
+        lists = [each.by for each in self.approval_rules if each.by]
+        return tuple([name for name in self.approval.approvers if all(matches_any((name,), by) for by in lists)])
 
     @lazy
     def approval_expired(self) -> bool:
@@ -257,8 +315,7 @@ class Facts:
             return False
         if self.approval_max_age is not None and self.approval.at is None:
             return False
-        wanted = self.control("approvers")
-        return wanted is None or len(self.approval.approvers) >= wanted.value
+        return len(self.entitled) >= self.approvers_wanted
 
     # -- guardrails
 
@@ -334,16 +391,16 @@ class Facts:
 
     # -- change windows
 
-    def window_open(self, window: Window) -> bool:
+    def window_open(self, calendar: Calendar) -> bool:
         """Whether a window is open by the server's clock; asserted time and zone may close it, never open it."""
-        if not _inside(window, self.now, self.caller.timezone):
+        if not calendar.is_open(self.now, self.caller.timezone):
             return False
         if "current_time" in self.reading.context.invalid or "timezone" in self.reading.context.invalid:
             return False
         if "current_time" not in self.values and "timezone" not in self.values:
             return True
         at = self.values.get("current_time", self.now)
-        return _inside(window, at, self.values.get("timezone", self.caller.timezone))
+        return calendar.is_open(at, self.values.get("timezone", self.caller.timezone))
 
 
 def people_in(text: str, lexicon: Lexicon) -> tuple[tuple[str, str], ...]:
@@ -371,12 +428,3 @@ def _stricter(control: Control, other: Control) -> bool:
 
 
 STAGING: Final = frozenset({"staging", "stage", "stg"})
-
-
-def _inside(window: Window, at: float, zone: str) -> bool:
-    try:
-        local = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
-        return False
-    hour = local.hour + local.minute / 60 + local.second / 3600
-    return local.isoweekday() in window.days and window.opens <= hour < window.closes

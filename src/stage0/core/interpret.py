@@ -6,8 +6,9 @@ transaction of a check.
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from stage0.core.effects import HIGH_RISK, MARKS, Sighting, Span
 from stage0.core.folding import hidden_spans
 from stage0.core.goal import GoalReading, effects_of, read_goal
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
+from stage0.core.registry import EMPTY, Registry
 from stage0.core.request import GOAL_LIMIT, ActionRequest
 from stage0.core.toolname import ToolReader, ToolReading, ToolWords
 
@@ -42,13 +44,42 @@ class Knowledge:
         version: str,
     ) -> None:
         self.lexicon = lexicon
+        self.registry = EMPTY
         self.grammar = grammar
         self.commands = commands
         self.version = version
         self.engines = words.engines
-        self.read_tool = ToolReader(lexicon, words).read
+        self._read_name = ToolReader(lexicon, words).read
+        self.read_tool: Callable[[str, str], ToolReading] = self._read_name
         self._declared = declared
         self._declaration_kept = lru_cache(maxsize=4096)(self._read_declaration)
+
+    def with_registry(self, registry: Registry) -> Knowledge:
+        """The same, with the tools that a pack registers."""
+        other = copy.copy(self)
+        other.registry = registry
+        other.read_tool = other._read_registered
+        return other
+
+    def _read_registered(self, name: str, path: str) -> ToolReading:
+        """What the registry says of a tool; else what its name does. An environment in a name always counts."""
+        read, found = self._read_name(name, path), self.registry.find(name)
+        if found is None or found.entry.effects is None:
+            return read
+        span = Span(path, 0, len(name), name)
+        sightings = tuple(Sighting(effect, "tool", span) for effect in sorted(found.entry.effects))
+        return msgspec.structs.replace(read, sightings=sightings, passthrough=False)
+
+    def added(self, tools: Sequence[str]) -> list[Sighting]:
+        """The effects that the registry adds to what tools and everything else say."""
+        if not self.registry.entries:
+            return []
+        return [
+            Sighting(effect, "tool", Span(f"tools[{i}]", 0, len(name), name))
+            for i, name in enumerate(tools)
+            if (found := self.registry.find(name)) is not None
+            for effect in found.adds
+        ]
 
     def read_declaration(self, text: str, path: str) -> Declaration:
         """What a declared side effect says."""
@@ -102,8 +133,8 @@ class Declaration(msgspec.Struct, frozen=True):
 
 
 class Interpretation(msgspec.Struct, frozen=True):
-    """An action as understood. `effects` maps each effect to the places that say so; `records` is the largest number of
-    records that the call's arguments name themselves."""
+    """An action as understood. `effects` maps each effect to the places that say so; `records` and `amount` are the
+    largest number of records and the largest amount of money that the call's arguments name themselves."""
 
     effects: Mapping[str, Sequence[Sighting]]
     environments: frozenset[str]
@@ -112,6 +143,7 @@ class Interpretation(msgspec.Struct, frozen=True):
     goal: GoalReading
     unread: tuple[str, ...]
     records: int
+    amount: float
     hidden: tuple[Span, ...]
     sensitive_tools: bool
 
@@ -160,6 +192,8 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     )
     if unclear:
         effects.setdefault("unknown", []).extend(unclear)
+    # After what is unclear: what a registry adds explains nothing away.
+    _note(effects, known.added(request.tools))
     return Interpretation(
         effects=effects,
         environments=environments,
@@ -168,6 +202,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         goal=goal,
         unread=called.unread,
         records=called.records,
+        amount=float(called.amount),
         hidden=_hidden(request),
         sensitive_tools=any(tool.sensitive for tool in tools),
     )

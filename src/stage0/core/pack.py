@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
 
+from stage0.core.calendar import Calendar
+from stage0.core.constraints import Control
 from stage0.core.context import Lane
 from stage0.core.interpret import Knowledge
+from stage0.core.registry import Glob
 from stage0.core.rule import Rule, Severity
 
 SeveritySetting = Literal["off", "low", "medium", "high"]
+#: What is done about a tool that is not registered.
+UnknownTools = Literal["allow", "defer", "deny"]
+#: Patterns of names by their text; `*` stands for any text.
+Patterns = Mapping[str, Glob]
 
 
-class Requirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A control that the pack asks for: approval for `effects` in `environments` (empty: any).
+class Scope(msgspec.Struct, frozen=True):
+    """Which actions an entry of a pack is about: those with one of `effects`, in one of `environments`, by a tool of
+    one of the patterns `tools`; empty is any of them."""
 
-    `code` is the issue where it is missing."""
-
-    effects: frozenset[str]
+    name: str
+    effects: frozenset[str] = frozenset()
     environments: frozenset[str] = frozenset()
+    tools: Patterns = {}
+
+
+class Requirement(Scope, frozen=True):
+    """Controls that the pack asks for, whatever the caller lists. `approval` is whether an approval is among them;
+    `code` is the issue where that is missing. The others are `controls`, as if the caller had listed them, but that
+    they guard nothing."""
+
+    approval: bool = False
     code: str = "APPROVAL_REQUIRED"
+    controls: tuple[Control, ...] = ()
 
 
-class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A weekly change window: ISO weekdays (1 is Monday), opening and closing hour of the day, local time."""
+class ApprovalRule(Scope, frozen=True):
+    """What an approval of such an action must be: by how many people at least, how old at most (seconds), and by whom
+    (patterns of names; empty: anybody)."""
 
-    days: frozenset[int]
-    opens: float
-    closes: float
+    approvers: int = 1
+    max_age: float | None = None
+    by: Patterns = {}
 
 
 class Lanes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,9 +119,25 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return id(self)
 
 
+class Conditions(Protocol):
+    """The conditions of a pack's own rules, compiled. Pure."""
+
+    #: The facts that they name, the calendars, and the context fields that those facts are read from.
+    names: Collection[str]
+    calendars: Collection[str]
+    reads: frozenset[str]
+
+    def held(self, facts: Mapping[str, Any]) -> Sequence[bool | None]:
+        """Which of them hold, in order; None for one that cannot be worked out on these facts."""
+
+
 class Pack(msgspec.Struct, frozen=True):
     """A loaded policy pack. `digest` is SHA-256 over its canonical content; `rules` arrive as data; `observe` says
-    whether keys under it may be observe-only."""
+    whether keys under it may be observe-only.
+
+    `own` are the rules that the pack itself has, each with its condition in `conditions`, in the same order. `roles`
+    maps a role to every role that it includes; `mcp_servers` are those that may be connected, None is any; `imposes` is
+    whether a requirement ever asks for another control than an approval."""
 
     name: str
     version: str
@@ -111,9 +145,9 @@ class Pack(msgspec.Struct, frozen=True):
     severities: Mapping[str, SeveritySetting]
     pro_severities: Mapping[str, SeveritySetting]
     requirements: tuple[Requirement, ...]
-    approval_max_age: Mapping[str, float]
+    approvals: tuple[ApprovalRule, ...]
     lanes: Lanes
-    windows: Mapping[str, Window]
+    calendars: Mapping[str, Calendar]
     thresholds: Thresholds
     observe: bool
     environments: Environments
@@ -122,6 +156,12 @@ class Pack(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     by_code: Mapping[str, Rule]
     knowledge: Knowledge
+    own: tuple[Rule, ...] = ()
+    conditions: Conditions | None = None
+    roles: Mapping[str, frozenset[str]] = {}
+    mcp_servers: frozenset[str] | None = None
+    unknown_tools: UnknownTools = "allow"
+    imposes: bool = False
 
     @property
     def id(self) -> str:

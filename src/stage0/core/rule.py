@@ -29,7 +29,8 @@ class Rule(msgspec.Struct, frozen=True, eq=False):
     """One issue code. `message`, `question` and `remedy` are templates over the finding's parameters.
 
     `when` are the kinds of control that it enforces: it is asked only where one of them is present (empty: always).
-    A `closing` rule runs after the others and is told the families in which one of them stopped the action."""
+    A `closing` rule runs after the others and is told the families in which one of them stopped the action. `names` are
+    the facts that the texts of a pack's own rule name; such a rule has a condition in its pack instead of a `check`."""
 
     code: str
     family: str
@@ -41,6 +42,7 @@ class Rule(msgspec.Struct, frozen=True, eq=False):
     check: Any
     when: frozenset[str] = frozenset()
     closing: bool = False
+    names: tuple[str, ...] = ()
 
     def asked_with(self, kinds: frozenset[str]) -> bool:
         """Whether it is asked where these kinds of control are present."""

@@ -96,8 +96,8 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> Decision:
         high_risk=bool(facts.high_risk),
         clarifying_questions=_questions([i for i in issues if _rule(i.code, pack).family in _CLARITY]),
         defer_questions=_questions([i for i in issues if i.severity == "MEDIUM"]) if verdict == "DEFER" else (),
-        constraints_applied=facts.reading.constraints.applied,
-        guardrails=facts.reading.constraints.guardrails,
+        constraints_applied=facts.constraints.applied,
+        guardrails=facts.constraints.guardrails,
         guardrail_checks=_checks(facts, issues),
         value_risk=_value_risk(codes),
         waste_risk=_waste_risk(codes, issues),
@@ -225,6 +225,9 @@ def _risk(facts: Facts, worst: int) -> int:
         (weights.effects.get(effect, 0) for effect in facts.effects if effect in HARMLESS), default=0
     )
     score += sum(weights.effects.get(effect, 0) for effect in facts.effects if effect not in HARMLESS)
+    registry = facts.pack.knowledge.registry
+    if registry.entries:
+        score += max([found.entry.risk for tool in facts.tools if (found := registry.find(tool))], default=0)
     if facts.production and facts.high_risk:
         score += weights.production
     if worst > RANK["LOW"]:
@@ -237,7 +240,7 @@ def _checks(facts: Facts, issues: Sequence[Issue]) -> dict[str, Any]:
     """What was checked, by family of rules: with which controls, and how it came out."""
     checks: dict[str, dict[str, Any]] = {
         family: {"status": "passed", "controls": texts, "issues": []}
-        for family, texts in facts.reading.constraints.families.items()
+        for family, texts in facts.constraints.families.items()
     }
     for issue in issues:
         family = _rule(issue.code, facts.pack).family
@@ -250,6 +253,13 @@ def _checks(facts: Facts, issues: Sequence[Issue]) -> dict[str, Any]:
     if facts.approval_needed and facts.approval_holds:
         entry = checks.setdefault("approval", {"status": "passed", "controls": (), "issues": []})
         entry["evidence"] = facts.approval.lane
+    registry = facts.pack.knowledge.registry
+    if registry.entries:
+        owners = {
+            tool: found.entry.owner for tool in facts.tools if (found := registry.find(tool)) and found.entry.owner
+        }
+        if owners:
+            checks.setdefault("scope", {"status": "passed", "controls": (), "issues": []})["owners"] = owners
     return checks
 
 

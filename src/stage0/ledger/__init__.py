@@ -11,6 +11,8 @@ from stage0.ledger.errors import (
     NotFound,
     Overloaded,
     PlanRefused,
+    PolicyMismatch,
+    PolicyUnusable,
     Refused,
     StoreUnavailable,
 )
@@ -26,6 +28,8 @@ __all__ = [
     "NotFound",
     "Overloaded",
     "PlanRefused",
+    "PolicyMismatch",
+    "PolicyUnusable",
     "Refused",
     "StoreUnavailable",
     "open_store",

@@ -12,20 +12,30 @@ import sqlalchemy as sa
 
 from stage0.core.decide import Prepared, decide, prepare
 from stage0.core.fingerprint import short, task_hash
+from stage0.core.interpret import interpret
 from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
 from stage0.core.request import ActionRequest, RunState, State
 from stage0.core.verdict import Decision, waits_for_approval
-from stage0.ledger.errors import KeyRefused, LimitReached, PlanRefused
+from stage0.ledger.errors import (
+    KeyRefused,
+    LimitReached,
+    PlanRefused,
+    PolicyMismatch,
+    PolicyUnusable,
+    StoreUnavailable,
+)
 from stage0.ledger.idempotency import LIFETIME, Stored, Token, again
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
-from stage0.ledger.records import RECORD_VERSION, Record, decode_record, encode_record
+from stage0.ledger.packs import Active, Actives, Shelf, chosen
+from stage0.ledger.records import RECORD_VERSION, Record, Shadow, decode_record, encode_record
 from stage0.ledger.runs import START_WINDOW, Run, run_key, tool_of
 from stage0.ledger.stops import Stopped
 from stage0.ledger.store import Found, Rows, Start, TokenRow, Triple
 from stage0.ledger.usage import Now, Share, Tally, admit, windows_at
 from stage0.policy import UNLIMITED
+from stage0.policy.load import shipped_knowledge
 from stage0.wire import Enforcement, answer, encode, without
 
 
@@ -40,7 +50,8 @@ class Answered(NamedTuple):
 
 
 class CheckJob:
-    """One check that waits to be decided and recorded. `prepared` is worked out when its turn comes."""
+    """One check that waits to be decided and recorded. Which `pack` decides is known when its turn comes, and so is how
+    the request is read (`prepared`); a large one was read before, under the pack that decided then."""
 
     __slots__ = (
         "action",
@@ -61,9 +72,9 @@ class CheckJob:
         self,
         key: Key,
         request: ActionRequest,
-        pack: Pack,
         fingerprint: Fingerprint | None,
         *,
+        pack: Pack | None = None,
         prepared: Prepared | None = None,
         sent_request_id: str = "",
         raw: Any = None,
@@ -87,11 +98,15 @@ class CheckJob:
         """Whose turn it takes."""
         return self.key.account
 
-    def prepare(self, mask_with: Fingerprint) -> Prepared:
-        """Read the request, its action and its run."""
+    def prepare(self, pack: Pack, mask_with: Fingerprint) -> Prepared:
+        """Read the request, its action and its run, under the pack that decides."""
+        if self.pack is not pack:
+            if self.pack is None or self.pack.knowledge is not pack.knowledge:
+                self.prepared, self.action = None, ""
+            self.pack = pack
         prepared = self.prepared
         if prepared is None:
-            prepared = self.prepared = prepare(self.request, self.pack.knowledge, self.fingerprint)
+            prepared = self.prepared = prepare(self.request, pack.knowledge, self.fingerprint)
         if not self.action:
             self.action = task_hash(prepared.request, prepared.reading, self.key.account)
             run_id = prepared.reading.context.values.get("run_id", "")
@@ -116,10 +131,13 @@ Result = tuple[Job, Any, BaseException | None]
 
 
 class Known(NamedTuple):
-    """What every batch of a process knows: keys and stops as of the epoch that was read, and how records are made."""
+    """What every batch of a process knows: keys, stops and active packs as of the epoch that was read, and how records
+    are made."""
 
     keys: Mapping[str, Key]
     stopped: Mapping[str, Stopped]
+    actives: Actives
+    shelf: Shelf
     clock: Callable[[], float]
     fingerprint: Fingerprint
     engine_version: str
@@ -155,43 +173,67 @@ class Batch:
     def check(self, job: CheckJob) -> Answered:
         """Decide one check. The key comes first, then the kill switch, then an answer that was given before, then the
         limits, then the rules."""
-        prepared = job.prepared
-        assert prepared is not None  # noqa: S101 -- `Writer` prepares every job before it is decided
         now = self._known.clock()
         moment = int(now * 1e6)
         key = self._key(job, now)
+        pack, shadow = self._packs(job, key)
+        prepared = job.prepare(pack, self._known.fingerprint)
         stopped = self._stopped(job, key, prepared)
         token = None if stopped else job.token
         if token is not None:
             before = self._before(key, token, moment)
             if before is not None:
-                body = again(before, token, key.plan.omits, self._enforcement(job, key, stopped))
+                body = again(before, token, key.plan.omits, self._enforcement(pack, key, stopped))
                 return self._answered(before.request_id, body, self._shares(key), now)
         shares = self._admit(key, now)
         try:
-            request_id, body = self._decide(job, prepared, key, token, stopped, now)
+            request_id, body = self._decide(job, prepared, pack, shadow, key, token, stopped, now)
         except BaseException:
             for tally, _ in shares:
                 tally.take_back()
             raise
         return self._answered(request_id, body, shares, now)
 
+    def _packs(self, job: CheckJob, key: Key) -> tuple[Pack, Pack | None]:
+        """The pack that decides, and the candidate beside it. Raises PolicyMismatch or PolicyUnusable."""
+        known = self._known
+        active = chosen(key, known.actives)
+        wanted = pinned(job, key, active)
+        pack = known.shelf.get(key.account, wanted)
+        if pack is None:
+            if wanted != active.pack:
+                raise PolicyMismatch(active.pack, wanted)
+            raise StoreUnavailable(f"the policy `{wanted}` is not there")
+        try:
+            shadow = known.shelf.get(key.account, active.shadow) if active.shadow else None
+        except PolicyUnusable:  # a candidate never stands in the way
+            shadow = None
+        return pack, shadow
+
     def _decide(
-        self, job: CheckJob, prepared: Prepared, key: Key, token: Token | None, stopped: str, now: float
+        self,
+        job: CheckJob,
+        prepared: Prepared,
+        pack: Pack,
+        shadow: Pack | None,
+        key: Key,
+        token: Token | None,
+        stopped: str,
+        now: float,
     ) -> tuple[str, bytes]:
         """Decide, and make the rows. Gives the answer's id and JSON."""
         moment = int(now * 1e6)
         run, run_state = self._run(job, key, moment)
         state = State(key.caller, run_state, stopped)
         decision = decide(
-            prepared.request, pack=job.pack, state=state, now=now, reading=prepared.reading, action=job.action
+            prepared.request, pack=pack, state=state, now=now, reading=prepared.reading, action=job.action
         )
         request_id = new_id("req", now)
         full = answer(
             decision,
             request_id,
             test_mode=key.caller.test_mode,
-            enforcement=self._enforcement(job, key, stopped),
+            enforcement=self._enforcement(pack, key, stopped),
         )
         whole = encode(full)
         body = encode(without(full, key.plan.omits)) if key.plan.omits else whole
@@ -207,23 +249,25 @@ class Batch:
             decision.verdict,
             decision.risk_score,
             f" {' '.join([issue.code for issue in decision.issues])} ",
-            job.pack.id,
+            pack.id,
             decision.task_hash,
-            self._record(job, prepared, state, now, whole),
+            self._record(job, prepared, pack, shadow, state, now, whole),
         )
         if run is not None:
-            self._note(job, prepared, key, run, decision, moment)
+            self._note(job, prepared, pack, key, run, decision, moment)
         if token is not None and decision.decision != "ERROR":
             self._bind(key, token, request_id, decision.verdict, whole, moment)
         self._decisions.append(row)
         return request_id, body
 
-    def _enforcement(self, job: CheckJob, key: Key, stopped: str) -> Enforcement:
+    def _enforcement(self, pack: Pack, key: Key, stopped: str) -> Enforcement:
         """Whether the runtime may go on all the same. A pack that never only watches may be pinned for one request."""
-        return "enforce" if stopped or not job.pack.observe else key.enforcement
+        return "enforce" if stopped or not pack.observe else key.enforcement
 
-    def _record(self, job: CheckJob, prepared: Prepared, state: State, now: float, whole: bytes) -> bytes:
-        known, pack = self._known, job.pack
+    def _record(
+        self, job: CheckJob, prepared: Prepared, pack: Pack, shadow: Pack | None, state: State, now: float, whole: bytes
+    ) -> bytes:
+        known = self._known
         return encode_record(
             Record(
                 RECORD_VERSION,
@@ -238,6 +282,7 @@ class Batch:
                 mask_text(job.sent_request_id, known.fingerprint),
                 job.input,
                 prepared.exact,
+                None if shadow is None else _would_be(prepared, pack, shadow, state, now),
             )
         )
 
@@ -257,7 +302,7 @@ class Batch:
             return ""
         context = prepared.reading.context
         names = [*context.all_of("agent_name"), *context.all_of("agent_id")]
-        return stopped.what(key, names, job.pack.knowledge.lexicon)
+        return stopped.what(key, names, shipped_knowledge().lexicon)
 
     # -- limits
 
@@ -316,13 +361,15 @@ class Batch:
             start = start._replace(since=moment, begun=0)
         return start if run.last_action else start._replace(begun=start.begun + 1)
 
-    def _note(self, job: CheckJob, prepared: Prepared, key: Key, run: Run, decision: Decision, moment: int) -> None:
+    def _note(
+        self, job: CheckJob, prepared: Prepared, pack: Pack, key: Key, run: Run, decision: Decision, moment: int
+    ) -> None:
         if not run.last_action:
             row = self._begun(job, key, run, moment)
             self._starts[row[:3]] = row
         current = prepared.reading.context.values.get("current_tool") if prepared.exact else None
         tool = tool_of(current, prepared.stored.tools)
-        run.note(job.action, tool, decision.verdict, moment, waits=waits_for_approval(decision, job.pack))
+        run.note(job.action, tool, decision.verdict, moment, waits=waits_for_approval(decision, pack))
 
     # -- answers given before
 
@@ -344,6 +391,28 @@ class Batch:
         at: Triple = key.account, key.id, token.token
         self._answers[at] = Stored(token.bodies[0], request_id, verdict, whole, reported=False)
         self._tokens.append((*at, token.bodies[0], request_id, moment))
+
+
+def pinned(job: CheckJob, key: Key, active: Active) -> str:
+    """Which version a request wants: the active one unless its key may choose. Raises PolicyMismatch."""
+    wanted = job.request.policy_pack_version
+    if not wanted or wanted == active.pack:
+        return active.pack
+    if "policy:pin" in key.scopes:
+        return wanted
+    raise PolicyMismatch(active.pack, wanted)
+
+
+def _would_be(prepared: Prepared, pack: Pack, shadow: Pack, state: State, now: float) -> Shadow:
+    """What a candidate would have said. It decides nothing: whatever goes wrong in it stays in the record."""
+    try:
+        same = shadow.knowledge is pack.knowledge
+        reading = prepared.reading if same else interpret(prepared.request, shadow.knowledge)
+        decision = decide(prepared.request, pack=shadow, state=state, now=now, reading=reading)
+    except Exception as error:
+        return Shadow(shadow.id, shadow.digest, error=type(error).__name__)
+    codes = tuple(issue.code for issue in decision.issues)
+    return Shadow(shadow.id, shadow.digest, decision.verdict, decision.risk_score, codes)
 
 
 def _stored(row: TokenRow) -> Stored:

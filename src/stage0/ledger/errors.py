@@ -30,6 +30,18 @@ class PlanRefused(LedgerError):
         super().__init__(f"`pro: true` needs the Pro or Enterprise plan; this account is on {plan.capitalize()}")
 
 
+class PolicyMismatch(LedgerError):
+    """A request names another version of the policy than the one that decides."""
+
+    def __init__(self, active: str, wanted: str) -> None:
+        super().__init__(f"the active policy is `{active}`, not `{wanted[:100]}`")
+        self.active = active
+
+
+class PolicyUnusable(LedgerError):
+    """A stored pack that this version cannot use: nothing is decided under it."""
+
+
 class LimitReached(LedgerError):
     """A quota or a rate is spent. `holder` is the key's id or `group:` and a name; `wait` is seconds until the window
     (`month`, `day` or `minute`) is over."""

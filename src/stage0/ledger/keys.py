@@ -12,10 +12,11 @@ import msgspec
 import sqlalchemy as sa
 
 from stage0.core.request import Caller
-from stage0.ledger.errors import NotFound, Refused
+from stage0.ledger.errors import NotFound, PolicyUnusable, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.keyring import Keyring
+from stage0.ledger.packs import usable_pack
 from stage0.ledger.schema import accounts, api_keys, usage_groups
 from stage0.ledger.usage import Limits
 from stage0.policy import PLANS, UNLIMITED, Plan, shipped_packs
@@ -28,7 +29,6 @@ Status = Literal["active", "disabled", "revoked", "expired"]
 _ALPHABET: Final = string.digits + string.ascii_letters
 _RANDOM: Final = 32
 _CHECKSUM: Final = 6
-DEFAULT_PACK: Final = "stage0-default"
 #: How the usage of a group is told from that of a key.
 GROUP: Final = "group:"
 
@@ -102,7 +102,7 @@ def create_key(
     scopes: Sequence[str] = ("check",),
     roles: Sequence[str] = (),
     environments: Sequence[str] = (),
-    pack: str = DEFAULT_PACK,
+    pack: str = "",
     mode: Mode = "live",
     text: str | None = None,
     expires_at: float | None = None,
@@ -115,13 +115,12 @@ def create_key(
     """Create a key and give its text, this once. `text` sets it (20 or more characters). Raises Refused.
 
     `limits` are the key's own, inside of its group's or account's; `agent` is the agent that alone uses it; `holder`
-    is whose usage it goes on counting, where it replaces another key."""
+    is whose usage it goes on counting, where it replaces another key. `pack` is one that ships or a version that the
+    account has pushed; empty follows what the account has activated."""
     for scope in scopes:
         if scope not in SCOPES:
             raise Refused(f"there is no scope `{scope}`; scopes are {', '.join(SCOPES)}")
-    if pack not in shipped_packs():
-        raise Refused(f"there is no pack `{pack}`; packs are {', '.join(sorted(shipped_packs()))}")
-    _check_enforcement(pack, enforcement)
+    _check_enforcement(connection, account, pack, enforcement)
     _check_group(connection, account, group)
     text = text or new_key_text(mode)
     if not well_formed(text):
@@ -166,8 +165,18 @@ def create_key(
     return get_key(connection, identifier), text
 
 
-def _check_enforcement(pack: str, enforcement: Enforcement) -> None:
-    if enforcement == "observe" and not shipped_packs()[pack].observe:
+def _check_enforcement(connection: sa.Connection, account: str, pack: str, enforcement: Enforcement) -> None:
+    """Raises Refused where there is no such pack, or where keys under it never only watch."""
+    if not pack:
+        return
+    if "@" not in pack and pack not in shipped_packs():
+        names = ", ".join(sorted(shipped_packs()))
+        raise Refused(f"there is no pack `{pack}`; give a version that was pushed (`name@version`) or one of {names}")
+    try:
+        found = usable_pack(connection, account, pack)
+    except (NotFound, PolicyUnusable) as error:
+        raise Refused(str(error)) from None
+    if enforcement == "observe" and not found.observe:
         raise Refused(f"a key under `{pack}` always enforces: choose another pack to watch first")
 
 
@@ -220,8 +229,10 @@ def change_key(
     group: str | None = None,
     limits: Limits | None = None,
     enforcement: Enforcement | None = None,
+    pack: str | None = None,
 ) -> Key:
-    """Change a key's usage group (empty: none), its own limits, or whether it enforces; None leaves a thing as it is.
+    """Change a key's usage group (empty: none), its own limits, whether it enforces, or its pack (empty: that of its
+    account); None leaves a thing as it is.
 
     Raises NotFound or Refused."""
     key = get_key(connection, identifier)
@@ -231,9 +242,13 @@ def change_key(
         values["usage_group"] = group or None
     if limits is not None:
         values.update(limit_columns(limits))
+    if enforcement is not None or pack is not None:
+        then = key.pack if pack is None else pack
+        _check_enforcement(connection, key.account, then, enforcement or key.enforcement)
     if enforcement is not None:
-        _check_enforcement(key.pack, enforcement)
         values["enforcement"] = enforcement
+    if pack is not None:
+        values["pack"] = pack
     if not values:
         return key
     connection.execute(api_keys.update().where(api_keys.c.id == identifier).values(**values))

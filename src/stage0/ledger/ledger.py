@@ -20,6 +20,7 @@ from stage0.ledger.errors import Conflict, LedgerError, LimitReached, Refused, S
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, key_by_text
 from stage0.ledger.migrate import assert_current
+from stage0.ledger.packs import Shelf, pushed_since
 from stage0.ledger.postgres import PostgresStore
 from stage0.ledger.retention import Housekeeper
 from stage0.ledger.schema import config
@@ -59,11 +60,13 @@ class Ledger:
         self.store = store
         self.keyring = keyring
         self.packs = packs
+        self.shelf = Shelf(packs)
         self.clock = clock
         self.deadline = deadline
         self._writer = Writer(
             store,
             clock=clock,
+            shelf=self.shelf,
             fingerprint=keyring.fingerprint,
             engine_version=engine_version,
             capacity=capacity,
@@ -73,6 +76,8 @@ class Ledger:
         self._cache_key = os.urandom(32)
         self._keys: dict[bytes, Key] = {}
         self._keys_version = self._writer.version
+        #: Until when what was pushed has been loaded, in Unix microseconds.
+        self._pushed = int(clock() * 1e6)
         self._janitor: asyncio.Task[None] | None = None
         self._expirer: asyncio.Task[None] | None = None
         # Threads of its own: nothing that a request brings along may keep a look at a key waiting.
@@ -110,6 +115,7 @@ class Ledger:
             try:
                 if turn % _LOOK_EVERY == 0:
                     await self._look()
+                    await self._load_ahead()
                 await self._warn()
             except LedgerError:
                 continue  # what cannot be read or written now is seen to in a later turn
@@ -130,6 +136,14 @@ class Ledger:
         epoch = await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar())
         if (generation, epoch) != self._writer.version:
             self._writer.exhausted.clear()
+
+    async def _load_ahead(self) -> None:
+        """Load what another process has stored, before it is activated: the batch which sees that need not wait."""
+        if not self.store.shared:
+            return
+        for account, pack_id, moment in await self.read(lambda c: pushed_since(c, self._pushed)):
+            await self.load_pack(account, pack_id)
+            self._pushed = moment
 
     async def _warn(self) -> None:
         """Write the events of thresholds that were reached."""
@@ -173,11 +187,20 @@ class Ledger:
                 self._keys[identity] = key
         return key
 
+    def pack_of(self, key: Key) -> Pack:
+        """The pack that decides for a key, as far as is known before its check's turn has come."""
+        return self._writer.pack_of(key)
+
+    async def load_pack(self, account: str, pack_id: str) -> None:
+        """Load a pack beside the event loop, so that the batch which needs it finds it. Raises StoreUnavailable."""
+        if not self.shelf.has(account, pack_id):
+            await self.read(lambda connection: self.shelf.load(connection, [(account, pack_id)]))
+
     def check(self, job: CheckJob) -> asyncio.Future[Answered]:
         """Decide and record. Gives the answer once the record is durable.
 
-        Raises Overloaded; the future raises KeyRefused, PlanRefused, LimitReached, IdempotencyConflict,
-        IdempotencySpent, Overloaded or StoreUnavailable."""
+        Raises Overloaded; the future raises KeyRefused, PlanRefused, PolicyMismatch, PolicyUnusable, LimitReached,
+        IdempotencyConflict, IdempotencySpent, Overloaded or StoreUnavailable."""
         return self._writer.submit(job)
 
     def write(self, work: Callable[[sa.Connection], T], *, account: str = "") -> Awaitable[T]:

@@ -23,6 +23,18 @@ RECORD_VERSION: Final = 1
 PAGE_LIMIT: Final = 200
 
 
+class Shadow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a candidate would have said beside the pack that decided: its id and digest, the verdict, the risk score and
+    the codes; `error` names what went wrong in it, where something did."""
+
+    pack: str
+    digest: str
+    verdict: str = ""
+    risk_score: int = 0
+    codes: tuple[str, ...] = ()
+    error: str = ""
+
+
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that is needed to decide again. `request` has its secrets replaced; `now` is Unix seconds; `answer` is the
     whole answer as JSON; `input` is the body as sent (secrets replaced), where that was asked for; `exact` is false
@@ -40,6 +52,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     sent_request_id: str = ""
     input: Any = None
     exact: bool = True
+    shadow: Shadow | None = None
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -173,6 +186,7 @@ def whole_record(row: Any, done: Sequence[Any]) -> dict[str, Any]:
         },
         "sent_request_id": record.sent_request_id,
         "input": record.input,
+        "shadow": None if record.shadow is None else msgspec.to_builtins(record.shadow),
         "trace": {
             "request_id": row.id,
             "policy_version": row.policy,

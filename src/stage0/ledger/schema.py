@@ -212,3 +212,43 @@ events = sa.Table(
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("data", sa.Text, nullable=False),
 )
+
+# Versions of packs that an account has pushed; none ever changes. `content` is the pack with all that it has from its
+# parents, `source` the files as they were pushed (JSON), `suite` what running its cases showed (JSON).
+policy_packs = sa.Table(
+    "policy_packs",
+    metadata,
+    sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("suite", sa.Text, nullable=False),
+)
+
+# The pack (`name@version`) that decides for an account's keys, by the environment that a key is bound to (empty: for
+# all others), and the candidate that decides beside it.
+policy_active = sa.Table(
+    "policy_active",
+    metadata,
+    sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id"), primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("pack", sa.Text, nullable=False),
+    sa.Column("shadow", sa.Text, nullable=False),
+)
+
+# Every activation, oldest first. One that was rolled back is `undone`.
+policy_activations = sa.Table(
+    "policy_activations",
+    metadata,
+    sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id"), primary_key=True),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("pack", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("undone", sa.Integer, nullable=False),
+)

@@ -22,10 +22,19 @@ import structlog
 
 from stage0.core.fingerprint import short
 from stage0.core.masking import Fingerprint
+from stage0.core.pack import Pack
 from stage0.ledger.batch import Batch, CheckJob, Job, Known, Result
-from stage0.ledger.errors import Conflict, LedgerError, LimitReached, Overloaded, StoreUnavailable
+from stage0.ledger.errors import (
+    Conflict,
+    LedgerError,
+    LimitReached,
+    Overloaded,
+    PolicyUnusable,
+    StoreUnavailable,
+)
 from stage0.ledger.fair import FairQueue
 from stage0.ledger.keys import Key, get_keys
+from stage0.ledger.packs import Actives, Shelf, chosen, read_actives
 from stage0.ledger.stops import Stopped, read_stops
 from stage0.ledger.store import Needs, Store, Transaction
 from stage0.ledger.usage import Tally
@@ -43,11 +52,12 @@ Version = tuple[int, int]
 
 
 class View(NamedTuple):
-    """Keys by id, and what is stopped by account, as of a version or later."""
+    """Keys by id, what is stopped by account and which packs are active, as of a version or later."""
 
     version: Version
     keys: Mapping[str, Key]
     stopped: Mapping[str, Stopped]
+    actives: Actives
 
 
 class Writer:
@@ -61,6 +71,7 @@ class Writer:
         store: Store,
         *,
         clock: Callable[[], float],
+        shelf: Shelf,
         fingerprint: Fingerprint,
         engine_version: str,
         capacity: int,
@@ -74,7 +85,8 @@ class Writer:
         self._patience = deadline
         self._queue: FairQueue[Job] = FairQueue(capacity)
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        self._view = View((-1, -1), {}, {})
+        self._view = View((-1, -1), {}, {}, {})
+        self.shelf = shelf
         self.exhausted: dict[str, tuple[float, LimitReached]] = {}
         #: Holders that have reached a threshold of which no event tells yet: by account and holder.
         self.to_warn: dict[tuple[str, str], Tally] = {}
@@ -229,7 +241,7 @@ class Writer:
         for job in batch:
             try:
                 if isinstance(job, CheckJob):
-                    job.prepare(self._fingerprint)
+                    job.prepare(self.pack_of(job.key), self._fingerprint)
                     ready.append(job)
                 else:
                     results.append((job, transaction.run(job.work), None))
@@ -243,7 +255,13 @@ class Writer:
         if version != view.version or any([job.key.id not in view.keys for job in ready]):
             view = await self._refresh(version, view, ready)
             found = await transaction.read(_needs(ready, view), lock=lock)
-        work = Batch(Known(view.keys, view.stopped, self._clock, self._fingerprint, self._engine_version), found)
+        missing = self._missing(ready, view)
+        if missing:
+            await self._load(missing)
+        known = Known(
+            view.keys, view.stopped, view.actives, self.shelf, self._clock, self._fingerprint, self._engine_version
+        )
+        work = Batch(known, found)
         for check in ready:
             try:
                 results.append((check, work.check(check), None))
@@ -261,22 +279,57 @@ class Writer:
         wanted = {(job.key.account, job.key.id) for job in jobs}
         known = view.keys if version == view.version else {}
 
-        def read() -> tuple[dict[str, Key], Mapping[str, Stopped]]:
+        def read() -> tuple[dict[str, Key], Mapping[str, Stopped], Actives]:
             with self._store.reader.connect() as connection, connection.begin():
                 unknown = sorted(each for each in wanted if each[1] not in known)
-                return get_keys(connection, unknown), read_stops(connection)
+                return get_keys(connection, unknown), read_stops(connection), read_actives(connection)
 
         try:
-            keys, stopped = await asyncio.get_running_loop().run_in_executor(self._reading, read)
+            keys, stopped, actives = await asyncio.get_running_loop().run_in_executor(self._reading, read)
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise StoreUnavailable(str(error).partition("\n")[0]) from error
-        seen = View(version, {**known, **keys}, stopped)
+        seen = View(version, {**known, **keys}, stopped, actives)
         if version > self._view.version:
             self.exhausted.clear()
             self._view = seen
         elif version == self._view.version:
-            self._view = View(version, {**self._view.keys, **keys}, stopped)
+            self._view = View(version, {**self._view.keys, **keys}, stopped, actives)
         return seen
+
+    def pack_of(self, key: Key) -> Pack:
+        """The pack that decided for a key when it was last seen; the default one where that is not loaded."""
+        known = self._view.keys.get(key.id, key)
+        try:
+            found = self.shelf.get(key.account, chosen(known, self._view.actives).pack)
+        except PolicyUnusable:
+            found = None
+        return found or self.shelf.default
+
+    def _missing(self, jobs: list[CheckJob], view: View) -> list[tuple[str, str]]:
+        """The packs that these checks need and that are not loaded, by account and id."""
+        missing = set()
+        for job in jobs:
+            key = view.keys.get(job.key.id)
+            if key is None:
+                continue
+            active = chosen(key, view.actives)
+            wanted = job.request.policy_pack_version if "policy:pin" in key.scopes else ""
+            for each in (active.pack, active.shadow, wanted):
+                if each and not self.shelf.has(key.account, each):
+                    missing.add((key.account, each))
+        return sorted(missing)
+
+    async def _load(self, missing: list[tuple[str, str]]) -> None:
+        """Load packs beside the event loop: other requests are read meanwhile."""
+
+        def load() -> None:
+            with self._store.reader.connect() as connection, connection.begin():
+                self.shelf.load(connection, missing)
+
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._reading, load)
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise StoreUnavailable(str(error).partition("\n")[0]) from error
 
     @property
     def version(self) -> Version:

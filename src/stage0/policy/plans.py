@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from stage0.policy.yaml import HERE, PolicyError, convert, read
+from stage0.policy.source import PolicyError
+from stage0.policy.yaml import HERE, convert, read
 
 #: How `no limit` is sent to clients that parse integers.
 UNLIMITED: Final = 2_147_483_647

@@ -14,7 +14,8 @@ from stage0.core.effects import HARMLESS
 from stage0.core.folding import FoldTable, fold
 from stage0.core.lexicon import ACTIONS, CONCEPTS, Language, Lexicon, Term
 from stage0.core.syntax import Spaced, Unspaced
-from stage0.policy.yaml import HERE, PolicyError, convert, read
+from stage0.policy.source import PolicyError
+from stage0.policy.yaml import HERE, convert, read
 
 
 class Weak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -252,22 +252,43 @@ def approver_unnamed(facts: Facts) -> Params | None:
     "APPROVERS_INSUFFICIENT",
     family="approval",
     severity="MEDIUM",
-    when=("approvers",),
     message="{wanted} people must approve; {given} did.",
     question="Who else approves?",
     remedy="Name every approver in `approved_by`, separated by commas.",
 )
 def approvers_insufficient(facts: Facts) -> Params | None:
-    """Fewer people approved than a constraint asks for.
+    """Fewer people approved than a constraint or the policy asks for.
 
     Why: a second approver catches what the first one missed.
 
     Fix: obtain the missing approvals.
     """
-    wanted = facts.control("approvers")
-    if wanted is None or not facts.approval.given or len(facts.approval.approvers) >= wanted.value:
+    wanted, given = facts.approvers_wanted, len(facts.approval.approvers)
+    if given >= wanted or not facts.approval.given or not facts.approval_needed:
         return None
-    return {"wanted": wanted.value, "given": len(facts.approval.approvers)}
+    return {"wanted": wanted, "given": given}
+
+
+@rule(
+    "APPROVER_NOT_ENTITLED",
+    family="approval",
+    severity="MEDIUM",
+    message="By the policy {outside} may not approve this action.",
+    question="Who of those who may approve this action does so?",
+    remedy="Have somebody approve whom the policy names for such actions.",
+)
+def approver_not_entitled(facts: Facts) -> Params | None:
+    """Somebody approved who may not approve such an action by the policy pack.
+
+    Why: a yes from the wrong desk is no yes.
+
+    Fix: have somebody approve who may; the pack's `approvals` say who.
+    """
+    entitled, approval = facts.entitled, facts.approval
+    if not approval.given or not facts.approval_needed or len(entitled) >= facts.approvers_wanted:
+        return None
+    outside = tuple(name for name in approval.approvers if name not in entitled)
+    return {"outside": outside} if outside else None
 
 
 def _matters(facts: Facts) -> bool:

@@ -24,7 +24,7 @@ def change_window_closed(facts: Facts) -> Params | None:
     Fix: try again when the window is open.
     """
     for control in facts.controls.get("change_window", ()):
-        window = facts.pack.windows.get(control.value)
+        window = facts.pack.calendars.get(control.value)
         if window is not None and not facts.window_open(window):
             return {"window": control.value, "zone": facts.caller.timezone}
     return None
@@ -47,8 +47,8 @@ def change_window_unknown(facts: Facts) -> Params | None:
     Fix: use a window of the pack, or define this one in it.
     """
     for control in facts.controls.get("change_window", ()):
-        if control.value not in facts.pack.windows:
-            return {"window": control.value, "known": tuple(sorted(facts.pack.windows))}
+        if control.value not in facts.pack.calendars:
+            return {"window": control.value, "known": tuple(sorted(facts.pack.calendars))}
     return None
 
 

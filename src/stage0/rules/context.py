@@ -54,7 +54,9 @@ _ALWAYS: Final = {"tool_arguments", "retry_count", "recent_tools", "target_resou
 
 def _relevant(facts: Facts) -> set[str]:
     read = set(_ALWAYS)
-    for control in facts.reading.controls:
+    if facts.pack.conditions is not None:
+        read |= facts.pack.conditions.reads
+    for control in facts.constraints.controls:
         read |= _READ_BY.get(control.family, set())
     if facts.approval_needed or facts.high_risk:
         read |= _APPROVAL

@@ -61,6 +61,6 @@ def environment_context_missing(facts: Facts) -> Params | None:
         return {}
     if not facts.pack.environments.needed_for & facts.effects.keys():
         return None
-    if facts.approval_holds or (facts.confirmed and facts.rehearsed) or "staging_only" in facts.controls:
+    if facts.approval_holds or (facts.confirmed and facts.rehearsed) or facts.asked_for("staging_only"):
         return None
     return {}

@@ -23,11 +23,11 @@ def role_not_authorized(facts: Facts) -> Params | None:
 
     Why: an action beyond one's role crosses a boundary, whoever approves it.
 
-    Fix: have somebody with the role request it. Roles are compared exactly.
+    Fix: have somebody with the role request it. Roles are compared exactly; a pack may say that one includes others.
     """
     roles, _ = facts.roles
     for required in _required(facts):
-        if roles and any(role not in required for role in roles):
+        if roles and not all(facts.fills(role, required) for role in roles):
             return {"roles": roles, "required": required}
     return None
 

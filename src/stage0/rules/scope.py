@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from stage0.core.facts import Facts
+from stage0.core.registry import server_of
 from stage0.core.rule import Params, rule
 
 
@@ -105,19 +106,27 @@ def channel_not_allowed(facts: Facts) -> Params | None:
     "MCP_SERVER_NOT_ALLOWED",
     family="scope",
     severity="HIGH",
-    when=("allowed_mcp_servers",),
     message="MCP server {outside} is not among {allowed}.",
     remedy="Disconnect the server, or have it allowed.",
 )
 def mcp_server_not_allowed(facts: Facts) -> Params | None:
-    """An MCP server is active that a constraint does not allow.
+    """An MCP server is active that a constraint or the policy does not allow.
+
+    A tool's name counts, too, where it says its server: `mcp__server__tool`.
 
     Why: every connected server can put words into the model's mouth.
 
     Fix: run with allowed servers alone.
     """
-    for allowed in facts.named("allowed_mcp_servers"):
-        outside = _outside(facts.values.get("active_mcp_servers", ()), allowed)
+    lists = facts.named("allowed_mcp_servers")
+    listed = facts.pack.mcp_servers
+    if listed is not None:
+        lists = [*lists, tuple(sorted(listed))]
+    if not lists:
+        return None
+    servers = [*facts.values.get("active_mcp_servers", ()), *filter(None, map(server_of, facts.tools))]
+    for allowed in lists:
+        outside = _outside(dict.fromkeys(servers), allowed)
         if outside:
             return {"outside": outside, "allowed": allowed}
     return None
@@ -138,12 +147,36 @@ def tool_not_allowed(facts: Facts) -> Params | None:
 
     Fix: use an allowed tool. Names are compared exactly.
     """
-    tools = [*facts.request.tools, *(tool for tool in facts.reading.context.all_of("current_tool") if tool)]
     for allowed in facts.named("allowed_tools"):
-        outside = _outside(dict.fromkeys(tools), allowed)
+        outside = _outside(facts.tools, allowed)
         if outside:
             return {"outside": outside, "allowed": allowed}
     return None
+
+
+@rule(
+    "TOOL_NOT_REGISTERED",
+    family="scope",
+    severity="HIGH",
+    message="Tool {tools} is not in the policy's registry.",
+    question="Who owns {tools}, and what does it do?",
+    remedy="Register the tool in the policy pack, under the name that it is called by.",
+)
+def tool_not_registered(facts: Facts) -> Params | None:
+    """A tool is used that the pack's registry does not hold, and the pack wants tools to be registered.
+
+    Why: a tool that nobody has looked at is owned by nobody.
+
+    Fix: register it in the pack under `tools`. `unknown_tools: defer` asks, `deny` stops, `allow` reads its name.
+    """
+    wanted = facts.pack.unknown_tools
+    if wanted == "allow":
+        return None
+    registry = facts.pack.knowledge.registry
+    unknown = tuple(tool for tool in facts.tools if not registry.knows(tool))
+    if not unknown:
+        return None
+    return {"tools": unknown, "severity": "HIGH" if wanted == "deny" else "MEDIUM"}
 
 
 _NEEDS = (

@@ -13,8 +13,6 @@ import msgspec
 
 from stage0.core.decide import Prepared, prepare
 from stage0.core.masking import mask, may_hold_secrets
-from stage0.core.pack import Pack
-from stage0.core.request import ActionRequest
 from stage0.ledger import Ledger, NotFound, Overloaded, PlanRefused
 from stage0.ledger.batch import Answered, CheckJob
 from stage0.ledger.idempotency import token_of
@@ -97,44 +95,28 @@ class Checks:
         await self._turnstile.enter(ledger, key, retried=retried is not None)
         body = await read_body(scope, receive)
         request = read_check(body)
-        try:
-            pack = self._pack(key, request)
-        except (ApiError, PlanRefused):
+        if request.pro and not key.plan.pro:
             # What is kept of a key may be old: a refusal rests on what it is now.
             key = await authenticate(ledger, text)
-            pack = self._pack(key, request)
+            if not key.plan.pro:
+                raise PlanRefused(key.plan_name)
         # An escape could spell a secret that a look at the bytes does not see.
         fingerprint = ledger.keyring.fingerprint if b"\\" in body or may_hold_secrets(body.decode()) else None
-        prepared = None
+        pack = prepared = None
         if len(body) > _LARGE:
+            pack = ledger.pack_of(key)
             prepared = await self._large.read(key.account, partial(prepare, request, pack.knowledge, fingerprint))
         job = CheckJob(
             key,
             request,
-            pack,
             fingerprint,
+            pack=pack,
             prepared=prepared,
             sent_request_id=sent_request_id(scope),
             raw=mask(parse(body), ledger.keyring.fingerprint) if request.debug_store_input else None,
             token=None if retried is None else token_of(retried, body, ledger.keyring.body_hashes),
         )
         return await ledger.check(job)
-
-    def _pack(self, key: Key, request: ActionRequest) -> Pack:
-        """The pack that decides. Raises ApiError where the plan or a pinned version does not allow it."""
-        if request.pro and not key.plan.pro:
-            raise PlanRefused(key.plan_name)
-        pack = self._ledger.packs[key.pack]
-        wanted = request.policy_pack_version
-        if not wanted or wanted == pack.id:
-            return pack
-        if "policy:pin" in key.scopes:
-            for other in self._ledger.packs.values():
-                if other.id == wanted:
-                    return other
-        raise ApiError(
-            409, "policy_version_mismatch", f"The active policy is `{pack.id}`, not `{wanted[:100]}`.", active=pack.id
-        )
 
     async def usage(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /usage`: what the key has used, and what is left of it."""

@@ -17,6 +17,8 @@ from stage0.ledger import (
     NotFound,
     Overloaded,
     PlanRefused,
+    PolicyMismatch,
+    PolicyUnusable,
     Refused,
     StoreUnavailable,
 )
@@ -152,6 +154,8 @@ def as_api_error(error: BaseException) -> ApiError | None:
         return ApiError(404, "not_found", f"{_sentence(error)}.")
     if isinstance(error, PlanRefused):
         return ApiError(402, "pro_plan_required", f"{error}.")
+    if isinstance(error, PolicyMismatch):
+        return ApiError(409, "policy_version_mismatch", f"{_sentence(error)}.", active=error.active)
     if isinstance(error, LimitReached):
         return limit_error(error)
     if isinstance(error, IdempotencyConflict):
@@ -170,7 +174,7 @@ def as_api_error(error: BaseException) -> ApiError | None:
             f"{_sentence(error)}: there is no verdict, and the action must not run.",
             retry_after=1,
         )
-    if isinstance(error, (StoreUnavailable, Refused)):
+    if isinstance(error, (StoreUnavailable, PolicyUnusable, Refused)):
         return ApiError(
             503, "service_unavailable", "The decision cannot be recorded now; the action must not run.", retry_after=1
         )

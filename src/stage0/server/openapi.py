@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from stage0.core.request import GOAL_LIMIT, ActionRequest
+from stage0.server.policies import Activate, Files, Replay, Where
 from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Answer, Outcome
 
 _ERRORS: Final = {
@@ -15,7 +16,8 @@ _ERRORS: Final = {
     403: "A disabled key, or a key used outside its scope.",
     404: "Not found; also for everything that belongs to another account.",
     408: "The body did not arrive in time.",
-    409: "Another policy version is active, or the `Idempotency-Key` was used with another body or its ALLOW was used.",
+    409: "Another policy version is active, or the `Idempotency-Key` was used with another body or its ALLOW was used; "
+    "of `/policies`: refused for what the message says.",
     413: "The body is larger than 1 MB.",
     415: "The content type is not `application/json`.",
     422: "The request is not valid; `fields` names what is wrong.",
@@ -30,7 +32,7 @@ _KEY: Final[list[dict[str, list[str]]]] = [{"apiKey": []}]
 def openapi(version: str) -> dict[str, Any]:
     """The whole document."""
     _, components = msgspec.json.schema_components(
-        (ActionRequest, Answer, Outcome), ref_template="#/components/schemas/{name}"
+        (ActionRequest, Answer, Outcome, Files, Activate, Where, Replay), ref_template="#/components/schemas/{name}"
     )
     schemas: dict[str, Any] = dict(components)
     schemas["ActionRequest"]["properties"]["goal"].update({"minLength": 1, "maxLength": GOAL_LIMIT})
@@ -50,6 +52,7 @@ def openapi(version: str) -> dict[str, Any]:
             "/checks/{request_id}/outcome": {"post": _outcome()},
             "/usage": {"get": _usage()},
             "/runs/{run_id}": {"get": _run()},
+            **_policies(),
             "/health": {"get": _open("health", "Whether decisions can be made and recorded now", 503)},
             "/stage0/design": {"get": _open("design", "The design contract, generated from the code")},
             "/openapi.json": {"get": _open("openapi", "This document")},
@@ -183,6 +186,48 @@ def _run() -> dict[str, Any]:
         ],
         "responses": _answers({"type": "object"}, 401, 403, 404, 422, 503),
     }
+
+
+def _policies() -> dict[str, Any]:
+    """The endpoints of packs."""
+    version: list[dict[str, Any]] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    ends: list[dict[str, Any]] = [
+        {"name": name, "in": "query", "required": True, "schema": {"type": "string"}} for name in ("from", "to")
+    ]
+    return {
+        "/policies": {
+            "get": _policy("listPolicies", "What is active where, what was pushed and activated, what ships"),
+            "post": _policy("pushPolicy", "Store a version of a pack", "Files"),
+        },
+        "/policies/lint": {"post": _policy("lintPolicy", "Check and try a pack, and store nothing", "Files")},
+        "/policies/schema.json": {"get": _open("policySchema", "JSON Schema of a pack, for editors")},
+        "/policies/rollback": {
+            "post": _policy("rollBackPolicy", "Let what decided before the last activation decide again", "Where")
+        },
+        "/policies/shadow/end": {"post": _policy("endShadow", "End a candidate's deciding beside", "Where")},
+        "/policies/compare": {"get": _policy("comparePolicies", "What changes between two versions", parameters=ends)},
+        "/policies/replay": {
+            "post": _policy("replayPolicy", "What a version would have decided on stored records", "Replay")
+        },
+        "/policies/{id}": {"get": _policy("showPolicy", "One version, with its files", parameters=version)},
+        "/policies/{id}/activate": {
+            "post": _policy("activatePolicy", "Let a version decide from the next check on", "Activate", version)
+        },
+        "/policies/{id}/shadow": {
+            "post": _policy("shadowPolicy", "Let a candidate decide beside, without effect", "Where", version)
+        },
+    }
+
+
+def _policy(name: str, summary: str, body: str = "", parameters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"operationId": name, "summary": summary, "security": _KEY}
+    if parameters:
+        found["parameters"] = parameters
+    if not body:
+        return {**found, "responses": _answers({"type": "object"}, 401, 403, 404, 422, 503)}
+    content = {"required": body in ("Files", "Replay"), "content": _json(_ref(body))}
+    answers = _answers({"type": "object"}, 401, 403, 404, 408, 409, 413, 415, 422, 503)
+    return {**found, "requestBody": content, "responses": answers}
 
 
 def _open(name: str, summary: str, *statuses: int) -> dict[str, Any]:

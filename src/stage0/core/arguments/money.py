@@ -16,8 +16,12 @@ _UNITS: Final = (
     r"(?:元|圓|円|塊|块|萬元?|万元?|億|亿|美元|美金|欧元|歐元|日元|日圓|人民币|新台幣|台幣"
     r"|dollars?|euros?|pounds?|yen|yuan|cents?|bucks)"
 )
+#: Groups of thousands parted by dots, and a comma before the fraction.
+_GROUPED: Final = r"[1-9][0-9]{0,2}(?:\.[0-9]{3}){1,5}(?:,[0-9]{1,2})?|[0-9]{1,15},[0-9]{1,2}"
+_DOTTED: Final = re.compile(_GROUPED)
 _AMOUNT: Final = re.compile(
-    rf"\s*{_SYMBOLS}?\s*([0-9]{{1,15}}(?:,[0-9]{{3}}){{0,5}}(?:\.[0-9]{{1,18}})?)\s*(?:{_SYMBOLS}|{_UNITS})?\s*\Z",
+    rf"\s*{_SYMBOLS}?\s*([0-9]{{1,15}}(?:,[0-9]{{3}}){{0,5}}(?:\.[0-9]{{1,18}})?|{_GROUPED})\s*"
+    rf"(?:{_SYMBOLS}|{_UNITS})?\s*\Z",
     re.IGNORECASE,
 )
 _BY_TEN_THOUSAND: Final = re.compile(r"[萬万]")
@@ -37,10 +41,17 @@ def amount_of(value: object) -> float:
         match = _AMOUNT.match(value)
         if match is None:
             return 0.0
-        return float(match[1].replace(",", "")) * (10_000 if _BY_TEN_THOUSAND.search(value) else 1)
+        return _number(match[1]) * (10_000 if _BY_TEN_THOUSAND.search(value) else 1)
     if isinstance(value, dict) and len(value) <= 8:
         return max((amount_of(value[key]) for key in ("value", "amount", "total") if key in value), default=0.0)
     return 0.0
+
+
+def _number(text: str) -> float:
+    """`1,234.50` or `1.234,50`; of two readings (`25.000`) the larger."""
+    if _DOTTED.fullmatch(text):
+        return float(text.replace(".", "").replace(",", "."))
+    return float(text.replace(",", ""))
 
 
 _ACCOUNT: Final = re.compile(

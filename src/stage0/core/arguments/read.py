@@ -50,8 +50,7 @@ class ArgumentsReading(msgspec.Struct, frozen=True):
 
     `wide` are places that name more than a few records (a long list, no limit, an empty filter): they make a change a
     bulk one, wherever the change is said. `records` is the largest number of records that the arguments themselves
-    name, `amount` the largest amount of money that they move. `parsed` are the commands and statements that a parser
-    read whole."""
+    name, `amount` the largest amount of money. `parsed` are the commands and statements that a parser read whole."""
 
     sightings: tuple[Sighting, ...] = ()
     spoke: bool = False
@@ -128,6 +127,8 @@ _MESSAGE: Final = frozenset(
     {"message", "messages", "body", "text", "html", "content", "msg", "sms", "blocks", "内容", "本文"}
 )
 _AMOUNT: Final = frozenset({"amount", "amt", "sum", "cents", "金額", "金额"})
+#: Names of sums that say how much, and not that anything is paid.
+_TOTALS: Final = frozenset({"total", "price", "payment", "payout", "refund", "合計", "合计", "總額", "总额"})
 _AMOUNT_PAIRS: Final = frozenset(
     {("amount", "usd"), ("amount", "cents"), ("amount", "minor"), ("amount", "eur"), ("amount", "value")}
 )
@@ -228,6 +229,8 @@ def _name_kept(key: str) -> _Name:
         roles.add("recipient")
     if (last in _AMOUNT or pair in _AMOUNT_PAIRS) and _AMOUNT_BOUNDS.isdisjoint(words):
         roles.add("amount")
+    if last in _TOTALS:
+        roles.add("total")
     if pair in _ACCOUNT_PAIRS:
         roles.add("account")
     if (last == "type" and not _OPERATION.isdisjoint(words)) or words[-2:] == ("command", "type"):
@@ -405,6 +408,8 @@ class _Reader:
             self._operation(fields, value)
         if "recipient" in fields and "message" in fields:
             self._message(fields)
+        for field in fields.get("total", ()):
+            self._amount = max(self._amount, money.amount_of(field.value))
         if "amount" in fields:
             self._paid(fields, value)
         if "amount" in fields or ("value" in fields and "account" in fields):
@@ -553,9 +558,9 @@ class _Reader:
         payees = [field for field in fields.get("payee", ()) if money.is_name(field.value)]
         if "currency" in fields:
             payees += [field for field in fields.get("customer", ()) if money.is_name(field.value)]
+        self._amount = max(self._amount, amount)
         if not amount or not (accounts or payees):
             return
-        self._amount = max(self._amount, amount)
         for field in amounts:
             if money.amount_of(field.value):
                 self._note(field.place, _text_of(field.value), ("money_movement",), spoke=True)
@@ -563,11 +568,12 @@ class _Reader:
     def _paid(self, fields: Fields, value: dict[str, Any]) -> None:
         """An amount and somebody by name, with nothing that says what they are for."""
         field = fields["amount"][0]
-        if not money.amount_of(field.value):
+        amount = money.amount_of(field.value)
+        if not amount:
             return
+        self._amount = max(self._amount, amount)
         pays = indirect.pays_somebody(value, self._around)
         if pays:
-            self._amount = max(self._amount, money.amount_of(field.value))
             self._note(field.place, _text_of(field.value), ("money_movement",), spoke=True)
         elif pays is None:
             self._is_unread(field.place)

@@ -1,0 +1,97 @@
+"""Change calendars: when a named window is open. Weekly hours, holidays, freezes and one-off openings."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+#: Minutes of a day.
+DAY: Final = 24 * 60
+
+
+class Hours(msgspec.Struct, frozen=True):
+    """Weekly hours: ISO weekdays (1 is Monday) and minutes of the day, from `opens` on and before `closes`."""
+
+    days: frozenset[int]
+    opens: int
+    closes: int
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A span of time: whole days of the calendar's zone, both included, or moments in Unix seconds, the last one not
+    included. `why` is for people."""
+
+    first_day: date | None = None
+    last_day: date | None = None
+    start: float | None = None
+    end: float | None = None
+    why: str = ""
+
+    def holds(self, at: float, day: date) -> bool:
+        """Whether a moment lies in it, whose day in the calendar's zone is `day`."""
+        if self.first_day is not None and self.last_day is not None:
+            return self.first_day <= day <= self.last_day
+        return self.start is not None and self.end is not None and self.start <= at < self.end
+
+
+class Calendar(msgspec.Struct, frozen=True):
+    """A named window. `zone` is empty for the account's. It is open in its weekly hours, but on no holiday, and in each
+    of `openings` whatever the hour; a freeze closes it in spite of both.
+
+    `known_years` are the first and the last year whose `holidays` are known: in any other it stays closed. Both are
+    empty for a calendar without holidays."""
+
+    zone: str = ""
+    weekly: tuple[Hours, ...] = ()
+    holidays: frozenset[date] = frozenset()
+    known_years: tuple[int, int] | None = None
+    freezes: tuple[Period, ...] = ()
+    openings: tuple[Period, ...] = ()
+
+    def is_open(self, at: float, zone: str) -> bool:
+        """Whether it is open at a time in Unix seconds. `zone` is where hours and days are taken, unless the calendar
+        has a zone of its own; in one that is not known nothing is ever open."""
+        local = _local(at, self.zone or zone)
+        if local is None:
+            return False
+        day = local.date()
+        if any([freeze.holds(at, day) for freeze in self.freezes]):
+            return False
+        if any([opening.holds(at, day) for opening in self.openings]):
+            return True
+        if self.known_years is not None:
+            first, last = self.known_years
+            if not first <= day.year <= last or day in self.holidays:
+                return False
+        minute = local.hour * 60 + local.minute
+        weekday = local.isoweekday()
+        return any([weekday in hours.days and hours.opens <= minute < hours.closes for hours in self.weekly])
+
+
+@lru_cache(maxsize=64)
+def _local(at: float, zone: str) -> datetime | None:
+    """The time in a zone: all calendars of a check ask for the same one. None where there is none."""
+    found = _zone(zone)
+    if found is None:
+        return None
+    try:
+        return datetime.fromtimestamp(at, UTC).astimezone(found)
+    except (ValueError, OSError, OverflowError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a time zone of that name."""
+    return _zone(name) is not None

@@ -1,0 +1,355 @@
+"""Packs of an account: pushed once and never changed, activated, rolled back, shadowed; and those in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+
+from stage0.core.pack import Pack
+from stage0.ledger.errors import NotFound, PolicyUnusable, Refused
+from stage0.ledger.events import raise_epoch, record_event
+from stage0.ledger.ids import new_id
+from stage0.ledger.schema import policy_activations, policy_active, policy_packs
+from stage0.policy import PolicyError, pack_of_content, shipped_packs
+from stage0.policy.upload import Compiled
+
+if TYPE_CHECKING:
+    from stage0.ledger.keys import Key
+
+log: Final = structlog.get_logger("stage0.ledger")
+
+DEFAULT: Final = "stage0-default"
+#: Packs of accounts that a process keeps loaded.
+_KEPT: Final = 256
+#: Packs that are loaded ahead in one turn.
+_AT_ONCE: Final = 4
+
+
+class Active(NamedTuple):
+    """What decides for an account's keys of an environment: `name@version`, and the candidate beside it (or empty)."""
+
+    pack: str
+    shadow: str
+
+
+class Activation(msgspec.Struct, frozen=True):
+    """One activation. `at` is Unix microseconds."""
+
+    account_id: str
+    id: str
+    environment: str
+    pack: str
+    at: int
+    actor: str
+    undone: int
+
+
+#: By account and environment.
+Actives = Mapping[tuple[str, str], Active]
+
+
+def chosen(key: Key, actives: Actives) -> Active:
+    """Which pack decides for a key: its own, else its account's for the environment that it is bound to, else the
+    account's, else the default. Of several environments production counts first: an agent cannot choose."""
+    if key.pack:
+        own = shipped_packs().get(key.pack)
+        return Active(own.id if own is not None else key.pack, "")
+    bound = [name.strip().lower() for name in key.caller.environments]
+    for name in (*sorted(bound, key=lambda each: each != "production"), ""):
+        found = actives.get((key.account, name))
+        if found is not None and found.pack:
+            return found
+    nothing = actives.get((key.account, ""))
+    return Active(shipped_packs()[DEFAULT].id, nothing.shadow if nothing is not None else "")
+
+
+class Shelf:
+    """The packs that a process has loaded: those that ship, and accounts' own by account and id. For any thread."""
+
+    def __init__(self, shipped: Mapping[str, Pack]) -> None:
+        self.shipped = {pack.id: pack for pack in shipped.values()}
+        self.default = shipped[DEFAULT]
+        self._own: OrderedDict[tuple[str, str], Pack | PolicyUnusable] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def has(self, account: str, pack_id: str) -> bool:
+        """Whether it need not be loaded any more: it is here, or cannot be used."""
+        return pack_id in self.shipped or (account, pack_id) in self._own
+
+    def get(self, account: str, pack_id: str) -> Pack | None:
+        """A pack that is loaded; None for one that there is not. Raises PolicyUnusable."""
+        pack = self.shipped.get(pack_id)
+        if pack is not None:
+            return pack
+        found = self._own.get((account, pack_id))
+        if isinstance(found, PolicyUnusable):
+            raise found
+        return found
+
+    def load(self, connection: sa.Connection, wanted: Iterable[tuple[str, str]]) -> None:
+        """Load packs of accounts that are not here yet. One that cannot be used is kept as such, and said loudly."""
+        for account, pack_id in sorted(wanted):
+            if self.has(account, pack_id):
+                continue
+            row = find_pack(connection, account, pack_id)
+            if row is None:
+                continue
+            pack: Pack | PolicyUnusable
+            try:
+                pack = pack_of_content(row.content)
+                if pack.digest != row.digest:
+                    raise PolicyError(f"its content is not what was pushed: the digest is `{pack.digest}`")
+            except PolicyError as error:
+                log.error("policy_unusable", account=account, pack=pack_id, error=str(error))
+                pack = PolicyUnusable(f"the policy `{pack_id}` cannot be used by this version: {error}")
+            with self._lock:
+                self._own[account, pack_id] = pack
+                while len(self._own) > _KEPT:
+                    self._own.popitem(last=False)
+
+
+def split_id(pack_id: str) -> tuple[str, str]:
+    """`name@version` as its two parts. Raises Refused."""
+    name, at, version = pack_id.partition("@")
+    if not (name and at and version):
+        raise Refused(f"`{pack_id}` names no version of a pack; write `name@version`")
+    return name, version
+
+
+def find_pack(connection: sa.Connection, account: str, pack_id: str) -> Any:
+    """The row of a version that an account has pushed; None where it has not."""
+    name, _, version = pack_id.partition("@")
+    wanted = (policy_packs.c.account_id == account, policy_packs.c.name == name)
+    if version:
+        return connection.execute(sa.select(policy_packs).where(*wanted, policy_packs.c.version == version)).first()
+    newest = sa.select(policy_packs).where(*wanted).order_by(policy_packs.c.at.desc(), policy_packs.c.version.desc())
+    return connection.execute(newest.limit(1)).first()
+
+
+def read_actives(connection: sa.Connection) -> Actives:
+    """What decides where, for every account."""
+    return {
+        (row.account_id, row.environment): Active(row.pack, row.shadow)
+        for row in connection.execute(sa.select(policy_active))
+    }
+
+
+def push_pack(connection: sa.Connection, account: str, made: Compiled, *, actor: str, now: float) -> bool:
+    """Store a version. Gives whether it is new: the same content under the same version is there already.
+
+    Raises Refused for another content, since a version never changes."""
+    if made.name in shipped_packs():
+        raise Refused(f"`{made.name}` is the name of a pack that ships: choose another one")
+    there = find_pack(connection, account, made.id)
+    if there is not None:
+        if there.digest == made.digest:
+            return False
+        raise Refused(f"`{made.id}` is there with another content, and a version never changes: raise `version`")
+    connection.execute(
+        policy_packs.insert().values(
+            account_id=account,
+            name=made.name,
+            version=made.version,
+            digest=made.digest,
+            at=int(now * 1e6),
+            actor=actor,
+            content=made.content.encode(),
+            source=msgspec.json.encode(made.files).decode(),
+            suite=msgspec.json.encode(made.suite).decode(),
+        )
+    )
+    record_event(
+        connection, account=account, actor=actor, action="policy.pushed", target=made.id, now=now, digest=made.digest
+    )
+    return True
+
+
+def pushed_since(connection: sa.Connection, moment: int) -> list[tuple[str, str, int]]:
+    """The versions that were pushed after a moment, in Unix microseconds: account, id and moment, oldest first."""
+    columns = [policy_packs.c[name] for name in ("account_id", "name", "version", "at")]
+    query = sa.select(*columns).where(policy_packs.c.at > moment).order_by(policy_packs.c.at).limit(_AT_ONCE)
+    return [(row.account_id, f"{row.name}@{row.version}", row.at) for row in connection.execute(query)]
+
+
+def list_packs(connection: sa.Connection, account: str) -> list[dict[str, Any]]:
+    """The versions that an account has pushed, newest first, without their content."""
+    columns = [policy_packs.c[name] for name in ("name", "version", "digest", "at", "actor", "suite")]
+    query = sa.select(*columns).where(policy_packs.c.account_id == account).order_by(policy_packs.c.at.desc())
+    return [described(row) for row in connection.execute(query)]
+
+
+def described(row: Any) -> dict[str, Any]:
+    """A version in short."""
+    return {
+        "id": f"{row.name}@{row.version}",
+        "digest": row.digest,
+        "pushed_at": row.at / 1e6,
+        "pushed_by": row.actor,
+        "suite": msgspec.json.decode(row.suite),
+    }
+
+
+def usable_pack(connection: sa.Connection, account: str, pack_id: str, shelf: Shelf | None = None) -> Pack:
+    """A version that ships or that an account has pushed, loaded. Raises NotFound or PolicyUnusable."""
+    shelf = shelf or Shelf(shipped_packs())
+    if "@" not in pack_id and pack_id in shipped_packs():
+        return shipped_packs()[pack_id]
+    shelf.load(connection, [(account, pack_id)])
+    found = shelf.get(account, pack_id)
+    if found is None:
+        raise NotFound(f"there is no pack `{pack_id}` in this account")
+    return found
+
+
+def activate(
+    connection: sa.Connection,
+    account: str,
+    pack_id: str,
+    *,
+    environment: str = "",
+    force: bool = False,
+    shelf: Shelf | None = None,
+    actor: str,
+    now: float,
+) -> Active:
+    """Let a version decide from the next batch on.
+
+    Raises NotFound, Refused or PolicyUnusable; then the one before stays in force."""
+    split_id(pack_id)
+    usable_pack(connection, account, pack_id, shelf)
+    row = find_pack(connection, account, pack_id)
+    problem = "" if row is None else msgspec.json.decode(row.suite)["problem"]
+    if problem and not force:
+        raise Refused(f"`{pack_id}` is not activated: {problem}; mend its suite, or force it")
+    environment = environment.strip().lower()
+    identifier = new_id("act", now)
+    connection.execute(
+        policy_activations.insert().values(
+            account_id=account,
+            id=identifier,
+            environment=environment,
+            pack=pack_id,
+            at=int(now * 1e6),
+            actor=actor,
+            undone=0,
+        )
+    )
+    return _set(
+        connection,
+        account,
+        environment,
+        pack=pack_id,
+        action="policy.activated",
+        actor=actor,
+        now=now,
+        forced=bool(problem),
+    )
+
+
+def roll_back(
+    connection: sa.Connection,
+    account: str,
+    *,
+    environment: str = "",
+    shelf: Shelf | None = None,
+    actor: str,
+    now: float,
+) -> Active:
+    """Let what decided before the last activation decide again. Raises Refused where there was none, or where what was
+    there before cannot be used any more."""
+    environment = environment.strip().lower()
+    table = policy_activations
+    stack = connection.execute(
+        sa.select(table.c.id, table.c.pack)
+        .where(table.c.account_id == account, table.c.environment == environment, table.c.undone == 0)
+        .order_by(table.c.id.desc())
+        .limit(2)
+    ).all()
+    if not stack:
+        raise Refused("nothing was activated here that could be rolled back")
+    before = stack[1].pack if len(stack) > 1 else ""
+    if before:
+        usable_pack(connection, account, before, shelf)
+    connection.execute(table.update().where(table.c.account_id == account, table.c.id == stack[0].id).values(undone=1))
+    return _set(
+        connection,
+        account,
+        environment,
+        pack=before,
+        action="policy.rolled_back",
+        actor=actor,
+        now=now,
+        undone=stack[0].pack,
+    )
+
+
+def set_shadow(
+    connection: sa.Connection,
+    account: str,
+    pack_id: str,
+    *,
+    environment: str = "",
+    shelf: Shelf | None = None,
+    actor: str,
+    now: float,
+) -> Active:
+    """Let a candidate decide beside what is active, without effect; empty ends it.
+
+    Raises NotFound, Refused or PolicyUnusable."""
+    if pack_id:
+        split_id(pack_id)
+        usable_pack(connection, account, pack_id, shelf)
+    environment = environment.strip().lower()
+    return _set(connection, account, environment, shadow=pack_id, action="policy.shadowed", actor=actor, now=now)
+
+
+def _set(
+    connection: sa.Connection,
+    account: str,
+    environment: str,
+    *,
+    action: str,
+    actor: str,
+    now: float,
+    pack: str | None = None,
+    shadow: str | None = None,
+    **data: Any,
+) -> Active:
+    wanted = sa.and_(policy_active.c.account_id == account, policy_active.c.environment == environment)
+    row = connection.execute(sa.select(policy_active).where(wanted)).first()
+    before = Active("", "") if row is None else Active(row.pack, row.shadow)
+    after = Active(before.pack if pack is None else pack, before.shadow if shadow is None else shadow)
+    connection.execute(policy_active.delete().where(wanted))
+    if after != Active("", ""):
+        connection.execute(
+            policy_active.insert().values(
+                account_id=account, environment=environment, pack=after.pack, shadow=after.shadow
+            )
+        )
+    target = after.pack if shadow is None else after.shadow
+    record_event(
+        connection,
+        account=account,
+        actor=actor,
+        action=action,
+        target=target or DEFAULT,
+        now=now,
+        environment=environment,
+        before=before.pack if shadow is None else before.shadow,
+        **data,
+    )
+    raise_epoch(connection)
+    return after
+
+
+def activations(connection: sa.Connection, account: str, limit: int = 100) -> list[Activation]:
+    """What was activated, newest first."""
+    table = policy_activations
+    query = sa.select(table).where(table.c.account_id == account).order_by(table.c.id.desc()).limit(limit)
+    return [Activation(**row._mapping) for row in connection.execute(query)]

@@ -1,0 +1,41 @@
+"""What a pack may hold by mistake, though it can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stage0.policy.conditions import unguarded
+from stage0.policy.load import Loaded
+from stage0.policy.source import SUITE, Path_
+from stage0.policy.suite import run_suite, suite_of
+
+
+def warnings_of(found: Loaded) -> Iterator[str]:
+    """Warnings, each with its place. Raises PolicyError where the suite cannot be read."""
+    source, file = found.source, found.file
+    written = source.plain.get("rules") or {}
+    for code, entry in file.rules.items():
+        if entry is None or code not in written:
+            continue
+        chain = unguarded(entry.when)
+        if chain:
+            yield _at(
+                found,
+                ("rules", code, "when"),
+                f"reads `{chain}` where it may be missing, and fires then: ask `has({chain})` first",
+            )
+        if not entry.remedy:
+            yield _at(found, ("rules", code), "has no `remedy`: whoever is stopped wants to know what to do")
+    for pattern in source.plain.get("tools") or {}:
+        entry_of = file.tools.get(pattern)
+        if entry_of is not None and not entry_of.owner:
+            yield _at(found, ("tools", pattern), "has no `owner`: nobody answers for it")
+    result = run_suite(suite_of(source.files), found.pack, written)
+    for code in result.never_fired:
+        yield f"{SUITE}: no case makes {code} fire"
+    for code in result.never_quiet:
+        yield f"{SUITE}: no case leaves {code} quiet"
+
+
+def _at(found: Loaded, path: Path_, message: str) -> str:
+    return f"{found.source.error(path, message)}"

@@ -1,0 +1,334 @@
+"""`/policies`: packs of an account. Reading needs `read`, changing needs `policy:write`; an agent's key has neither."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from stage0.ledger import Ledger, NotFound, Overloaded, PolicyUnusable, Refused
+from stage0.ledger.keys import Key
+from stage0.ledger.packs import (
+    activate,
+    activations,
+    described,
+    find_pack,
+    list_packs,
+    push_pack,
+    read_actives,
+    roll_back,
+    set_shadow,
+)
+from stage0.policy import shipped_packs
+from stage0.policy.compare import compared
+from stage0.policy.format import PackFile, json_schema
+from stage0.policy.load import file_of_content, shipped_file
+from stage0.policy.upload import Compiled, Failed, Upload, wanted_parent
+from stage0.server.auth import authenticate, require_scope
+from stage0.server.errors import ApiError
+from stage0.server.http import Receive, Scope, Send, header, read_body, send_json, sent_request_id
+from stage0.wire import Invalid, convert, encode, parse
+
+T = TypeVar("T")
+
+#: Seconds that reading, checking and trying a pack may take.
+_SECONDS: Final = 60
+#: Of what a pack may have.
+_FILES: Final = 50
+Environment = Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pack as it is written: the texts of its YAML files by name, `suite.yaml` among them."""
+
+    files: dict[str, str]
+
+
+class Activate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a version shall decide: for keys bound to an environment, or (empty) for all others. `force` does so though
+    its suite does not pass."""
+
+    environment: Environment = ""
+    force: bool = False
+
+
+class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An environment that keys are bound to; empty for all others."""
+
+    environment: Environment = ""
+
+
+class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version that was pushed or that ships, and on which records to try it: of the last so many seconds, no more
+    than so many."""
+
+    pack: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+    since_seconds: Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)] = 7 * 86_400
+    at_most: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 20_000
+
+
+class Policies:
+    """The endpoints over one ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._compiling = asyncio.Semaphore(1)
+        self._replaying = asyncio.Semaphore(1)
+
+    async def list(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /policies`: what is active where, what was pushed, what ships."""
+        key = await self._key(scope, "read", "policy:write")
+
+        def read(connection: Any) -> dict[str, Any]:
+            return {
+                "active": [
+                    {"environment": environment, "pack": active.pack or None, "shadow": active.shadow or None}
+                    for (account, environment), active in sorted(read_actives(connection).items())
+                    if account == key.account
+                ],
+                "packs": list_packs(connection, key.account),
+                "shipped": [pack.id for pack in shipped_packs().values()],
+                "activations": [
+                    {
+                        "pack": each.pack,
+                        "environment": each.environment,
+                        "at": each.at / 1e6,
+                        "by": each.actor,
+                        "rolled_back": bool(each.undone),
+                    }
+                    for each in activations(connection, key.account)
+                ],
+            }
+
+        await self._answer(send, scope, await self._ledger.read(read))
+
+    async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /policies/{id}`: one version, with its files."""
+        key = await self._key(scope, "read", "policy:write")
+        pack_id = scope["path_params"]["id"]
+        row = await self._ledger.read(lambda connection: find_pack(connection, key.account, pack_id))
+        if row is None:
+            raise NotFound(f"there is no pack `{pack_id}` in this account")
+        content = msgspec.json.decode(row.content)
+        await self._answer(
+            send, scope, {**described(row), "files": msgspec.json.decode(row.source), "content": content}
+        )
+
+    async def lint(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /policies/lint`: whether a pack could be pushed, what its suite shows, what looks like a mistake."""
+        key = await self._key(scope, "read", "policy:write")
+        made = await self._made(key, await _body(scope, receive, Files))
+        await self._answer(send, scope, _made(made))
+
+    async def push(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /policies`: store a version."""
+        key = await self._key(scope, "policy:write")
+        made = await self._made(key, await _body(scope, receive, Files))
+        now = self._ledger.clock()
+        new = await self._write(
+            key, lambda connection: push_pack(connection, key.account, made, actor=key.actor, now=now)
+        )
+        await self._answer(send, scope, {**_made(made), "new": new})
+
+    async def activate(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /policies/{id}/activate`."""
+        key = await self._key(scope, "policy:write")
+        wanted, pack_id = await _body(scope, receive, Activate), scope["path_params"]["id"]
+        now = self._ledger.clock()
+        # Loaded here first, so that the batch which sees it need not wait.
+        await self._ledger.load_pack(key.account, pack_id)
+        active = await self._write(
+            key,
+            lambda connection: activate(
+                connection,
+                key.account,
+                pack_id,
+                environment=wanted.environment,
+                force=wanted.force,
+                shelf=self._ledger.shelf,
+                actor=key.actor,
+                now=now,
+            ),
+        )
+        await self._answer(send, scope, _active(wanted.environment, active))
+
+    async def rollback(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /policies/rollback`."""
+        key = await self._key(scope, "policy:write")
+        wanted = await _body(scope, receive, Where)
+        now = self._ledger.clock()
+        active = await self._write(
+            key,
+            lambda connection: roll_back(
+                connection,
+                key.account,
+                environment=wanted.environment,
+                shelf=self._ledger.shelf,
+                actor=key.actor,
+                now=now,
+            ),
+        )
+        await self._answer(send, scope, _active(wanted.environment, active))
+
+    async def shadow(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /policies/{id}/shadow`."""
+        await self._shadow(scope, receive, send, scope["path_params"]["id"])
+
+    async def end_shadow(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /policies/shadow/end`."""
+        await self._shadow(scope, receive, send, "")
+
+    async def _shadow(self, scope: Scope, receive: Receive, send: Send, pack_id: str) -> None:
+        key = await self._key(scope, "policy:write")
+        wanted = await _body(scope, receive, Where)
+        now = self._ledger.clock()
+        if pack_id:
+            await self._ledger.load_pack(key.account, pack_id)
+        active = await self._write(
+            key,
+            lambda connection: set_shadow(
+                connection,
+                key.account,
+                pack_id,
+                environment=wanted.environment,
+                shelf=self._ledger.shelf,
+                actor=key.actor,
+                now=now,
+            ),
+        )
+        await self._answer(send, scope, _active(wanted.environment, active))
+
+    async def schema(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /policies/schema.json`: JSON Schema of a pack, for editors."""
+        await self._answer(send, scope, json_schema())
+
+    async def compare(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /policies/compare?from=NAME@VERSION&to=NAME@VERSION`: what changes, in words."""
+        key = await self._key(scope, "read", "policy:write")
+        query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+        for name in ("from", "to"):
+            if not query.get(name):
+                raise Invalid(name, "names a version of a pack, such as `acme@1`")
+        one = await self._ledger.read(lambda connection: _file(connection, key.account, query["from"]))
+        other = await self._ledger.read(lambda connection: _file(connection, key.account, query["to"]))
+        body = {"from": query["from"], "to": query["to"], "changes": compared(one, other)}
+        await self._answer(send, scope, body)
+
+    async def replay(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`POST /policies/replay`: what a version would have decided on the account's records, the oldest first."""
+        key = await self._key(scope, "policy:write")
+        wanted = await _body(scope, receive, Replay)
+        if self._replaying.locked():
+            raise Overloaded("another replay is under way")
+        async with self._replaying:
+            out = await _run_command(
+                *("policy", "replay", wanted.pack, "--account", key.account, "--json"),
+                *("--at-most", str(wanted.at_most), "--since", _ago(self._ledger.clock(), wanted.since_seconds)),
+            )
+        await self._answer(send, scope, {"pack": wanted.pack, **msgspec.json.decode(out)})
+
+    # -- beside the event loop
+
+    async def _made(self, key: Key, files: Files) -> Compiled:
+        """Read, check and try a pack in a process of its own. Raises Invalid with what is wrong."""
+        if not files.files or len(files.files) > _FILES:
+            raise Invalid("files", f"a pack has 1 to {_FILES} files")
+        parent = wanted_parent(files.files)
+        parents: dict[str, str] = {}
+        if parent:
+            row = await self._ledger.read(lambda connection: find_pack(connection, key.account, parent))
+            if row is not None:
+                parents[parent] = row.content.decode()
+        if self._compiling.locked():
+            raise Overloaded("another pack is being read already")
+        async with self._compiling:
+            result = await _compile(Upload(files.files, parents))
+        if isinstance(result, Failed):
+            raise Invalid("files", result.error)
+        return result
+
+    async def _write(self, key: Key, work: Any) -> Any:
+        try:
+            return await self._ledger.write(work, account=key.account)
+        except (Refused, PolicyUnusable) as error:
+            raise ApiError(409, "policy_refused", f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+
+    async def _key(self, scope: Scope, *scopes: str) -> Key:
+        key = await authenticate(self._ledger, header(scope, b"x-api-key"))
+        require_scope(key, *scopes)
+        return key
+
+    async def _answer(self, send: Send, scope: Scope, body: Mapping[str, Any]) -> None:
+        await send_json(send, 200, encode(body), sent_request_id(scope))
+
+
+def _made(made: Compiled) -> dict[str, Any]:
+    return {"id": made.id, "digest": made.digest, "suite": made.suite, "warnings": list(made.warnings)}
+
+
+def _active(environment: str, active: Any) -> dict[str, Any]:
+    return {"environment": environment, "pack": active.pack or None, "shadow": active.shadow or None}
+
+
+async def _compile(upload: Upload) -> Compiled | Failed:
+    try:
+        out, _, status = await _run("-m", "stage0.policy.upload", given=encode(upload))
+    except TimeoutError:
+        return Failed(f"reading it took longer than {_SECONDS} seconds")
+    return msgspec.json.decode(out, type=Compiled | Failed) if status == 0 else Failed("it could not be read")
+
+
+async def _run_command(*arguments: str) -> bytes:
+    """What a `stage0` command on this server's database prints. Raises ApiError with what it says where it fails."""
+    try:
+        out, told, status = await _run("-m", "stage0.cli", *arguments)
+    except TimeoutError:
+        raise Overloaded(f"it took longer than {_SECONDS} seconds: ask for fewer records") from None
+    if status:
+        message = told.decode(errors="replace").strip().rpartition("Error: ")[2]
+        raise ApiError(409, "policy_refused", message[:1_000] or "The command failed.")
+    return out
+
+
+async def _run(*arguments: str, given: bytes = b"") -> tuple[bytes, bytes, int]:
+    """Run Python in a process of its own. Raises TimeoutError."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, told = await asyncio.wait_for(process.communicate(given), _SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return out, told, process.returncode or 0
+
+
+def _file(connection: Any, account: str, pack_id: str) -> PackFile:
+    """A version that was pushed or that ships, as it is written. Raises NotFound."""
+    for name, pack in shipped_packs().items():
+        if pack_id in (name, pack.id):
+            return shipped_file(name)
+    row = find_pack(connection, account, pack_id)
+    if row is None:
+        raise NotFound(f"there is no pack `{pack_id[:100]}` in this account")
+    return file_of_content(row.content)
+
+
+def _ago(now: float, seconds: int) -> str:
+    return datetime.fromtimestamp(max(0.0, now - seconds), UTC).isoformat(timespec="seconds")
+
+
+async def _body(scope: Scope, receive: Receive, kind: type[T]) -> T:
+    """A body of a type; nothing sent is an empty object. Raises Invalid naming the field."""
+    data = await read_body(scope, receive)
+    return convert(parse(data) if data else {}, kind)
