@@ -43,6 +43,34 @@ def pack_with(text: str, parent: str | Loaded = "stage0-default") -> Pack:
     return layer(text, parent).pack
 
 
+#: A company's pack: it opens two of its entries, and keeps the rest.
+COMPANY: Final = """\
+open: [requirements.exports, severities.MISSING_SUCCESS_CRITERIA, tools, thresholds.retries, roles, calendars.nights]
+severities: {MISSING_SUCCESS_CRITERIA: high, CONTEXT_CONFLICT: medium}
+requirements:
+  exports: {effects: [export], controls: [approval required]}
+  access: {effects: [access_change], controls: [require_ticket]}
+approvals:
+  access: {effects: [access_change], approvers: 2}
+roles: {admin: [operator]}
+calendars:
+  nights: {weekly: [{days: mon-fri, hours: "22:00-06:00"}]}
+tools:
+  crm_list: {effects: [read], owner: sales}
+  crm_export: {effects: [export], owner: sales, risk: 5}
+thresholds: {retries: 4, turns: 3}
+mcp_servers: [github, files, shell]
+unknown_tools: allow
+rules:
+  BIG_EXPORT: {when: records > 1000, severity: medium, message: Too many.}
+"""
+
+
+def company_pack() -> Loaded:
+    """A company's pack over the default one."""
+    return layer(COMPANY, name="company")
+
+
 # -- what is broken
 
 

@@ -267,7 +267,11 @@ def test_an_address_that_is_none_raises(url: str, ask: Ask) -> None:
 
 
 @each_client
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", 10**30, object()], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), "\ud800", 10**30, object()],
+    ids=["nan", "inf", "surrogate", "large", "object"],
+)
 def test_a_context_that_json_cannot_carry_raises_and_is_never_sent_as_something_else(
     value: object, ask: Ask, server: Server
 ) -> None:

@@ -61,10 +61,10 @@ CONTEXTS: Final[tuple[Fields, ...]] = (
 
 def asking(random: Random) -> Iterator[Situation]:
     """Many situations: those of the cases of rules, and combinations of the tables above."""
-    for case in random.sample(CASES, 50):
+    for case in random.sample(CASES, 40):
         fields = {"goal": "List the open tickets", "success_criteria": ["x"], **case.request}
         yield Situation(fields, run=case.run)
-    for _ in range(100):
+    for _ in range(60):
         context = {**random.choice(CONTEXTS), **random.choice(CONTEXTS)}
         fields = {
             "goal": random.choice(GOALS),
