@@ -38,7 +38,7 @@ run: $(READY) ## start the server for development on http://127.0.0.1:PORT (STAG
 	@exec $(BIN)/stage0 dev --port $(PORT) $(ARGS)
 
 test: $(READY) $(POSTGRES) ## run the tests (ARGS=... goes to pytest)
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(READY) ## check lock file, style, format, types and who imports whom
 	$(UV) lock --check
