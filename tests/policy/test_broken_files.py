@@ -178,6 +178,10 @@ SUITES: Final[dict[str, tuple[str, str]]] = {
         "- {name: a, clock: 2026-03-16T10:00:00, request: {goal: x}, expect: {verdict: ALLOW}}\n",
         "suite.yaml:1: [0]: a: the clock `2026-03-16T10:00:00` has no offset",
     ),
+    "a counter of a run that there is not": (
+        "- name: a\n  request: {goal: x}\n  expect: {verdict: ALLOW}\n  state: {run: {alows: 9}}\n",
+        "suite.yaml:4: [0].state.run.alows: there is no field `alows`; did you mean `allows`?",
+    ),
     "a duplicate key": ("- name: a\n  name: b\n", "suite.yaml:2: found duplicate key"),
 }
 

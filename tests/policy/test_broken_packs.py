@@ -95,7 +95,7 @@ BROKEN: Final[dict[str, Broken]] = {
         rule("high_risk", f"severity: high, message: {'x' * 2_001}"), 8, "rules.BIG_REFUND.message", "2000"
     ),
     # -- numbers out of range
-    "a threshold of no call": Broken("thresholds: {same_tool: 0}\n", 4, "thresholds.same_tool", "1 is the least"),
+    "a threshold of no call": Broken("thresholds: {same_tool: 0}\n", 4, "thresholds.same_tool", ">= 1"),
     "a threshold beyond what is remembered": Broken("thresholds: {turns: 5}\n", 4, "thresholds.turns", "<= 4"),
     "no approver": Broken("approvals:\n  a: {approvers: 0}\n", 5, "approvals.a.approvers", "`0`: expected `int` >= 1"),
     "a negative weight": Broken(

@@ -160,3 +160,20 @@ def test_what_looks_like_a_mistake_is_said_with_its_place() -> None:
 def test_what_a_parent_has_is_no_mistake_of_its_child() -> None:
     parent = layer(f"{RULES}tools: {{crm: {{adds: [export]}}}}\n", name="parent")
     assert list(warnings_of(with_suite("", ALL, parent))) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "danger"),
+    [
+        ("!production && amount > 5.0", "production"),
+        ("!(high_risk) && records > 5", "high_risk"),
+        ("!('delete' in effects) && records > 5", "'delete' in effects"),
+        ("production == false && records > 5", "production"),
+        ("production && !confirmed", ""),
+        ("!approved && 'delete' in effects", ""),
+    ],
+)
+def test_lint_warns_of_a_condition_that_more_danger_turns_off(condition: str, danger: str) -> None:
+    text = f'rules:\n  QUIET: {{when: "{condition}", severity: high, message: No., remedy: Ask.}}\n'
+    found = [warning for warning in warnings_of(with_suite(text, ALL)) if "is turned off" in warning]
+    assert [f"`{danger}`" in warning for warning in found] == ([True] if danger else [])

@@ -24,18 +24,23 @@ def collect(rules: tuple[Rule, ...], facts: Facts) -> list[Finding]:
             findings.append(_internal(each, error))
     if facts.pack.conditions is not None:
         findings.extend(_own(facts, facts.pack.conditions))
-    by_code = facts.pack.by_code
-    stopped = frozenset(
-        [by_code[found.code].family for found in findings if found.severity != "LOW" and found.code in by_code]
-    )
     for each, check in closing:
         try:
-            params = check(facts, stopped)
+            params = check(facts, _stopped(each, facts, findings))
             if params is not None:
                 findings.extend(_finding(each, params, facts))
         except Exception as error:
             findings.append(_internal(each, error))
     return findings
+
+
+def _stopped(closing: Rule, facts: Facts, findings: list[Finding]) -> frozenset[str]:
+    """The families that have stopped the action already, at least as hard as a closing rule would."""
+    pack = facts.pack
+    severity = pack.severity_of(closing.code, closing.severity, facts.request.pro) or "LOW"
+    least = max(RANK[severity], RANK["MEDIUM"])
+    grave = [each.code for each in findings if RANK[each.severity] >= least]
+    return frozenset([pack.by_code[code].family for code in grave if code in pack.by_code])
 
 
 Checks = tuple[tuple[Rule, Callable[..., Params | None]], ...]

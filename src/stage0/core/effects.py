@@ -61,7 +61,7 @@ CUSTOMER_VISIBLE: Final = frozenset({"external_message", "publish"})
 #: Not changes by themselves: they mark what an action touches or asks for, and have rules of their own.
 MARKS: Final = frozenset({"personal_data", "secret_access", "requires_approval", "unknown"})
 
-Source = Literal["arguments", "tool", "description", "declared", "goal"]
+Source = Literal["arguments", "tool", "description", "declared", "goal", "registry"]
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):

@@ -48,9 +48,11 @@ class lazy(Generic[V]):
 
 
 class Approval(msgspec.Struct, frozen=True):
-    """What is known of an approval. `given` holds only where nothing about it is wrong but its age."""
+    """What is known of an approval. `stands` holds where nothing about it is wrong but its age; `given` only where the
+    pack also accepts an approval by the caller's word."""
 
     given: bool
+    stands: bool
     claimed: bool
     rejected: bool
     status: str
@@ -126,9 +128,9 @@ class Facts:
 
     @lazy
     def _tool_names(self) -> tuple[str, ...]:
-        """The tools as they are written and folded: another way to write one does not get it out of a scope."""
-        fold = self.pack.knowledge.lexicon.fold
-        return tuple(dict.fromkeys([*self.tools, *[fold(tool).text for tool in self.tools]]))
+        """The tools as they are written and evened: another way to write one does not get it out of a scope."""
+        spell = self.pack.knowledge.spellings
+        return tuple(dict.fromkeys([*self.tools, *[each for tool in self.tools for each in spell(tool)]]))
 
     # -- environment
 
@@ -233,9 +235,10 @@ class Facts:
         self_given = not own.isdisjoint(people)
         at = values.get("approved_at")
         in_future = at is not None and at > self.now
-        wrong = bool(unreadable) or self_given or in_future or blank or self.pack.lanes.approval != "asserted"
+        stands = claimed and not (unreadable or self_given or in_future or blank)
         return Approval(
-            given=claimed and not wrong,
+            given=stands and self.pack.lanes.approval == "asserted",
+            stands=stands,
             claimed=claimed,
             rejected=status == "rejected",
             status=status,

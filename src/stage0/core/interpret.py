@@ -22,7 +22,7 @@ from stage0.core.effects import HIGH_RISK, MARKS, Sighting, Span
 from stage0.core.folding import hidden_spans
 from stage0.core.goal import GoalReading, effects_of, read_goal
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
-from stage0.core.registry import EMPTY, Registry
+from stage0.core.registry import EMPTY, Registry, spellings
 from stage0.core.request import GOAL_LIMIT, ActionRequest
 from stage0.core.toolname import ToolReader, ToolReading, ToolWords
 
@@ -70,16 +70,24 @@ class Knowledge:
         sightings = tuple(Sighting(effect, "tool", span) for effect in sorted(found.entry.effects))
         return msgspec.structs.replace(read, sightings=sightings, passthrough=False)
 
-    def added(self, tools: Sequence[str]) -> list[Sighting]:
-        """The effects that the registry adds to what tools and everything else say."""
+    def spellings(self, name: str) -> tuple[str, ...]:
+        """A tool's name as it is compared where another way to write it must not help."""
+        return spellings(name, lambda text: self.lexicon.fold(text).text)
+
+    def added(self, tools: Sequence[str], current: Sequence[str]) -> list[Sighting]:
+        """The effects that the registry adds to what tools and everything else say. A tool that only the context names
+        (`current`) brings what it would do as well: its name was not read."""
         if not self.registry.entries:
             return []
-        return [
-            Sighting(effect, "tool", Span(f"tools[{i}]", 0, len(name), name))
-            for i, name in enumerate(tools)
-            if (found := self.registry.find(name)) is not None
-            for effect in found.adds
-        ]
+        found = []
+        for path, name in [*((f"tools[{i}]", name) for i, name in enumerate(tools)), *(("", name) for name in current)]:
+            known = self.registry.find(name)
+            if known is None:
+                continue
+            effects = known.adds if path else sorted({*known.adds, *(known.entry.effects or ())})
+            span = Span(path or "context.current_tool", 0, len(name), name)
+            found += [Sighting(effect, "registry", span) for effect in effects]
+        return found
 
     def read_declaration(self, text: str, path: str) -> Declaration:
         """What a declared side effect says."""
@@ -193,7 +201,8 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     if unclear:
         effects.setdefault("unknown", []).extend(unclear)
     # After what is unclear: what a registry adds explains nothing away.
-    _note(effects, known.added(request.tools))
+    current = [name for name in context.all_of("current_tool") if name and name not in request.tools]
+    _note(effects, known.added(request.tools, current))
     return Interpretation(
         effects=effects,
         environments=environments,

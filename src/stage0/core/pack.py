@@ -68,7 +68,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runs of one key within an hour began with one action."""
 
     retries: int = 5
-    same_tool: int = 3
+    same_tool: Annotated[int, msgspec.Meta(ge=1)] = 3
     same_action: Annotated[int, msgspec.Meta(ge=1, le=REMEMBERED)] = 5
     turns: Annotated[int, msgspec.Meta(ge=2, le=REMEMBERED // 2)] = 4
     starts: int = 10

@@ -14,7 +14,7 @@ from stage0.core.interpret import Interpretation, Knowledge
 from stage0.core.request import ActionRequest
 
 #: Sources, the most telling first.
-SOURCES: Final[tuple[Source, ...]] = ("arguments", "tool", "description", "declared", "goal")
+SOURCES: Final[tuple[Source, ...]] = ("arguments", "tool", "description", "declared", "goal", "registry")
 
 _CALL: Final = "context.tool_arguments"
 _DESCRIPTION: Final = "context.tool_description"

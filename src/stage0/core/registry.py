@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -37,10 +38,11 @@ class Registered(msgspec.Struct, frozen=True):
 class Registry:
     """Entries by pattern, found without trying them all: by the whole name, and by what stands before the first `*`."""
 
-    def __init__(self, entries: Iterable[Entry], fold: Callable[[str], str]) -> None:
-        """`fold` evens out how a name is written: folded names may add an effect, only exact ones take one away."""
+    def __init__(self, entries: Iterable[Entry], spellings: Callable[[str], Iterable[str]]) -> None:
+        """`spellings` even out how a name is written: by one of them an entry may add an effect, only by the name as it
+        is written does it take one away."""
         self.entries = tuple(entries)
-        self._fold = fold
+        self._spellings = spellings
         self._exact: dict[str, Entry] = {}
         self._folded: dict[str, list[Entry]] = {}
         self._stems: dict[str, list[tuple[Glob, Entry]]] = {}
@@ -52,28 +54,34 @@ class Registry:
         self.find = lru_cache(maxsize=_KEPT)(self._find) if self.entries else _nothing
 
     def _add(self, entry: Entry) -> None:
-        pattern, folded = entry.pattern, self._fold(entry.pattern)
+        pattern = entry.pattern
         if "*" in pattern:
             self._stems.setdefault(pattern.partition("*")[0], []).append((glob(pattern), entry))
-            if entry.adds:
-                self._folded_stems.setdefault(folded.partition("*")[0], []).append((glob(folded), entry))
         else:
             self._exact[pattern] = entry
-            if entry.adds:
-                self._folded.setdefault(folded, []).append(entry)
+        for spelling in self._spellings(pattern) if entry.adds else ():
+            if "*" in pattern:
+                self._folded_stems.setdefault(spelling.partition("*")[0], []).append((glob(spelling), entry))
+            else:
+                self._folded.setdefault(spelling, []).append(entry)
 
     def _find(self, name: str) -> Registered | None:
         """What is registered for a tool; None where nothing matches its name as it is written."""
         matching = self._matching(name)
-        folded = self._fold(name)
-        adds = {effect for entry in [*matching, *self._folded.get(folded, ())] for effect in entry.adds}
-        for length in self._folded_lengths:
-            for pattern, entry in self._folded_stems.get(folded[:length], ()) if length <= len(folded) else ():
-                if matches(folded, pattern):
-                    adds |= entry.adds
+        adds = {effect for entry in matching for effect in entry.adds}
+        for spelling in self._spellings(name):
+            for entry in self._adding(spelling):
+                adds |= entry.adds
         if not matching:
             return Registered(_UNREGISTERED, tuple(sorted(adds))) if adds else None
         return Registered(_together(matching), tuple(sorted(adds)))
+
+    def _adding(self, spelling: str) -> Iterator[Entry]:
+        yield from self._folded.get(spelling, ())
+        for length in self._folded_lengths:
+            for pattern, entry in self._folded_stems.get(spelling[:length], ()) if length <= len(spelling) else ():
+                if matches(spelling, pattern):
+                    yield entry
 
     def _matching(self, name: str) -> list[Entry]:
         """The entries that match, the most telling first: the whole name, then the longest beginning and pattern."""
@@ -110,6 +118,15 @@ def glob(pattern: str) -> Glob:
     return tuple(pattern.split("*"))
 
 
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_PARTED: Final = re.compile(r"[\s_./:-]+")
+
+
+def spellings(name: str, fold: Callable[[str], str]) -> tuple[str, ...]:
+    """A name or pattern folded, and folded with one sign wherever its words are parted: `deleteUser`, `delete-user`."""
+    return fold(name), _PARTED.sub("_", fold(_CAPITAL.sub("_", name)))
+
+
 def matches(name: str, pattern: Glob) -> bool:
     """Whether a name matches a pattern as a whole. Takes time in proportion to their lengths."""
     if len(pattern) == 1:
@@ -127,7 +144,7 @@ def matches(name: str, pattern: Glob) -> bool:
 
 
 #: A registry in which nothing is registered.
-EMPTY: Final = Registry((), str)
+EMPTY: Final = Registry((), lambda name: (name,))
 
 
 def server_of(tool: str) -> str:

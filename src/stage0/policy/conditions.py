@@ -123,6 +123,18 @@ def holds_when_closed(text: str, calendar: str) -> bool:
     return calendar not in calendars_of(left) and "calendars[" not in left and not _TURNED.search(left)
 
 
+_SILENCED: Final = re.compile(
+    r"!\s*\(?\s*(production|high_risk|(?:'[^']*'|\"[^\"]*\")\s+in\s+(?:effects|environments))\b"
+    r"|\b(production|high_risk)\s*==\s*false"
+)
+
+
+def silenced_by_danger(text: str) -> str:
+    """What a condition asks to be absent though it is a danger: more of it turns the rule off; empty for nothing."""
+    found = _SILENCED.search(text)
+    return "" if found is None else found[1] or found[2]
+
+
 def unguarded(text: str) -> str:
     """A key of `arguments` or `context` that a condition reads without asking `has(...)` first; empty for none."""
     for found in re.finditer(r"(?<![\w.])((?:arguments|context)(?:\.\w+)+)(?!\w|\()", text):

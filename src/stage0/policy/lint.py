@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stage0.policy.conditions import unguarded
+from stage0.policy.conditions import silenced_by_danger, unguarded
 from stage0.policy.load import Loaded
 from stage0.policy.source import SUITE, Path_
 from stage0.policy.suite import run_suite, suite_of
@@ -24,6 +24,10 @@ def warnings_of(found: Loaded) -> Iterator[str]:
                 ("rules", code, "when"),
                 f"reads `{chain}` where it may be missing, and fires then: ask `has({chain})` first",
             )
+        danger = silenced_by_danger(entry.when)
+        if danger:
+            message = f"is turned off where `{danger}` holds, so a pack below, or a caller, silences it by more danger"
+            yield _at(found, ("rules", code, "when"), message)
         if not entry.remedy:
             yield _at(found, ("rules", code), "has no `remedy`: whoever is stopped wants to know what to do")
     for pattern in source.plain.get("tools") or {}:

@@ -200,7 +200,7 @@ def _pack_of(file: PackFile, error: Error) -> Pack:
         approvals=tuple(_approvals(file, known, production, error)),
         lanes=file.lanes or Lanes(),
         calendars=calendars,
-        thresholds=_thresholds(file, error),
+        thresholds=file.thresholds or Thresholds(),
         observe=file.observe is not False,
         environments=Environments(
             production=production,
@@ -226,13 +226,6 @@ def _entry(file: PackFile, code: str) -> RuleEntry:
     entry = file.rules[code]
     assert entry is not None  # noqa: S101 -- layers have taken those away
     return entry
-
-
-def _thresholds(file: PackFile, error: Error) -> Thresholds:
-    found = file.thresholds or Thresholds()
-    if found.same_tool < 1:
-        raise error(("thresholds", "same_tool"), f"`{found.same_tool}` is no number of calls in a row: 1 is the least")
-    return found
 
 
 def _check_prices(costs: Costs, error: Error) -> None:
@@ -370,7 +363,7 @@ def _patterns(texts: Iterable[str], error: Error, path: Path_) -> Patterns:
 def _tool_patterns(texts: Iterable[str], known: Knowledge, error: Error, path: Path_) -> Patterns:
     """Patterns of tools, as they are written and folded: another way to write a letter is no way out of a scope."""
     written = _patterns(texts, error, path)
-    folded = [known.lexicon.fold(text).text for text in written]
+    folded = [spelling for text in written for spelling in known.spellings(text)]
     return {**{text: glob(text) for text in folded}, **written}
 
 
@@ -392,7 +385,7 @@ def _registry(file: PackFile, known: Knowledge, error: Error) -> Registry:
             raise error((*path, "effects"), "no tool does nothing: say `read` or `compute`, or leave it out")
         effects = None if entry.effects is None else frozenset[str](entry.effects)
         entries.append(Entry(pattern, effects, frozenset(entry.adds), entry.owner, entry.risk))
-    return Registry(entries, lambda text: known.lexicon.fold(text).text) if entries else EMPTY
+    return Registry(entries, known.spellings) if entries else EMPTY
 
 
 def _roles(file: PackFile, error: Error) -> dict[str, frozenset[str]]:

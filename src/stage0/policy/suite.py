@@ -30,6 +30,10 @@ class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     absent_codes: tuple[str, ...] = ()
 
 
+class CaseRun(RunState, frozen=True, forbid_unknown_fields=True):
+    """What the server has counted for a run, as a case gives it."""
+
+
 class CaseState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the server knows when a case is decided: of the API key, of the run, and of what is stopped."""
 
@@ -38,7 +42,7 @@ class CaseState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agent: str = ""
     timezone: str = "UTC"
     test_mode: bool = False
-    run: RunState | None = None
+    run: CaseRun | None = None
     stopped: str = ""
 
     def whole(self) -> State:

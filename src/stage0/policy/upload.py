@@ -16,7 +16,7 @@ from stage0.policy.load import Loaded, content_of, file_of_content, loaded, reso
 from stage0.policy.source import PolicyError, rules_of, source_of
 from stage0.policy.suite import SuiteResult, run_suite, suite_of
 
-_EXTENDS: Final = re.compile(r"^extends:\s*[\"']?([\w.@+-]+)", re.MULTILINE)
+_EXTENDS: Final = re.compile(r"^[{\s]*[\"']?extends[\"']?\s*:\s*[\"']?([\w.@+-]+)", re.MULTILINE)
 
 
 class Upload(msgspec.Struct, frozen=True):

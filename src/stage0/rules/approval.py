@@ -150,7 +150,7 @@ def approval_expired(facts: Facts) -> Params | None:
     Fix: obtain a new approval.
     """
     limit = facts.approval_max_age
-    if limit is None or not facts.approval_needed or not facts.approval.given or not facts.approval_expired:
+    if limit is None or not facts.approval_needed or not facts.approval.stands or not facts.approval_expired:
         return None
     return {"hours": limit / 3600}
 
@@ -245,7 +245,10 @@ def approver_unnamed(facts: Facts) -> Params | None:
 
     Fix: send `approved_by`.
     """
-    return {} if facts.approval.given and not facts.approval.approvers and _matters(facts) else None
+    approval = facts.approval
+    if approval.approvers or not approval.stands:
+        return None
+    return {} if facts.approval_needed or (approval.given and facts.high_risk) else None
 
 
 @rule(
@@ -264,7 +267,7 @@ def approvers_insufficient(facts: Facts) -> Params | None:
     Fix: obtain the missing approvals.
     """
     wanted, given = facts.approvers_wanted, len(facts.approval.approvers)
-    if given >= wanted or not facts.approval.given or not facts.approval_needed:
+    if given >= wanted or not facts.approval.stands or not facts.approval_needed:
         return None
     return {"wanted": wanted, "given": given}
 
@@ -285,7 +288,7 @@ def approver_not_entitled(facts: Facts) -> Params | None:
     Fix: have somebody approve who may; the pack's `approvals` say who.
     """
     entitled, approval = facts.entitled, facts.approval
-    if not approval.given or not facts.approval_needed or len(entitled) >= facts.approvers_wanted:
+    if not approval.stands or not facts.approval_needed or len(entitled) >= facts.approvers_wanted:
         return None
     outside = tuple(name for name in approval.approvers if name not in entitled)
     return {"outside": outside} if outside else None

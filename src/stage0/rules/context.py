@@ -56,6 +56,8 @@ def _relevant(facts: Facts) -> set[str]:
     read = set(_ALWAYS)
     if facts.pack.conditions is not None:
         read |= facts.pack.conditions.reads
+    if facts.pack.mcp_servers is not None:
+        read |= {"active_mcp_servers", "current_tool"}
     for control in facts.constraints.controls:
         read |= _READ_BY.get(control.family, set())
     if facts.approval_needed or facts.high_risk:

@@ -128,7 +128,7 @@ def mcp_server_not_allowed(facts: Facts) -> Params | None:
     for allowed in lists:
         outside = _outside(dict.fromkeys(servers), allowed)
         if outside:
-            return {"outside": outside, "allowed": allowed}
+            return {"outside": outside, "allowed": allowed or ("none",)}
     return None
 
 
