@@ -22,6 +22,7 @@ from bench.inside import each
 from bench.sample import body
 from bench.targets import Target, at_least, at_most, targets_table
 from bench.wrk import RUNS
+from stage0.app import prepare_process
 from stage0.core.decide import decide
 from stage0.core.pack import Pack
 from stage0.core.request import Caller, RunState, State
@@ -94,7 +95,9 @@ def large_pack() -> str:
 
 
 def measure(console: Console, folder: Path, extent: Extent, say: Say) -> None:
-    """Measure and print."""
+    """Measure and print, in an interpreter that is set up as the server's is."""
+    shipped_packs()
+    prepare_process()
     say("making the large pack")
     began = time.perf_counter()
     made = compiled(Upload({"pack.yaml": large_pack()}))

@@ -65,15 +65,21 @@ def _own(facts: Facts, conditions: Conditions) -> Iterator[Finding]:
         for each in pack.own:
             yield _internal(each, error)
         return
-    for each, *outcomes in zip(pack.own, *held, strict=True):
-        if not any([outcome is not False for outcome in outcomes]):
-            continue
-        holds = True in outcomes
+    outcomes = held[0] if len(held) == 1 else [_worst(each) for each in zip(*held, strict=True)]
+    if True not in outcomes and None not in outcomes:
+        return
+    for index in [index for index, outcome in enumerate(outcomes) if outcome is not False]:
+        each, holds = pack.own[index], outcomes[index]
         severity = pack.severity_of(each.code, each.severity, facts.request.pro)
         if severity is None or (not holds and severity == "LOW"):
             continue
         params = {name: seen[0].get(name, "") for name in each.names}
         yield Finding(each.code, severity, params if holds else {**params, "evaluated": False})
+
+
+def _worst(outcomes: tuple[bool | None, ...]) -> bool | None:
+    """What several views of one action say together: it holds on one, or cannot be worked out on one."""
+    return True if True in outcomes else None if None in outcomes else False
 
 
 def _finding(fired: Rule, params: Params, facts: Facts) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from stage0.core.arguments.shell import Commands
 from stage0.core.constraints import ConstraintSet, Control, Grammar
 from stage0.core.context import ContextReading, read_context
 from stage0.core.effects import HIGH_RISK, MARKS, Sighting, Span
-from stage0.core.folding import hidden_spans
+from stage0.core.folding import fold, hidden_spans
 from stage0.core.goal import GoalReading, effects_of, read_goal
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
 from stage0.core.registry import EMPTY, Registry, spellings
@@ -72,7 +72,7 @@ class Knowledge:
 
     def spellings(self, name: str) -> tuple[str, ...]:
         """A tool's name as it is compared where another way to write it must not help."""
-        return spellings(name, lambda text: self.lexicon.fold(text).text)
+        return spellings(name, lambda text: fold(text, self.lexicon.table).text)
 
     def added(self, tools: Sequence[str], current: Sequence[str]) -> list[Sighting]:
         """The effects that the registry adds to what tools and everything else say. A tool that only the context names

@@ -41,14 +41,16 @@ class Registry:
     def __init__(self, entries: Iterable[Entry], spellings: Callable[[str], Iterable[str]]) -> None:
         """`spellings` even out how a name is written: by one of them an entry may add an effect, only by the name as it
         is written does it take one away."""
-        self.entries = tuple(entries)
         self._spellings = spellings
         self._exact: dict[str, Entry] = {}
         self._folded: dict[str, list[Entry]] = {}
         self._stems: dict[str, list[tuple[Glob, Entry]]] = {}
         self._folded_stems: dict[str, list[tuple[Glob, Entry]]] = {}
-        for entry in self.entries:
+        added = []
+        for entry in entries:
             self._add(entry)
+            added.append(entry)
+        self.entries = tuple(added)
         self._lengths = sorted({len(stem) for stem in self._stems}, reverse=True)
         self._folded_lengths = sorted({len(stem) for stem in self._folded_stems}, reverse=True)
         self.find = lru_cache(maxsize=_KEPT)(self._find) if self.entries else _nothing

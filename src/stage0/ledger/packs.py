@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -27,6 +28,8 @@ log: Final = structlog.get_logger("stage0.ledger")
 DEFAULT: Final = "stage0-default"
 #: Packs of accounts that a process keeps loaded.
 _KEPT: Final = 256
+#: Seconds for which a thread that loads a pack stands back between two pieces of work.
+_BREAK: Final = 0.01
 #: Packs that are loaded ahead in one turn.
 _AT_ONCE: Final = 4
 
@@ -102,7 +105,7 @@ class Shelf:
                 continue
             pack: Pack | PolicyUnusable
             try:
-                pack = pack_of_content(row.content)
+                pack = pack_of_content(row.content, between=_let_others_run)
                 if pack.digest != row.digest:
                     raise PolicyError(f"its content is not what was pushed: the digest is `{pack.digest}`")
             except PolicyError as error:
@@ -112,6 +115,11 @@ class Shelf:
                 self._own[account, pack_id] = pack
                 while len(self._own) > _KEPT:
                     self._own.popitem(last=False)
+
+
+def _let_others_run() -> None:
+    """Let the batch that is under way go on: loading a large pack may take a while."""
+    time.sleep(_BREAK)
 
 
 def split_id(pack_id: str) -> tuple[str, str]:

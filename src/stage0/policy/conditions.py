@@ -8,7 +8,7 @@ expression.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,16 +43,23 @@ class ConditionError(ValueError):
 
 
 class CompiledConditions:
-    """See `core.pack.Conditions`. `facts` are further facts that texts name."""
+    """See `core.pack.Conditions`. `facts` are further facts that texts name; `between` is called between pieces of
+    compiling, which nothing else in the process can interrupt."""
 
-    def __init__(self, conditions: Sequence[str], facts: Collection[str] = ()) -> None:
+    def __init__(
+        self, conditions: Sequence[str], facts: Collection[str] = (), *, between: Callable[[], None] | None = None
+    ) -> None:
         """Raises ConditionError; `check_condition` says which one is wrong."""
         named = {name for text in conditions for name in _names(text)} | set(facts)
         self.names: Collection[str] = tuple(sorted(named - {"calendars"}))
         self.reads = frozenset(field for name in self.names for field in FACT_TYPES[name].reads)
         self.calendars: Collection[str] = tuple(sorted({c for text in conditions for c in calendars_of(text)}))
         self._texts = tuple(conditions)
-        self._groups = [_compile(_list_of(group)) for group in _grouped(conditions)]
+        self._groups = []
+        for group in _grouped(conditions):
+            self._groups.append(_compile(_list_of(group)))
+            if between is not None:
+                between()
         self._sizes = [len(group) for group in _grouped(conditions)]
 
     def held(self, facts: Mapping[str, Any]) -> Sequence[bool | None]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from stage0.core.arguments.shell import Command, Commands, effects_named
 from stage0.core.calendar import Calendar
-from stage0.core.canonical import digest
+from stage0.core.canonical import canonical
+from stage0.core.canonical import digest as digest_of
 from stage0.core.constraints import Control, ControlKind, Grammar, duration_of
 from stage0.core.effects import EFFECTS
 from stage0.core.facts import PRODUCTION
@@ -35,6 +36,8 @@ from stage0.policy.words import load_lexicon
 from stage0.policy.yaml import HERE, convert, read
 from stage0.rules import RULES
 
+T = TypeVar("T")
+
 #: Gives a pack that another one extends, by `name` or `name@version`. Raises PolicyError.
 Resolver = Callable[[str], "PackFile"]
 #: How something wrong at a path is said.
@@ -47,6 +50,23 @@ _SEVERITIES: Final[Mapping[str, Severity]] = {"low": "LOW", "medium": "MEDIUM", 
 _PATTERN_LIMIT: Final = 256
 #: A pack's name, or its name and version.
 _PARENT: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}(?:@[A-Za-z0-9][A-Za-z0-9._+-]{0,62})?")
+
+
+def _at_once() -> None:
+    """Nothing is done between two pieces of work."""
+
+
+#: Registered tools and rules that are seen to in one piece.
+_ENTRIES: Final = 100
+_RULES: Final = 20
+
+
+def _in_pieces(items: Sequence[T], size: int, between: Callable[[], None]) -> Iterator[T]:
+    """The items, with a call after so many of them."""
+    for index, item in enumerate(items, 1):
+        yield item
+        if index % size == 0:
+            between()
 
 
 class Loaded(NamedTuple):
@@ -80,7 +100,8 @@ def loaded(source: Source, resolve: Resolver) -> Loaded:
     file = _with_holidays(layered(source, parent), source.error)
     if parent is not None:
         file = msgspec.structs.replace(file, extends=f"{parent.name}@{parent.version}")
-    return Loaded(file, _pack_of(file, source.error), source)
+    digest = hashlib.sha256(content_of(file)).hexdigest()
+    return Loaded(file, _pack_of(file, digest, source.error), source)
 
 
 def _parent(source: Source, resolve: Resolver) -> PackFile | None:
@@ -149,17 +170,20 @@ def resolver_of(find: Callable[[str], PackFile | None]) -> Resolver:
 
 def content_of(file: PackFile) -> bytes:
     """A pack with everything it has, as it is stored: it decides the same for ever, whatever becomes of its parents."""
-    return json.dumps(plain_of(file), ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    return canonical(plain_of(file))
 
 
-def pack_of_content(content: bytes) -> Pack:
-    """A stored pack. Raises PolicyError where this version cannot use it any more."""
+def pack_of_content(content: bytes, *, between: Callable[[], None] = _at_once) -> Pack:
+    """A stored pack. Raises PolicyError where this version cannot use it any more.
+
+    `between` is called between pieces of work that nothing else in the process can interrupt."""
     file = file_of_content(content)
+    between()
 
     def error(path: Path_, message: str) -> PolicyError:
         return PolicyError(f"{file.name}@{file.version}: {dotted(path)}: {message}")
 
-    return _pack_of(file, error)
+    return _pack_of(file, hashlib.sha256(content).hexdigest(), error, between)
 
 
 def file_of_content(content: bytes) -> PackFile:
@@ -173,7 +197,7 @@ def file_of_content(content: bytes) -> PackFile:
 # -- checking
 
 
-def _pack_of(file: PackFile, error: Error) -> Pack:
+def _pack_of(file: PackFile, digest: str, error: Error, between: Callable[[], None] = _at_once) -> Pack:
     """The pack that a file with all its fields describes. Raises PolicyError."""
     known = shipped_knowledge()
     check_codes(file, error)
@@ -187,13 +211,12 @@ def _pack_of(file: PackFile, error: Error) -> Pack:
                 raise error((field, "effects", effect), f"there is no effect `{effect}`{nearest(effect, EFFECTS)}")
     _check_prices(costs, error)
     production = _production(environments.production or (), known)
-    own = _own_rules(file, calendars, error)
-    placeholders = {name for rule in own for name in rule.names}
+    own = _own_rules(file, calendars, error, between)
     requirements = tuple(_requirements(file, calendars, known, production, error))
     return Pack(
         name=file.name,
         version=file.version,
-        digest=digest(plain_of(file)),
+        digest=digest,
         severities=file.severities,
         pro_severities=file.pro_severities,
         requirements=requirements,
@@ -212,14 +235,19 @@ def _pack_of(file: PackFile, error: Error) -> Pack:
         costs=costs,
         rules=RULES,
         by_code={rule.code: rule for rule in (*RULES, *own)},
-        knowledge=known.with_registry(_registry(file, known, error)) if file.tools else known,
+        knowledge=known.with_registry(_registry(file, known, error, between)) if file.tools else known,
         own=own,
-        conditions=CompiledConditions([_entry(file, rule.code).when for rule in own], placeholders) if own else None,
+        conditions=_conditions(file, own, between) if own else None,
         roles=_roles(file, error),
         mcp_servers=file.mcp_servers,
         unknown_tools=file.unknown_tools or "allow",
         imposes=any(requirement.controls for requirement in requirements),
     )
+
+
+def _conditions(file: PackFile, own: Sequence[Rule], between: Callable[[], None]) -> CompiledConditions:
+    placeholders = {name for rule in own for name in rule.names}
+    return CompiledConditions([_entry(file, rule.code).when for rule in own], placeholders, between=between)
 
 
 def _entry(file: PackFile, code: str) -> RuleEntry:
@@ -374,7 +402,7 @@ def _check_pattern(text: str, error: Error, path: Path_) -> None:
         )
 
 
-def _registry(file: PackFile, known: Knowledge, error: Error) -> Registry:
+def _registry(file: PackFile, known: Knowledge, error: Error, between: Callable[[], None]) -> Registry:
     entries = []
     for pattern, entry in file.tools.items():
         path: Path_ = ("tools", pattern)
@@ -385,7 +413,7 @@ def _registry(file: PackFile, known: Knowledge, error: Error) -> Registry:
             raise error((*path, "effects"), "no tool does nothing: say `read` or `compute`, or leave it out")
         effects = None if entry.effects is None else frozenset[str](entry.effects)
         entries.append(Entry(pattern, effects, frozenset(entry.adds), entry.owner, entry.risk))
-    return Registry(entries, known.spellings) if entries else EMPTY
+    return Registry(_in_pieces(entries, _ENTRIES, between), known.spellings) if entries else EMPTY
 
 
 def _roles(file: PackFile, error: Error) -> dict[str, frozenset[str]]:
@@ -405,10 +433,12 @@ def _roles(file: PackFile, error: Error) -> dict[str, frozenset[str]]:
     return found
 
 
-def _own_rules(file: PackFile, calendars: Mapping[str, Calendar], error: Error) -> tuple[Rule, ...]:
+def _own_rules(
+    file: PackFile, calendars: Mapping[str, Calendar], error: Error, between: Callable[[], None]
+) -> tuple[Rule, ...]:
     found: list[Rule] = []
     seen: dict[str, str] = {}
-    for code, entry in sorted(file.rules.items()):
+    for code, entry in _in_pieces(sorted(file.rules.items()), _RULES, between):
         if entry is None:
             continue
         path: Path_ = ("rules", code)
@@ -492,7 +522,7 @@ def _version() -> str:
     """A digest of every file that interpretation rests on."""
     files = [HERE / name for name in ("constraints.yaml", "commands.yaml", "declared.yaml", "tools.yaml")]
     texts = [path.read_text(encoding="utf-8") for path in (*files, *sorted((HERE / "lexicon").glob("*.yaml")))]
-    return digest(texts)[:16]
+    return digest_of(texts)[:16]
 
 
 @lru_cache(maxsize=1)
