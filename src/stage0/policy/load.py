@@ -100,8 +100,8 @@ def loaded(source: Source, resolve: Resolver) -> Loaded:
     file = _with_holidays(layered(source, parent), source.error)
     if parent is not None:
         file = msgspec.structs.replace(file, extends=f"{parent.name}@{parent.version}")
-    digest = hashlib.sha256(content_of(file)).hexdigest()
-    return Loaded(file, _pack_of(file, digest, source.error), source)
+    pack = _pack_of(file, source.error)
+    return Loaded(file, msgspec.structs.replace(pack, digest=_digest(content_of(file))), source)
 
 
 def _parent(source: Source, resolve: Resolver) -> PackFile | None:
@@ -183,7 +183,11 @@ def pack_of_content(content: bytes, *, between: Callable[[], None] = _at_once) -
     def error(path: Path_, message: str) -> PolicyError:
         return PolicyError(f"{file.name}@{file.version}: {dotted(path)}: {message}")
 
-    return _pack_of(file, hashlib.sha256(content).hexdigest(), error, between)
+    return msgspec.structs.replace(_pack_of(file, error, between), digest=_digest(content))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def file_of_content(content: bytes) -> PackFile:
@@ -197,8 +201,8 @@ def file_of_content(content: bytes) -> PackFile:
 # -- checking
 
 
-def _pack_of(file: PackFile, digest: str, error: Error, between: Callable[[], None] = _at_once) -> Pack:
-    """The pack that a file with all its fields describes. Raises PolicyError."""
+def _pack_of(file: PackFile, error: Error, between: Callable[[], None] = _at_once) -> Pack:
+    """The pack that a file with all its fields describes, but for its digest. Raises PolicyError."""
     known = shipped_knowledge()
     check_codes(file, error)
     calendars = _calendars(file, error)
@@ -216,7 +220,7 @@ def _pack_of(file: PackFile, digest: str, error: Error, between: Callable[[], No
     return Pack(
         name=file.name,
         version=file.version,
-        digest=digest,
+        digest="",
         severities=file.severities,
         pro_severities=file.pro_severities,
         requirements=requirements,
