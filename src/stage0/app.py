@@ -69,7 +69,7 @@ class Application:
             Route("/policies/lint", self._endpoint("POST", self._policies.lint)),
             Route("/policies/schema.json", self._endpoint("GET", self._policies.schema)),
             Route("/policies/rollback", self._endpoint("POST", self._policies.rollback)),
-            Route("/policies/shadow/end", self._endpoint("POST", self._policies.end_shadow)),
+            Route("/policies/shadow/end", self._endpoint("POST", self._policies.shadow)),
             Route("/policies/compare", self._endpoint("GET", self._policies.compare)),
             Route("/policies/replay", self._endpoint("POST", self._policies.replay)),
             Route("/policies/{id}", self._endpoint("GET", self._policies.show)),

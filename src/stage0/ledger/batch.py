@@ -35,7 +35,7 @@ from stage0.ledger.stops import Stopped
 from stage0.ledger.store import Found, Rows, Start, TokenRow, Triple
 from stage0.ledger.usage import Now, Share, Tally, admit, windows_at
 from stage0.policy import UNLIMITED
-from stage0.policy.load import shipped_knowledge
+from stage0.policy.knowledge import shipped_knowledge
 from stage0.wire import Enforcement, answer, encode, without
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,7 @@ import msgspec
 from stage0.ledger import Ledger, NotFound, Overloaded, PolicyUnusable, Refused
 from stage0.ledger.keys import Key
 from stage0.ledger.packs import (
+    Active,
     activate,
     activations,
     described,
@@ -35,6 +37,8 @@ from stage0.server.http import Receive, Scope, Send, header, read_body, send_jso
 from stage0.wire import Invalid, convert, encode, parse
 
 T = TypeVar("T")
+#: A write of `ledger/packs.py`: of a connection, an account, who does it and when.
+Change = Callable[..., Any]
 
 #: Seconds that reading, checking and trying a pack may take.
 _SECONDS: Final = 60
@@ -129,79 +133,39 @@ class Policies:
         """`POST /policies`: store a version."""
         key = await self._key(scope, "policy:write")
         made = await self._made(key, await _body(scope, receive, Files))
-        now = self._ledger.clock()
-        new = await self._write(
-            key, lambda connection: push_pack(connection, key.account, made, actor=key.actor, now=now)
-        )
+        new = await self._write(key, partial(push_pack, made=made))
         await self._answer(send, scope, {**_made(made), "new": new})
 
     async def activate(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/{id}/activate`."""
         key = await self._key(scope, "policy:write")
         wanted, pack_id = await _body(scope, receive, Activate), scope["path_params"]["id"]
-        now = self._ledger.clock()
-        # Loaded here first, so that the batch which sees it need not wait.
-        await self._ledger.load_pack(key.account, pack_id)
-        active = await self._write(
-            key,
-            lambda connection: activate(
-                connection,
-                key.account,
-                pack_id,
-                environment=wanted.environment,
-                force=wanted.force,
-                shelf=self._ledger.shelf,
-                actor=key.actor,
-                now=now,
-            ),
-        )
-        await self._answer(send, scope, _active(wanted.environment, active))
+        change = partial(activate, pack_id=pack_id, force=wanted.force)
+        await self._change(send, scope, key, change, wanted.environment, pack_id)
 
     async def rollback(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/rollback`."""
         key = await self._key(scope, "policy:write")
         wanted = await _body(scope, receive, Where)
-        now = self._ledger.clock()
-        active = await self._write(
-            key,
-            lambda connection: roll_back(
-                connection,
-                key.account,
-                environment=wanted.environment,
-                shelf=self._ledger.shelf,
-                actor=key.actor,
-                now=now,
-            ),
-        )
-        await self._answer(send, scope, _active(wanted.environment, active))
+        await self._change(send, scope, key, roll_back, wanted.environment)
 
     async def shadow(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """`POST /policies/{id}/shadow`."""
-        await self._shadow(scope, receive, send, scope["path_params"]["id"])
-
-    async def end_shadow(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """`POST /policies/shadow/end`."""
-        await self._shadow(scope, receive, send, "")
-
-    async def _shadow(self, scope: Scope, receive: Receive, send: Send, pack_id: str) -> None:
+        """`POST /policies/{id}/shadow`, and `POST /policies/shadow/end`, which names none."""
         key = await self._key(scope, "policy:write")
-        wanted = await _body(scope, receive, Where)
-        now = self._ledger.clock()
+        wanted, pack_id = await _body(scope, receive, Where), scope["path_params"].get("id", "")
+        await self._change(send, scope, key, partial(set_shadow, pack_id=pack_id), wanted.environment, pack_id)
+
+    async def _change(
+        self, send: Send, scope: Scope, key: Key, change: Change, environment: str, pack_id: str = ""
+    ) -> None:
+        """Change what decides somewhere, and answer with it. The pack is loaded first, so that the batch which sees the
+        change need not wait."""
         if pack_id:
             await self._ledger.load_pack(key.account, pack_id)
-        active = await self._write(
-            key,
-            lambda connection: set_shadow(
-                connection,
-                key.account,
-                pack_id,
-                environment=wanted.environment,
-                shelf=self._ledger.shelf,
-                actor=key.actor,
-                now=now,
-            ),
-        )
-        await self._answer(send, scope, _active(wanted.environment, active))
+        change = partial(change, environment=environment, shelf=self._ledger.shelf)
+        active: Active = await self._write(key, change)
+        body = {"environment": environment, "pack": active.pack or None, "shadow": active.shadow or None}
+        await self._answer(send, scope, body)
 
     async def schema(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /policies/schema.json`: JSON Schema of a pack, for editors."""
@@ -252,9 +216,13 @@ class Policies:
             raise Invalid("files", result.error)
         return result
 
-    async def _write(self, key: Key, work: Any) -> Any:
+    async def _write(self, key: Key, work: Change) -> Any:
+        """Run a write of `ledger/packs.py` for a key. Raises ApiError 409 with what it refuses."""
+        now = self._ledger.clock()
         try:
-            return await self._ledger.write(work, account=key.account)
+            return await self._ledger.write(
+                lambda connection: work(connection, key.account, actor=key.actor, now=now), account=key.account
+            )
         except (Refused, PolicyUnusable) as error:
             raise ApiError(409, "policy_refused", f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
 
@@ -269,10 +237,6 @@ class Policies:
 
 def _made(made: Compiled) -> dict[str, Any]:
     return {"id": made.id, "digest": made.digest, "suite": made.suite, "warnings": list(made.warnings)}
-
-
-def _active(environment: str, active: Any) -> dict[str, Any]:
-    return {"environment": environment, "pack": active.pack or None, "shadow": active.shadow or None}
 
 
 async def _compile(upload: Upload) -> Compiled | Failed:
