@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,7 +13,16 @@ import sqlalchemy as sa
 
 from stage0.ledger import NotFound, PolicyMismatch, PolicyUnusable, Refused, StoreUnavailable
 from stage0.ledger.keys import Key, change_key
-from stage0.ledger.packs import activate, activations, list_packs, push_pack, roll_back, set_shadow
+from stage0.ledger.packs import (
+    Shelf,
+    activate,
+    activations,
+    list_packs,
+    push_pack,
+    read_actives,
+    roll_back,
+    set_shadow,
+)
 from stage0.ledger.records import get_record
 from stage0.ledger.schema import policy_packs
 from stage0.ledger.stops import stop
@@ -244,3 +254,64 @@ def test_a_pack_extends_one_that_was_pushed_and_keeps_what_that_had_then() -> No
     assert '"COMPANY_RULE"' in team.content
     with pytest.raises(PolicyError, match=r"pack\.yaml:3: extends: there is no pack `company@1`"):
         compiled(Upload(files))
+
+
+def test_production_is_one_environment_by_whichever_of_its_names(store: Store) -> None:
+    prod, _ = add_key(store, environments=("prod",))
+    push(store, prod, FIRST)
+    turn_on(store, prod, "acme@1", environment="Production")
+    with Running(store) as running:
+        assert running.check(prod, goal=GOAL)["policy_version"] == "acme@1"
+
+
+def test_a_candidate_of_an_environment_decides_beside_the_accounts_pack(store: Store) -> None:
+    key, _ = add_key(store, environments=("production",))
+    push(store, key, FIRST, SECOND)
+    turn_on(store, key, "acme@1")
+    with store.writer.begin() as connection:
+        set_shadow(connection, key.account, "acme@2", environment="production", actor="t", now=time.time())
+    with Running(store) as running:
+        allowed = running.check(key, goal=GOAL)
+        assert allowed["policy_version"] == "acme@1"
+        with store.reader.connect() as connection:
+            assert get_record(connection, key.account, allowed["request_id"])["shadow"]["pack"] == "acme@2"
+
+
+def test_a_pin_names_a_version_and_never_the_newest(store: Store) -> None:
+    pinning, _ = add_key(store, scopes=("check", "policy:pin"))
+    push(store, pinning, FIRST)
+    with Running(store) as running, pytest.raises(PolicyMismatch):
+        running.check(pinning, goal=GOAL, policy_pack_version="acme")
+
+
+def test_changes_at_the_same_time_come_one_after_the_other_and_none_is_lost(store: Store, key: Key) -> None:
+    """Two processes activate and shadow over and over. Neither fails, and the rollback goes back through all of it."""
+    push(store, key, FIRST, SECOND)
+    rounds = 12
+
+    def activating() -> None:
+        for number in range(rounds):
+            turn_on(store, key, f"acme@{number % 2 + 1}")
+
+    def shadowing() -> None:
+        for number in range(rounds):
+            with store.writer.begin() as connection:
+                shadow = f"acme@{number % 2 + 1}"
+                set_shadow(connection, key.account, shadow, actor="t", now=time.time())
+
+    with ThreadPoolExecutor(2) as pool:
+        for work in [pool.submit(activating), pool.submit(shadowing)]:
+            work.result()
+    with store.reader.connect() as connection:
+        assert read_actives(connection)[key.account, ""] == ("acme@2", "acme@2")
+        assert [each.number for each in activations(connection, key.account)] == list(range(rounds, 0, -1))
+    assert [turn_back(store, key) for _ in range(rounds)] == [*(["acme@1", "acme@2"] * (rounds // 2))[: rounds - 1], ""]
+
+
+def test_one_process_keeps_what_it_used_last(store: Store, key: Key) -> None:
+    push(store, key, FIRST, SECOND)
+    shelf = Shelf(shipped_packs(), room=len(FIRST.content) + len(SECOND.content) // 2)
+    with store.reader.connect() as connection:
+        shelf.load(connection, [(key.account, "acme@1")])
+        shelf.load(connection, [(key.account, "acme@2")])
+    assert (shelf.has(key.account, "acme@1"), shelf.has(key.account, "acme@2")) == (False, True)

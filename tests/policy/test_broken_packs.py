@@ -413,12 +413,12 @@ BROKEN: Final[dict[str, Broken]] = {
         "calendars.night.holidays.subdivision",
         "did you mean `BY`?",
     ),
-    "a holiday that is no date": Broken(
+    "holidays that are listed by hand": Broken(
         'calendars:\n  night:\n    weekly: [{days: mon, hours: "1:00-2:00"}]\n'
         "    holidays: {country: DE, years: [2026, 2027], days: [2026-01-01, Easter]}\n",
         7,
-        "calendars.night.holidays.days[1]",
-        "`Easter` is no date",
+        "calendars.night.holidays.days",
+        "is filled in when the pack is made: leave it out",
     ),
     "a time without an offset": Broken(
         "calendars:\n  night: {openings: [{from: 2026-05-02T10:00:00, to: 2026-05-02T11:00:00Z}]}\n",

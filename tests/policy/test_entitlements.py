@@ -193,7 +193,7 @@ SERVERS: Final = "mcp_servers: [github, git-files]\n"
         (request(tools=["mcp__shell__list"]), True),
         (request(tools=["mcp__github__list", "mcp__shell__list"]), True),
         (request(tools=["mcp__Github__list"]), True),
-        (request(tools=["mcp_shell_list"]), False),
+        (request(tools=["mcp_shell_list"]), True),
         (request(context={"current_tool": "mcp__shell__list"}), True),
         (request(tools=["mcp__github__list"], constraints=["allowed_mcp_servers: git-files"]), True),
     ],

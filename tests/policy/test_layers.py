@@ -280,9 +280,6 @@ TIGHTER: Final[dict[str, str]] = {
         "requirements:\n  exports:\n    effects: [export, publish]\n    environments: [production]\n"
         "    controls: [approval required]\n"
     ),
-    "a requirement of any tool, as a pattern": (
-        'requirements: {exports: {tools: ["*"], effects: [export], controls: [approval required]}}\n'
-    ),
     "a further approval rule": "approvals: {all: {approvers: 2}}\n",
     "more approvers": 'approvals: {exports: {max_age: 8h, approvers: 2, by: ["*@example.com", dana]}}\n',
     "younger approvals": 'approvals: {exports: {effects: [export], max_age: 90m, by: ["*@example.com", dana]}}\n',

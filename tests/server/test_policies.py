@@ -156,8 +156,12 @@ def test_a_version_is_tried_on_what_was_decided(team: Team) -> None:
     team.push(more=stops("NOT_NOW", READ["goal"]))
     found = team.post("/policies/replay", {"pack": "acme@1"}).body
     assert (found["records"], found["flips"]) == (3, [{"before": "ALLOW", "after": "DENY", "count": 3}])
-    missing = team.post("/policies/replay", {"pack": "acme@7"})
-    assert (missing.status, "acme@7" in missing.body["message"]) == (409, True)
+    assert "examples" not in found
+    reader = new_key(team.server, "policy:write", "read", account=team.account).text
+    shown = team.post("/policies/replay", {"pack": "acme@1"}, key=reader).body["examples"]
+    assert {flip["goal"] for flip in shown} == {READ["goal"]}
+    assert team.post("/policies/replay", {"pack": "acme@7"}).status == 404
+    assert team.post("/policies/replay", {"pack": "acme@1\n"}).status == 422
 
 
 def test_a_candidate_is_recorded_beside_and_changes_nothing(team: Team) -> None:
@@ -168,6 +172,20 @@ def test_a_candidate_is_recorded_beside_and_changes_nothing(team: Team) -> None:
     record = team.server.get(f"/checks/{allowed['request_id']}", key=team.agent).body
     assert (record["shadow"]["pack"], record["shadow"]["verdict"]) == ("acme@1", "DENY")
     assert team.post("/policies/shadow/end", {}).body["shadow"] is None
+
+
+def test_a_pack_that_is_long_to_read_keeps_no_check_waiting(team: Team) -> None:
+    done: list[int] = []
+    files = {"pack.yaml": "\n" * 450_000}
+    lint = threading.Thread(target=lambda: done.append(team.post("/policies/lint", {"files": files}).status))
+    lint.start()
+    answered = 0
+    while not done:
+        assert team.check().status == 200
+        answered += 1
+    lint.join()
+    assert done == [422]
+    assert answered > 3
 
 
 def test_the_schema_for_editors_is_served_without_a_key(server: Server) -> None:

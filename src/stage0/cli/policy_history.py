@@ -67,7 +67,7 @@ def _pack(store: Store, wanted: Wanted, name: str) -> Pack:
     from stage0.policy import PolicyError, load_pack, shipped_packs
 
     try:
-        if Path(name).exists():
+        if "@" not in name and Path(name).exists():
             return load_pack(Path(name))
     except PolicyError as error:
         raise click.ClickException(str(error)) from None

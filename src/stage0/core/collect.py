@@ -62,8 +62,11 @@ def _own(facts: Facts, conditions: Conditions) -> Iterator[Finding]:
         seen = views(facts, conditions)
         held = [conditions.held(each) for each in seen]
     except Exception as error:  # what cannot be evaluated must stop the action, not the server
+        yield _internal(pack.own[0], error)
         for each in pack.own:
-            yield _internal(each, error)
+            severity = pack.severity_of(each.code, each.severity, facts.request.pro)
+            if severity is not None and severity != "LOW":
+                yield Finding(each.code, severity, {**dict.fromkeys(each.names, ""), "evaluated": False})
         return
     outcomes = held[0] if len(held) == 1 else [_worst(each) for each in zip(*held, strict=True)]
     if True not in outcomes and None not in outcomes:

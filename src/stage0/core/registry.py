@@ -120,6 +120,7 @@ def glob(pattern: str) -> Glob:
     return tuple(pattern.split("*"))
 
 
+_MCP: Final = re.compile(r"mcp[\s_./:-]", re.IGNORECASE)
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _PARTED: Final = re.compile(r"[\s_./:-]+")
 
@@ -150,9 +151,12 @@ EMPTY: Final = Registry((), lambda name: (name,))
 
 
 def server_of(tool: str) -> str:
-    """The MCP server that a tool's name gives (`mcp__github__create_issue`); empty where it gives none."""
+    """The MCP server that a tool's name gives (`mcp__github__create_issue`); empty where it gives none. Where a name
+    says that there is one, and not in the way that tells which, it is the whole name."""
+    if not _MCP.match(tool):
+        return ""
     parts = tool.split("__")
-    return parts[1] if len(parts) >= 3 and parts[0] == "mcp" else ""
+    return parts[1] if len(parts) >= 3 and parts[0] == "mcp" else tool
 
 
 def matches_any(names: Iterable[str], patterns: Mapping[str, Glob]) -> bool:

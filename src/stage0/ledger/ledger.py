@@ -20,7 +20,7 @@ from stage0.ledger.errors import Conflict, LedgerError, LimitReached, Refused, S
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, key_by_text
 from stage0.ledger.migrate import assert_current
-from stage0.ledger.packs import Shelf, pushed_since
+from stage0.ledger.packs import Shelf, pushed_since, read_actives
 from stage0.ledger.postgres import PostgresStore
 from stage0.ledger.retention import Housekeeper
 from stage0.ledger.schema import config
@@ -37,6 +37,8 @@ _JANITOR_SECONDS: Final = 0.25
 #: Turns of the janitor between looks at whether limits have changed, where some key has nothing left.
 _LOOK_EVERY: Final = 4
 _KEY_CACHE: Final = 20_000
+#: Packs that are loaded before the first check.
+_LOADED_FIRST: Final = 32
 #: How often another write is tried where another process was quicker.
 _WRITE_ATTEMPTS: Final = 3
 #: Threads that read beside the writer.
@@ -88,6 +90,7 @@ class Ledger:
         """Claim the store and start the writer. Raises Refused where the store is not fit for use."""
         await asyncio.to_thread(self.store.claim)
         await asyncio.to_thread(assert_current, self.store.reader)
+        await self._load_active()
         self._writer.start()
         self._janitor = asyncio.create_task(self._tidy())
         self._expirer = asyncio.create_task(self._expire())
@@ -136,6 +139,12 @@ class Ledger:
         epoch = await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar())
         if (generation, epoch) != self._writer.version:
             self._writer.exhausted.clear()
+
+    async def _load_active(self) -> None:
+        """Load the packs that decide, so that no first check waits for them; others when they are needed."""
+        actives = await self.read(read_actives)
+        wanted = {(account, pack) for (account, _), active in actives.items() for pack in active if pack}
+        await self.read(lambda connection: self.shelf.load(connection, sorted(wanted)[:_LOADED_FIRST]))
 
     async def _load_ahead(self) -> None:
         """Load what another process has stored, before it is activated: the batch which sees that need not wait."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 import structlog
 
+from stage0.core.facts import PRODUCTION
 from stage0.core.pack import Pack
 from stage0.ledger.errors import NotFound, PolicyUnusable, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
-from stage0.ledger.schema import policy_activations, policy_active, policy_packs
+from stage0.ledger.schema import accounts, policy_activations, policy_active, policy_packs
 from stage0.policy import PolicyError, pack_of_content, shipped_packs
 from stage0.policy.upload import Compiled
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 log: Final = structlog.get_logger("stage0.ledger")
 
 DEFAULT: Final = "stage0-default"
-#: Packs of accounts that a process keeps loaded.
-_KEPT: Final = 256
+#: Bytes of content of accounts' packs that a process keeps loaded, and versions that an account may have.
+_ROOM: Final = 32_000_000
+_VERSIONS: Final = 1_000
 #: Seconds for which a thread that loads a pack stands back between two pieces of work.
 _BREAK: Final = 0.01
 #: Packs that are loaded ahead in one turn.
@@ -46,6 +48,7 @@ class Activation(msgspec.Struct, frozen=True):
 
     account_id: str
     id: str
+    number: int
     environment: str
     pack: str
     at: int
@@ -57,28 +60,36 @@ class Activation(msgspec.Struct, frozen=True):
 Actives = Mapping[tuple[str, str], Active]
 
 
+def environment_of(name: str) -> str:
+    """An environment as packs are chosen by it: trimmed, in small letters, production by whichever of its names."""
+    plain = name.strip().lower()
+    return PRODUCTION if plain in shipped_packs()[DEFAULT].environments.production else plain
+
+
 def chosen(key: Key, actives: Actives) -> Active:
     """Which pack decides for a key: its own, else its account's for the environment that it is bound to, else the
-    account's, else the default. Of several environments production counts first: an agent cannot choose."""
+    account's, else the default; and in the same way which candidate, beside what is not the key's own. Of several
+    environments production counts first: an agent cannot choose."""
     if key.pack:
         own = shipped_packs().get(key.pack)
         return Active(own.id if own is not None else key.pack, "")
-    bound = [name.strip().lower() for name in key.caller.environments]
-    for name in (*sorted(bound, key=lambda each: each != "production"), ""):
-        found = actives.get((key.account, name))
-        if found is not None and found.pack:
-            return found
-    nothing = actives.get((key.account, ""))
-    return Active(shipped_packs()[DEFAULT].id, nothing.shadow if nothing is not None else "")
+    bound = map(environment_of, key.caller.environments)
+    places = [*sorted(bound, key=lambda each: each != PRODUCTION), ""]
+    found = [actives[key.account, place] for place in places if (key.account, place) in actives]
+    pack = next((each.pack for each in found if each.pack), "") or shipped_packs()[DEFAULT].id
+    return Active(pack, next((each.shadow for each in found if each.shadow), ""))
 
 
 class Shelf:
-    """The packs that a process has loaded: those that ship, and accounts' own by account and id. For any thread."""
+    """The packs that a process has loaded: those that ship, and accounts' own by account and id. For any thread.
 
-    def __init__(self, shipped: Mapping[str, Pack]) -> None:
+    It keeps those that were used last, up to so many bytes of content; one in use is loaded again when it is needed."""
+
+    def __init__(self, shipped: Mapping[str, Pack], room: int = _ROOM) -> None:
         self.shipped = {pack.id: pack for pack in shipped.values()}
         self.default = shipped[DEFAULT]
-        self._own: OrderedDict[tuple[str, str], Pack | PolicyUnusable] = OrderedDict()
+        self._room = room
+        self._own: OrderedDict[tuple[str, str], tuple[int, Pack | PolicyUnusable]] = OrderedDict()
         self._lock = threading.Lock()
 
     def has(self, account: str, pack_id: str) -> bool:
@@ -90,31 +101,38 @@ class Shelf:
         pack = self.shipped.get(pack_id)
         if pack is not None:
             return pack
-        found = self._own.get((account, pack_id))
-        if isinstance(found, PolicyUnusable):
-            raise found
-        return found
+        with self._lock:
+            found = self._own.get((account, pack_id))
+            if found is None:
+                return None
+            self._own.move_to_end((account, pack_id))
+        if isinstance(found[1], PolicyUnusable):
+            raise found[1]
+        return found[1]
 
     def load(self, connection: sa.Connection, wanted: Iterable[tuple[str, str]]) -> None:
         """Load packs of accounts that are not here yet. One that cannot be used is kept as such, and said loudly."""
         for account, pack_id in sorted(wanted):
-            if self.has(account, pack_id):
-                continue
-            row = find_pack(connection, account, pack_id)
-            if row is None:
-                continue
-            pack: Pack | PolicyUnusable
-            try:
-                pack = pack_of_content(row.content, between=_let_others_run)
-                if pack.digest != row.digest:
-                    raise PolicyError(f"its content is not what was pushed: the digest is `{pack.digest}`")
-            except PolicyError as error:
-                log.error("policy_unusable", account=account, pack=pack_id, error=str(error))
-                pack = PolicyUnusable(f"the policy `{pack_id}` cannot be used by this version: {error}")
-            with self._lock:
-                self._own[account, pack_id] = pack
-                while len(self._own) > _KEPT:
-                    self._own.popitem(last=False)
+            row = None if self.has(account, pack_id) or "@" not in pack_id else find_pack(connection, account, pack_id)
+            if row is not None:
+                self._keep(account, pack_id, len(row.content), _made_of(account, pack_id, row))
+
+    def _keep(self, account: str, pack_id: str, size: int, pack: Pack | PolicyUnusable) -> None:
+        with self._lock:
+            self._own[account, pack_id] = size, pack
+            while len(self._own) > 1 and sum([size for size, _ in self._own.values()]) > self._room:
+                self._own.popitem(last=False)
+
+
+def _made_of(account: str, pack_id: str, row: Any) -> Pack | PolicyUnusable:
+    try:
+        pack = pack_of_content(row.content, between=_let_others_run)
+        if pack.digest != row.digest:
+            raise PolicyError(f"its content is not what was pushed: the digest is `{pack.digest}`")
+    except PolicyError as error:
+        log.error("policy_unusable", account=account, pack=pack_id, error=str(error))
+        return PolicyUnusable(f"the policy `{pack_id}` cannot be used by this version: {error}")
+    return pack
 
 
 def _let_others_run() -> None:
@@ -128,6 +146,11 @@ def split_id(pack_id: str) -> tuple[str, str]:
     if not (name and at and version):
         raise Refused(f"`{pack_id}` names no version of a pack; write `name@version`")
     return name, version
+
+
+def _one_at_a_time(connection: sa.Connection, account: str) -> None:
+    """Changes of an account's packs come one after the other, in every process."""
+    connection.execute(sa.select(accounts.c.id).where(accounts.c.id == account).with_for_update())
 
 
 def find_pack(connection: sa.Connection, account: str, pack_id: str) -> Any:
@@ -154,11 +177,15 @@ def push_pack(connection: sa.Connection, account: str, made: Compiled, *, actor:
     Raises Refused for another content, since a version never changes."""
     if made.name in shipped_packs():
         raise Refused(f"`{made.name}` is the name of a pack that ships: choose another one")
+    _one_at_a_time(connection, account)
     there = find_pack(connection, account, made.id)
     if there is not None:
         if there.digest == made.digest:
             return False
         raise Refused(f"`{made.id}` is there with another content, and a version never changes: raise `version`")
+    count = sa.select(sa.func.count()).select_from(policy_packs).where(policy_packs.c.account_id == account)
+    if connection.execute(count).scalar_one() >= _VERSIONS:
+        raise Refused(f"the account has {_VERSIONS:,} versions of packs already")
     connection.execute(
         policy_packs.insert().values(
             account_id=account,
@@ -185,11 +212,11 @@ def pushed_since(connection: sa.Connection, moment: int) -> list[tuple[str, str,
     return [(row.account_id, f"{row.name}@{row.version}", row.at) for row in connection.execute(query)]
 
 
-def list_packs(connection: sa.Connection, account: str) -> list[dict[str, Any]]:
-    """The versions that an account has pushed, newest first, without their content."""
+def list_packs(connection: sa.Connection, account: str, limit: int = 200) -> list[dict[str, Any]]:
+    """The newest versions that an account has pushed, newest first, without their content."""
     columns = [policy_packs.c[name] for name in ("name", "version", "digest", "at", "actor", "suite")]
     query = sa.select(*columns).where(policy_packs.c.account_id == account).order_by(policy_packs.c.at.desc())
-    return [described(row) for row in connection.execute(query)]
+    return [described(row) for row in connection.execute(query.limit(limit))]
 
 
 def described(row: Any) -> dict[str, Any]:
@@ -231,16 +258,18 @@ def activate(
     Raises NotFound, Refused or PolicyUnusable; then the one before stays in force."""
     split_id(pack_id)
     usable_pack(connection, account, pack_id, shelf)
+    _one_at_a_time(connection, account)
     row = find_pack(connection, account, pack_id)
     problem = "" if row is None else msgspec.json.decode(row.suite)["problem"]
     if problem and not force:
         raise Refused(f"`{pack_id}` is not activated: {problem}; mend its suite, or force it")
-    environment = environment.strip().lower()
-    identifier = new_id("act", now)
+    environment = environment_of(environment)
+    last = sa.select(sa.func.max(policy_activations.c.number)).where(policy_activations.c.account_id == account)
     connection.execute(
         policy_activations.insert().values(
             account_id=account,
-            id=identifier,
+            id=new_id("act", now),
+            number=(connection.execute(last).scalar_one() or 0) + 1,
             environment=environment,
             pack=pack_id,
             at=int(now * 1e6),
@@ -271,14 +300,10 @@ def roll_back(
 ) -> Active:
     """Let what decided before the last activation decide again. Raises Refused where there was none, or where what was
     there before cannot be used any more."""
-    environment = environment.strip().lower()
+    environment = environment_of(environment)
     table = policy_activations
-    stack = connection.execute(
-        sa.select(table.c.id, table.c.pack)
-        .where(table.c.account_id == account, table.c.environment == environment, table.c.undone == 0)
-        .order_by(table.c.id.desc())
-        .limit(2)
-    ).all()
+    _one_at_a_time(connection, account)
+    stack = _stack(connection, account, environment)
     if not stack:
         raise Refused("nothing was activated here that could be rolled back")
     before = stack[1].pack if len(stack) > 1 else ""
@@ -297,6 +322,23 @@ def roll_back(
     )
 
 
+def _stack(connection: sa.Connection, account: str, environment: str) -> Sequence[Any]:
+    """The last two activations that stand, the last one first."""
+    table = policy_activations
+    return connection.execute(
+        sa.select(table.c.id, table.c.pack)
+        .where(table.c.account_id == account, table.c.environment == environment, table.c.undone == 0)
+        .order_by(table.c.number.desc())
+        .limit(2)
+    ).all()
+
+
+def before_last(connection: sa.Connection, account: str, environment: str) -> str:
+    """What a rollback would let decide: `name@version`, empty for the default or where there is none."""
+    stack = _stack(connection, account, environment_of(environment))
+    return str(stack[1].pack) if len(stack) > 1 else ""
+
+
 def set_shadow(
     connection: sa.Connection,
     account: str,
@@ -313,7 +355,8 @@ def set_shadow(
     if pack_id:
         split_id(pack_id)
         usable_pack(connection, account, pack_id, shelf)
-    environment = environment.strip().lower()
+    _one_at_a_time(connection, account)
+    environment = environment_of(environment)
     return _set(connection, account, environment, shadow=pack_id, action="policy.shadowed", actor=actor, now=now)
 
 
@@ -359,5 +402,5 @@ def _set(
 def activations(connection: sa.Connection, account: str, limit: int = 100) -> list[Activation]:
     """What was activated, newest first."""
     table = policy_activations
-    query = sa.select(table).where(table.c.account_id == account).order_by(table.c.id.desc()).limit(limit)
+    query = sa.select(table).where(table.c.account_id == account).order_by(table.c.number.desc()).limit(limit)
     return [Activation(**row._mapping) for row in connection.execute(query)]

@@ -240,12 +240,13 @@ policy_active = sa.Table(
     sa.Column("shadow", sa.Text, nullable=False),
 )
 
-# Every activation, oldest first. One that was rolled back is `undone`.
+# Every activation, by its number of the account, from 1. One that was rolled back is `undone`.
 policy_activations = sa.Table(
     "policy_activations",
     metadata,
     sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id"), primary_key=True),
     sa.Column("id", Id, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("environment", sa.Text, nullable=False),
     sa.Column("pack", sa.Text, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),

@@ -67,11 +67,8 @@ class CompiledConditions:
         activation = _environment().Activation(facts)
         results: list[bool | None] = []
         for group, size in zip(self._groups, self._sizes, strict=True):
-            value = group.eval(activation)
-            if value.type().name() == "ERROR":
-                results += self._one_by_one(facts, len(results), size)
-            else:
-                results += value.plain_value()
+            outcome = _evaluated(group, activation)
+            results += outcome if isinstance(outcome, list) else self._one_by_one(facts, len(results), size)
         return results
 
     def _one_by_one(self, facts: Mapping[str, Any], first: int, size: int) -> list[bool | None]:
@@ -80,13 +77,23 @@ class CompiledConditions:
         activation = _environment().Activation({name: _held_fact(value) for name, value in facts.items()})
         results: list[bool | None] = []
         for text in self._texts[first : first + size]:
-            value = _compile(text).eval(activation)
-            results.append(value.plain_value() if value.type().name() == "BOOL" else None)
+            outcome = _evaluated(_compile(text), activation)
+            results.append(outcome if isinstance(outcome, bool) else None)
         return results
 
 
+def _evaluated(expression: Expression, activation: Any) -> Any:
+    """What an expression gives; None where it cannot be worked out, or has more to look at than CEL allows."""
+    try:
+        value = expression.eval(activation)
+    except (RuntimeError, MemoryError):
+        return None
+    return None if value.type().name() in ("ERROR", "UNKNOWN") else value.plain_value()
+
+
 def check_condition(text: str, calendars: Collection[str]) -> None:
-    """Raises ConditionError where a condition is none, or can never hold or fail to."""
+    """Raises ConditionError where a condition is none, can never hold or fail to, or could not be looked through."""
+    _check_spelling(text)
     if any(found["other"] is not None for found in _CALENDAR.finditer(text)):
         raise ConditionError("asks `calendars` for none by name; write `calendars.business_hours`, for example")
     for name in sorted(calendars_of(text)):
@@ -100,6 +107,24 @@ def check_condition(text: str, calendars: Collection[str]) -> None:
     if kind != "BOOL":
         raise ConditionError(f"gives a `{kind.lower()}`, and a condition is true or false: compare it with something")
     _check_depends(expression, text)
+
+
+_GROWS: Final = re.compile(r"\.\s*map\s*\(")
+_DOTTED: Final = re.compile(r"(?<![\w)\]'\"])\s*\.\s*[A-Za-z_]")
+_RAW: Final = re.compile(r"(?<!\w)(?:[rR][bB]?|[bB][rR])(?=['\"])")
+
+
+def _check_spelling(text: str) -> None:
+    """Raises ConditionError for what hides facts from the checks here, or makes values that grow without a bound."""
+    if "'''" in text or '"""' in text:
+        raise ConditionError("has three quotation marks in a row: write texts with one on each side")
+    bare = _LITERAL.sub("''", text)
+    if _RAW.search(text):
+        raise ConditionError("has a raw text (`r'...'`): write it without, and double its backslashes")
+    if _GROWS.search(bare):
+        raise ConditionError("has `map`, which makes new values: ask with `exists`, `all` or `filter`")
+    if _DOTTED.search(bare):
+        raise ConditionError("has a name that begins with a dot: write the name alone")
 
 
 def _check_depends(expression: Expression, text: str) -> None:

@@ -121,7 +121,7 @@ def requirements_of(
         yield Requirement(
             name=name,
             effects=frozenset(entry.effects),
-            environments=_places(entry.environments, production),
+            environments=_places(entry.environments, production, error, (*path, "environments")),
             tools=_tool_patterns(entry.tools, known, error, (*path, "tools")),
             approval=approval,
             code=entry.code or _APPROVAL_CODES[0],
@@ -173,7 +173,7 @@ def approvals_of(file: PackFile, known: Knowledge, production: frozenset[str], e
         yield ApprovalRule(
             name=name,
             effects=frozenset(entry.effects),
-            environments=_places(entry.environments, production),
+            environments=_places(entry.environments, production, error, (*path, "environments")),
             tools=_tool_patterns(entry.tools, known, error, (*path, "tools")),
             approvers=entry.approvers,
             max_age=age,
@@ -186,8 +186,11 @@ def environment_names(environments: Iterable[str]) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in environments)
 
 
-def _places(environments: Iterable[str], production: frozenset[str]) -> frozenset[str]:
+def _places(environments: Iterable[str], production: frozenset[str], error: Error, path: Path_) -> frozenset[str]:
     """The environments of a scope: who names production by one of its names means it by all of them."""
+    for name in sorted(environments):
+        if "*" in name:
+            raise error(path, f"`{name}` is a name here, not a pattern: for any environment, leave `environments` out")
     names = environment_names(environments)
     return names if names.isdisjoint(production) else names | {PRODUCTION}
 

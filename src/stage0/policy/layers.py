@@ -114,8 +114,18 @@ def _entries(source: Source, field: str, value: Any) -> Iterator[tuple[str, Any]
             raise source.error(path, "is no issue code: write it like BIG_REFUND, in capitals, digits and underscores")
         if entry is None and field in _ENTRIES:
             yield name, None
-        else:
-            yield name, converted(source, path, entry, COLLECTIONS[field])
+            continue
+        if field == "calendars":
+            _check_filled_in(source, path, entry)
+        yield name, converted(source, path, entry, COLLECTIONS[field])
+
+
+def _check_filled_in(source: Source, path: Path_, entry: Any) -> None:
+    """Raises where a calendar brings the days of its holidays: a wrong list would look like a country's."""
+    holidays = entry.get("holidays") if isinstance(entry, dict) else None
+    for field in ("days", "years"):
+        if isinstance(holidays, dict) and field in holidays:
+            raise source.error((*path, "holidays", field), "is filled in when the pack is made: leave it out")
 
 
 def _record(source: Source, field: str, value: Any, parent: PackFile | None) -> Any:
@@ -343,7 +353,7 @@ def _narrower_scope(entry: ScopeEntry, old: ScopeEntry) -> str:
     for field in ("effects", "environments", "tools"):
         now, before = getattr(entry, field), getattr(old, field)
         lost = before - now
-        if now and "*" not in now and (not before or lost):
+        if now and (not before or lost):
             return f"covers less than the parent's: {field} without {', '.join(sorted(lost)) or 'any'}"
     return ""
 

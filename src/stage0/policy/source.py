@@ -160,6 +160,8 @@ def parse(text: str, file: str) -> Any:
         raise PolicyError(f"{place}: {problem}") from error
     except YAMLError as error:
         raise PolicyError(f"{file}: {error}") from error
+    except ValueError as error:
+        raise PolicyError(f"{file}: holds a value that is none: {str(error)[:200]}") from error
     except RecursionError:
         raise PolicyError(f"{file}: holds values more than {_DEEPEST} levels deep in each other") from None
     _check_size(value, file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,7 +17,10 @@ from stage0.policy.load import Loaded, content_of, file_of_content, loaded, reso
 from stage0.policy.source import PolicyError, rules_of, source_of
 from stage0.policy.suite import SuiteResult, run_suite, suite_of
 
-_EXTENDS: Final = re.compile(r"^[{\s]*[\"']?extends[\"']?\s*:\s*[\"']?([\w.@+-]+)", re.MULTILINE)
+#: Looked for at the beginning of each line by itself.
+_EXTENDS: Final = re.compile(r"[{ ]{0,8}[\"']?extends[\"']?[ \t]{0,8}:[ \t]{0,8}[\"']?([\w.@+-]{1,130})")
+#: Bytes that trying a pack may take.
+_MEMORY: Final = 4 << 30
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -54,9 +58,10 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 def wanted_parent(files: Mapping[str, str]) -> str:
     """What a pack extends, as far as a glance tells; empty for nothing."""
     for text in files.values():
-        found = _EXTENDS.search(text)
-        if found:
-            return found[1]
+        for line in text.split("\n"):
+            found = _EXTENDS.match(line)
+            if found:
+                return found[1]
     return ""
 
 
@@ -101,6 +106,7 @@ def summary(result: SuiteResult) -> dict[str, Any]:
 def main() -> None:
     """An Upload as JSON on standard input; Compiled or Failed on standard output."""
     os.nice(10)  # checks come first
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     upload = msgspec.json.decode(sys.stdin.buffer.read(), type=Upload)
     result: Compiled | Failed
     try:

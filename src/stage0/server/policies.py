@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final, TypeVar
@@ -12,12 +13,13 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from stage0.ledger import Ledger, NotFound, Overloaded, PolicyUnusable, Refused
+from stage0.ledger import Ledger, NotFound, PolicyUnusable, Refused
 from stage0.ledger.keys import Key
 from stage0.ledger.packs import (
     Active,
     activate,
     activations,
+    before_last,
     described,
     find_pack,
     list_packs,
@@ -42,6 +44,8 @@ Change = Callable[..., Any]
 
 #: Seconds that reading, checking and trying a pack may take.
 _SECONDS: Final = 60
+#: Seconds for which one waits for its turn.
+_PATIENCE: Final = 30
 #: Of what a pack may have.
 _FILES: Final = 50
 Environment = Annotated[str, msgspec.Meta(max_length=100)]
@@ -71,7 +75,7 @@ class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A version that was pushed or that ships, and on which records to try it: of the last so many seconds, no more
     than so many."""
 
-    pack: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+    pack: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._+-]*\Z")]
     since_seconds: Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)] = 7 * 86_400
     at_most: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 20_000
 
@@ -147,7 +151,8 @@ class Policies:
         """`POST /policies/rollback`."""
         key = await self._key(scope, "policy:write")
         wanted = await _body(scope, receive, Where)
-        await self._change(send, scope, key, roll_back, wanted.environment)
+        before = await self._ledger.read(lambda connection: before_last(connection, key.account, wanted.environment))
+        await self._change(send, scope, key, roll_back, wanted.environment, before)
 
     async def shadow(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/{id}/shadow`, and `POST /policies/shadow/end`, which names none."""
@@ -187,14 +192,16 @@ class Policies:
         """`POST /policies/replay`: what a version would have decided on the account's records, the oldest first."""
         key = await self._key(scope, "policy:write")
         wanted = await _body(scope, receive, Replay)
-        if self._replaying.locked():
-            raise Overloaded("another replay is under way")
-        async with self._replaying:
+        await self._ledger.read(lambda connection: _file(connection, key.account, wanted.pack))
+        async with _turn(self._replaying):
             out = await _run_command(
                 *("policy", "replay", wanted.pack, "--account", key.account, "--json"),
                 *("--at-most", str(wanted.at_most), "--since", _ago(self._ledger.clock(), wanted.since_seconds)),
             )
-        await self._answer(send, scope, {"pack": wanted.pack, **msgspec.json.decode(out)})
+        found = msgspec.json.decode(out)
+        if not key.scopes & {"read", "admin"}:
+            del found["examples"]  # what was proposed is for keys that read records
+        await self._answer(send, scope, {"pack": wanted.pack, **found})
 
     # -- beside the event loop
 
@@ -208,9 +215,7 @@ class Policies:
             row = await self._ledger.read(lambda connection: find_pack(connection, key.account, parent))
             if row is not None:
                 parents[parent] = row.content.decode()
-        if self._compiling.locked():
-            raise Overloaded("another pack is being read already")
-        async with self._compiling:
+        async with _turn(self._compiling):
             result = await _compile(Upload(files.files, parents))
         if isinstance(result, Failed):
             raise Invalid("files", result.error)
@@ -239,6 +244,23 @@ def _made(made: Compiled) -> dict[str, Any]:
     return {"id": made.id, "digest": made.digest, "suite": made.suite, "warnings": list(made.warnings)}
 
 
+@asynccontextmanager
+async def _turn(slot: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One at a time, and a while of waiting for it: what runs beside the server must not take its processors."""
+    try:
+        await asyncio.wait_for(slot.acquire(), _PATIENCE)
+    except TimeoutError:
+        raise _busy("Others are trying packs now") from None
+    try:
+        yield
+    finally:
+        slot.release()
+
+
+def _busy(message: str) -> ApiError:
+    return ApiError(503, "overloaded", f"{message}; try again.", retry_after=5)
+
+
 async def _compile(upload: Upload) -> Compiled | Failed:
     try:
         out, _, status = await _run("-m", "stage0.policy.upload", given=encode(upload))
@@ -252,7 +274,7 @@ async def _run_command(*arguments: str) -> bytes:
     try:
         out, told, status = await _run("-m", "stage0.cli", *arguments)
     except TimeoutError:
-        raise Overloaded(f"it took longer than {_SECONDS} seconds: ask for fewer records") from None
+        raise _busy(f"It took longer than {_SECONDS} seconds: ask for fewer records") from None
     if status:
         message = told.decode(errors="replace").strip().rpartition("Error: ")[2]
         raise ApiError(409, "policy_refused", message[:1_000] or "The command failed.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from typing import Final
 
 from stage0.core.datakinds import is_iban
@@ -52,6 +53,45 @@ def _number(text: str) -> float:
     if _DOTTED.fullmatch(text):
         return float(text.replace(".", "").replace(",", "."))
     return float(text.replace(",", ""))
+
+
+_WRITTEN: Final = re.compile(rf"{_SYMBOLS}|{_UNITS}|[\s_'’]", re.IGNORECASE)
+_PLAIN: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+#: Characters of an amount that are read.
+_LONGEST: Final = 200
+
+
+def stated(value: object) -> float:
+    """How much a field that names an amount says, however it is written; infinite where that cannot be read, since what
+    cannot be read must not be taken for little."""
+    if value is None or isinstance(value, bool):
+        return 0.0
+    if isinstance(value, str):
+        return _stated(value)
+    if isinstance(value, (list, tuple)):
+        return max((stated(each) for each in value), default=0.0)
+    if isinstance(value, dict):
+        # A currency, a unit: beside the sum itself, a text without a digit says nothing.
+        said = [each for each in value.values() if not isinstance(each, str) or any(map(str.isdigit, each))]
+        return max((stated(each) for each in said), default=0.0)
+    return amount_of(value)
+
+
+def _stated(text: str) -> float:
+    folded = unicodedata.normalize("NFKC", text).strip()
+    if not folded:
+        return 0.0
+    digits = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in folded[:_LONGEST])
+    bare = _WRITTEN.sub("", digits).lstrip("+-")
+    if len(folded) > _LONGEST or not bare:
+        return math.inf
+    if _DOTTED.fullmatch(bare):
+        number = _number(bare)
+    elif _PLAIN.fullmatch(bare.replace(",", "")) and not bare.endswith(","):
+        number = float(bare.replace(",", ""))
+    else:
+        return math.inf
+    return number * (10_000 if _BY_TEN_THOUSAND.search(text) else 1)
 
 
 _ACCOUNT: Final = re.compile(

@@ -408,8 +408,8 @@ class _Reader:
             self._operation(fields, value)
         if "recipient" in fields and "message" in fields:
             self._message(fields)
-        for field in fields.get("total", ()):
-            self._amount = max(self._amount, money.amount_of(field.value))
+        for field in (*fields.get("amount", ()), *fields.get("total", ())):
+            self._amount = max(self._amount, money.stated(field.value))
         if "amount" in fields:
             self._paid(fields, value)
         if "amount" in fields or ("value" in fields and "account" in fields):
@@ -568,10 +568,8 @@ class _Reader:
     def _paid(self, fields: Fields, value: dict[str, Any]) -> None:
         """An amount and somebody by name, with nothing that says what they are for."""
         field = fields["amount"][0]
-        amount = money.amount_of(field.value)
-        if not amount:
+        if not money.amount_of(field.value):
             return
-        self._amount = max(self._amount, amount)
         pays = indirect.pays_somebody(value, self._around)
         if pays:
             self._note(field.place, _text_of(field.value), ("money_movement",), spoke=True)

@@ -38,6 +38,7 @@ def upgrade() -> None:
         "policy_activations",
         sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id"), primary_key=True),
         sa.Column("id", _ID, primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
         sa.Column("environment", sa.Text, nullable=False),
         sa.Column("pack", sa.Text, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
