@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -106,7 +107,8 @@ def summary(result: SuiteResult) -> dict[str, Any]:
 def main() -> None:
     """An Upload as JSON on standard input; Compiled or Failed on standard output."""
     os.nice(10)  # checks come first
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    with contextlib.suppress(ValueError, OSError):  # not every system has such a limit
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     upload = msgspec.json.decode(sys.stdin.buffer.read(), type=Upload)
     result: Compiled | Failed
     try:

@@ -21,6 +21,7 @@ from stage0.ledger.packs import (
     activations,
     before_last,
     described,
+    environment_of,
     find_pack,
     list_packs,
     push_pack,
@@ -169,7 +170,8 @@ class Policies:
             await self._ledger.load_pack(key.account, pack_id)
         change = partial(change, environment=environment, shelf=self._ledger.shelf)
         active: Active = await self._write(key, change)
-        body = {"environment": environment, "pack": active.pack or None, "shadow": active.shadow or None}
+        where = environment_of(environment)
+        body = {"environment": where, "pack": active.pack or None, "shadow": active.shadow or None}
         await self._answer(send, scope, body)
 
     async def schema(self, scope: Scope, receive: Receive, send: Send) -> None:
