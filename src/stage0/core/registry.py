@@ -156,7 +156,8 @@ def server_of(tool: str) -> str:
     if not _MCP.match(tool):
         return ""
     parts = tool.split("__")
-    return parts[1] if len(parts) >= 3 and parts[0] == "mcp" else tool
+    told = parts[1] if len(parts) >= 3 and parts[0] == "mcp" else ""
+    return told or tool
 
 
 def matches_any(names: Iterable[str], patterns: Mapping[str, Glob]) -> bool:
