@@ -65,7 +65,7 @@ class Extent(NamedTuple):
     records: int
 
 
-FULL: Final = Extent(4_000, 3.0, 1_000_000)
+FULL: Final = Extent(4_000, 3.0, 200_000)
 QUICK: Final = Extent(1_000, 1.0, 20_000)
 
 
@@ -227,4 +227,7 @@ def _multiply(store: Store, key: Key, wanted: int, say: Say) -> None:
         with store.writer.begin() as connection:
             connection.execute(decisions.insert(), copies)
         there += len(copies)
+        if there % 50_000 < len(copies):  # no server is here that would do it
+            with store.writer.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         say(f"storing records: {there:,}")
