@@ -11,8 +11,7 @@ import pytest
 from stage0.policy.layers import is_open
 from stage0.policy.lint import warnings_of
 from stage0.policy.load import PACKS, Loaded, load, shipped_file, shipped_names
-from stage0.policy.source import rules_of
-from stage0.policy.suite import VERDICTS, run_suite, suite_of
+from stage0.policy.suite import VERDICTS, suite_of, tried
 from tests.docs.markdown import DOCS, blocks, codes, read
 
 #: The packs that others build on; `docs/policy.md` describes those.
@@ -41,7 +40,7 @@ def test_packs_for_four_kinds_of_teams_ship() -> None:
 def test_the_suite_of_a_pack_holds_and_shows_every_verdict(name: str) -> None:
     found = shipped(name)
     cases = suite_of(found.source.files)
-    result = run_suite(cases, found.pack, rules_of(found.source))
+    result = tried(found)
     assert {each.case.name: each.problems for each in result.failed} == {}
     assert result.activatable == ""
     assert {case.expect.verdict for case in cases} == set(VERDICTS)
@@ -50,7 +49,8 @@ def test_the_suite_of_a_pack_holds_and_shows_every_verdict(name: str) -> None:
 
 @each_pack
 def test_nothing_in_a_pack_looks_like_a_mistake(name: str) -> None:
-    assert list(warnings_of(shipped(name))) == []
+    found = shipped(name)
+    assert list(warnings_of(found, tried(found))) == []
 
 
 @each_ready_made

@@ -10,7 +10,7 @@ from stage0.core.pack import Pack
 from stage0.policy.lint import warnings_of
 from stage0.policy.load import Loaded, loaded, resolver_of
 from stage0.policy.source import source_of
-from stage0.policy.suite import SuiteResult, read_suite, run_suite
+from stage0.policy.suite import SuiteResult, read_suite, run_suite, tried
 from tests.layering import FILE, layer, pack_with
 
 #: One case for each verdict.
@@ -147,7 +147,8 @@ def test_what_looks_like_a_mistake_is_said_with_its_place() -> None:
         "  crm: {adds: [export]}\n"
         "  erp: {owner: finance}\n"
     )
-    assert list(warnings_of(with_suite(text, ALL))) == [
+    found = with_suite(text, ALL)
+    assert list(warnings_of(found, tried(found))) == [
         "pack.yaml:6: rules.LIMIT.when: reads `arguments.limit` where it may be missing, and fires then:"
         " ask `has(arguments.limit)` first",
         "pack.yaml:5: rules.LIMIT: has no `remedy`: whoever is stopped wants to know what to do",
@@ -159,7 +160,8 @@ def test_what_looks_like_a_mistake_is_said_with_its_place() -> None:
 
 def test_what_a_parent_has_is_no_mistake_of_its_child() -> None:
     parent = layer(f"{RULES}tools: {{crm: {{adds: [export]}}}}\n", name="parent")
-    assert list(warnings_of(with_suite("", ALL, parent))) == []
+    found = with_suite("", ALL, parent)
+    assert list(warnings_of(found, tried(found))) == []
 
 
 @pytest.mark.parametrize(
@@ -175,5 +177,6 @@ def test_what_a_parent_has_is_no_mistake_of_its_child() -> None:
 )
 def test_lint_warns_of_a_condition_that_more_danger_turns_off(condition: str, danger: str) -> None:
     text = f'rules:\n  QUIET: {{when: "{condition}", severity: high, message: No., remedy: Ask.}}\n'
-    found = [warning for warning in warnings_of(with_suite(text, ALL)) if "is turned off" in warning]
-    assert [f"`{danger}`" in warning for warning in found] == ([True] if danger else [])
+    found = with_suite(text, ALL)
+    silenced = [warning for warning in warnings_of(found, tried(found)) if "is turned off" in warning]
+    assert [f"`{danger}`" in warning for warning in silenced] == ([True] if danger else [])

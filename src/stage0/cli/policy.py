@@ -149,12 +149,13 @@ def lint(packs: tuple[Path, ...], strict: bool) -> None:
     """Check PACKS: errors with their line, and what looks like a mistake. Exit code 1 where a pack cannot be used."""
     from stage0.policy import PolicyError
     from stage0.policy.lint import warnings_of
+    from stage0.policy.suite import tried
 
     failed = False
     for path in packs:
         try:
             found = _load(path)
-            warnings = list(warnings_of(found))
+            warnings = list(warnings_of(found, tried(found)))
         except (click.ClickException, PolicyError) as error:
             failed = True
             click.echo(f"error: {error.message if isinstance(error, click.ClickException) else error}", err=True)
@@ -248,12 +249,12 @@ def _report(name: str, result: SuiteResult) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{escape(name)}[/]")
     for ran in result.ran:
-        verdict = ran.decision.verdict if ran.decision is not None else "-"
+        verdict = ran.decision.verdict
         if not ran.problems:
             console.print(f"  [green]ok[/]  {verdict:5}  {escape(ran.case.name)}")
             continue
         console.print(f"  [red]no[/]  {verdict:5}  {escape(ran.case.name)}")
-        codes = [issue.code for issue in ran.decision.issues] if ran.decision is not None else []
+        codes = [issue.code for issue in ran.decision.issues]
         wanted = set(ran.case.expect.issue_codes)
         if verdict != ran.case.expect.verdict:
             console.print(f"        [red]- verdict {ran.case.expect.verdict}[/]")
@@ -265,8 +266,7 @@ def _report(name: str, result: SuiteResult) -> None:
             if code not in wanted:
                 unwanted = " [red](must not be there)[/]" if code in ran.case.expect.absent_codes else ""
                 console.print(f"        [green]+[/] {code}{unwanted}")
-        if ran.decision is not None and ran.problems:
-            console.print(f"        {escape(ran.decision.reason)}")
+        console.print(f"        {escape(ran.decision.reason)}")
     for code in result.never_fired:
         console.print(f"  [yellow]never fired:[/] {code}")
     for code in result.never_quiet:
@@ -289,7 +289,7 @@ def _junit(results: list[tuple[str, SuiteResult]]) -> str:
             case = xml.SubElement(suite, "testcase", classname=name, name=ran.case.name)
             if ran.problems:
                 failure = xml.SubElement(case, "failure", message="; ".join(ran.problems))
-                failure.text = ran.decision.reason if ran.decision is not None else ""
+                failure.text = ran.decision.reason
     xml.indent(root)
     return xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

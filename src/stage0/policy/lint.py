@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from stage0.policy.conditions import silenced_by_danger, unguarded
 from stage0.policy.load import Loaded
-from stage0.policy.source import SUITE, Path_
-from stage0.policy.suite import run_suite, suite_of
+from stage0.policy.source import SUITE, Path_, rules_of
+from stage0.policy.suite import SuiteResult
 
 
-def warnings_of(found: Loaded) -> Iterator[str]:
-    """Warnings, each with its place. Raises PolicyError where the suite cannot be read."""
+def warnings_of(found: Loaded, result: SuiteResult) -> Iterator[str]:
+    """Warnings, each with its place: from the pack as it is written, and from what its suite has shown."""
     source, file = found.source, found.file
-    written = source.plain.get("rules") or {}
+    written = rules_of(source)
     for code, entry in file.rules.items():
         if entry is None or code not in written:
             continue
@@ -34,7 +34,6 @@ def warnings_of(found: Loaded) -> Iterator[str]:
         entry_of = file.tools.get(pattern)
         if entry_of is not None and not entry_of.owner:
             yield _at(found, ("tools", pattern), "has no `owner`: nobody answers for it")
-    result = run_suite(suite_of(source.files), found.pack, written)
     for code in result.never_fired:
         yield f"{SUITE}: no case makes {code} fire"
     for code in result.never_quiet:

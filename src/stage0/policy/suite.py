@@ -14,7 +14,8 @@ from stage0.core.pack import Pack
 from stage0.core.request import ActionRequest, Caller, RunState, State
 from stage0.core.verdict import Decision
 from stage0.policy.layers import converted
-from stage0.policy.source import SUITE, Source, parse, places_of, plain_yaml
+from stage0.policy.load import Loaded
+from stage0.policy.source import SUITE, Source, parse, places_of, plain_yaml, rules_of
 from stage0.wire import Invalid, encode, read_check
 
 #: A Monday, 10:00 UTC: when a case is decided that does not say.
@@ -67,7 +68,7 @@ class Ran(msgspec.Struct, frozen=True):
     """A case with what came of it. `problems` says in words what is not as expected; empty where all is."""
 
     case: Case
-    decision: Decision | None
+    decision: Decision
     problems: tuple[str, ...]
 
 
@@ -141,7 +142,7 @@ def run_suite(cases: Sequence[Case], pack: Pack, rules: Collection[str]) -> Suit
     """Decide every case, and see which of `rules` (codes of the pack's own, not of its parents') the suite has shown
     firing and quiet."""
     ran = tuple(run_case(case, pack) for case in cases)
-    fired = [{issue.code for issue in each.decision.issues} for each in ran if each.decision is not None]
+    fired = [{issue.code for issue in each.decision.issues} for each in ran]
     own = [rule.code for rule in pack.own if rule.code in rules]
     expected = {case.expect.verdict for case in cases}
     return SuiteResult(
@@ -150,6 +151,11 @@ def run_suite(cases: Sequence[Case], pack: Pack, rules: Collection[str]) -> Suit
         tuple(code for code in own if not any(code in codes for codes in fired)),
         tuple(code for code in own if fired and all(code in codes for codes in fired)),
     )
+
+
+def tried(found: Loaded) -> SuiteResult:
+    """What a loaded pack's own suite shows of it. Raises PolicyError where the suite cannot be read."""
+    return run_suite(suite_of(found.source.files), found.pack, rules_of(found.source))
 
 
 def differences(expect: Expectation, verdict: str, codes: Sequence[str]) -> list[str]:

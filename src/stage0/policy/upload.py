@@ -14,9 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from stage0.policy.format import PackFile
+from stage0.policy.lint import warnings_of
 from stage0.policy.load import Loaded, content_of, file_of_content, loaded, resolver_of
-from stage0.policy.source import PolicyError, rules_of, source_of
-from stage0.policy.suite import SuiteResult, run_suite, suite_of
+from stage0.policy.source import PolicyError, source_of
+from stage0.policy.suite import SuiteResult, tried
 
 #: Looked for at the beginning of each line by itself.
 _EXTENDS: Final = re.compile(r"[{ ]{0,8}[\"']?extends[\"']?[ \t]{0,8}:[ \t]{0,8}[\"']?([\w.@+-]{1,130})")
@@ -78,10 +79,8 @@ def compiled(upload: Upload) -> Compiled:
 
 def made(found: Loaded) -> Compiled:
     """A loaded pack, ready to be stored. Raises PolicyError where its suite cannot be read."""
-    from stage0.policy.lint import warnings_of
-
     pack = found.pack
-    result = run_suite(suite_of(found.source.files), pack, rules_of(found.source))
+    result = tried(found)
     return Compiled(
         name=pack.name,
         version=pack.version,
@@ -89,7 +88,7 @@ def made(found: Loaded) -> Compiled:
         content=content_of(found.file).decode(),
         files=dict(found.source.files),
         suite=summary(result),
-        warnings=tuple(warnings_of(found)),
+        warnings=tuple(warnings_of(found, result)),
     )
 
 
