@@ -15,6 +15,22 @@ from stage0.core.verdict import Decision
 #: A Monday, 10:00 UTC.
 NOW: Final = datetime.fromisoformat("2026-03-16T10:00:00+00:00").timestamp()
 CALLER: Final = Caller("acc_test")
+#: A request that nothing stops.
+READ: Final[dict[str, Any]] = {
+    "goal": "List the open tickets",
+    "tools": ["tickets.list"],
+    "success_criteria": ["The list is complete"],
+}
+
+
+def request(**fields: Any) -> dict[str, Any]:
+    """The request with other fields."""
+    return {**READ, **fields}
+
+
+def sending(**context: Any) -> dict[str, Any]:
+    """The request with further context."""
+    return request(context=context)
 
 
 def request_of(**fields: Any) -> ActionRequest:
@@ -38,3 +54,8 @@ def decided(
 def codes(decision: Decision) -> set[str]:
     """The issue codes of a decision."""
     return {issue.code for issue in decision.issues}
+
+
+def stops(decision: Decision) -> set[str]:
+    """The codes that stop an action."""
+    return {issue.code for issue in decision.issues if issue.severity != "LOW"}

@@ -7,32 +7,8 @@ from typing import Any, Final
 import pytest
 
 from stage0.core.pack import Pack
-from stage0.core.verdict import Decision
-from tests.deciding import NOW, codes, decided
+from tests.deciding import NOW, READ, codes, decided, request, sending, stops
 from tests.layering import pack_with
-
-#: A request that nothing stops.
-READ: Final[dict[str, Any]] = {
-    "goal": "List the open tickets",
-    "tools": ["tickets.list"],
-    "success_criteria": ["The list is complete"],
-}
-
-
-def request(**fields: Any) -> dict[str, Any]:
-    """The request with other fields."""
-    return {**READ, **fields}
-
-
-def sending(**context: Any) -> dict[str, Any]:
-    """The request with further context."""
-    return request(context=context)
-
-
-def stops(decision: Decision) -> set[str]:
-    """The codes that stop an action."""
-    return {issue.code for issue in decision.issues if issue.severity != "LOW"}
-
 
 # -- where a requirement holds
 
