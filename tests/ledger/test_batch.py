@@ -182,6 +182,26 @@ def test_closing_finishes_what_is_queued_and_takes_no_more(store: Store, key: Ke
     assert len(answers) == BATCH_LIMIT + 50
 
 
+def test_closing_waits_for_a_read_that_nobody_waits_for_any_more(store: Store) -> None:
+    began, release, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(connection: sa.Connection) -> None:
+        began.set()
+        release.wait(30)
+        connection.exec_driver_sql("SELECT 1").scalar_one()
+        ended.set()
+
+    async def run() -> bool:
+        async with opened(store) as ledger:
+            reading = asyncio.create_task(ledger.read(slow))
+            await asyncio.to_thread(began.wait)
+            reading.cancel()
+            asyncio.get_running_loop().call_later(0.1, release.set)
+        return ended.is_set()
+
+    assert asyncio.run(run())
+
+
 def test_a_caller_that_gives_up_leaves_the_others_their_answers(store: Store, key: Key) -> None:
     async def run() -> None:
         async with opened(store) as ledger:

@@ -98,17 +98,13 @@ class Ledger:
 
     async def close(self) -> None:
         """Commit what is queued, then let go of everything."""
-        if self._housekeeper is not None:
-            self._housekeeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._housekeeper
-        if self._janitor is not None:
-            self._janitor.cancel()
+        await _end(self._housekeeper)
+        await _end(self._janitor)
         await self._writer.close()
-        if self._expirer is not None:
-            self._expirer.cancel()
+        await _end(self._expirer)
+        # A thread goes on when whoever waited for it is gone, and holds a connection: the store is closed after it.
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         await asyncio.to_thread(self.store.close)
-        self._threads.shutdown(wait=False)
 
     async def _tidy(self) -> None:
         turn = 0
@@ -250,6 +246,14 @@ class Ledger:
         except Exception:
             return False
         return True
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and see it end."""
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _touch(connection: sa.Connection) -> None:
