@@ -12,13 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from stage0.ledger import KeyRefused, NotFound, Overloaded
-from stage0.ledger.batch import Answered
+from stage0.ledger.batch import Answered, CheckJob
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.keys import Key
 from stage0.ledger.runs import get_run
 from stage0.ledger.schema import accounts, events
 from stage0.ledger.store import Store
 from stage0.ledger.writer import BATCH_LIMIT
+from tests.deciding import request_of
 from tests.ledger.opening import Running, add_key, check, opened, put, recorded
 
 
@@ -165,6 +166,19 @@ def test_there_is_room_again_once_the_queue_has_drained(store: Store, key: Key) 
         return len(recorded(store))
 
     assert asyncio.run(run()) == 12
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_batch_is_answered_before_the_next_one_is_decided(store: Store, key: Key) -> None:
+    async def run() -> None:
+        async with opened(store) as ledger:
+            jobs = [CheckJob(key, request_of(goal=f"List ticket {n}"), None) for n in range(BATCH_LIMIT + 1)]
+            first, *_, last = [ledger.check(job) for job in jobs]
+            await first
+            assert jobs[-1].prepared is None
+            await last
+
+    asyncio.run(run())
 
 
 def test_closing_finishes_what_is_queued_and_takes_no_more(store: Store, key: Key) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +61,24 @@ def test_the_connection_of_a_batch_is_durable_too(store: SqliteStore) -> None:
             await transaction.rollback()
 
     assert asyncio.run(run()) == [2, "wal"]
+
+
+def test_a_long_log_begins_anew_while_it_is_written_to(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stage0.ledger.sqlite._LOG_PAGES", 20)
+    monkeypatch.setattr("stage0.ledger.sqlite._CHECKPOINT_SECONDS", 0.01)
+    log = Path(f"{store.path}-wal")
+    store.claim()
+    with store.writer.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE filler (bytes BLOB)")
+        connection.commit()
+        written, patience = 0, time.monotonic() + 60
+        while written < 4 * log.stat().st_size or written < 1 << 20:
+            assert time.monotonic() < patience, f"{written:,} bytes written, {log.stat().st_size:,} of them in the log"
+            connection.exec_driver_sql("INSERT INTO filler VALUES (zeroblob(65536))")
+            connection.commit()
+            written += 65536
+        found = connection.exec_driver_sql("SELECT sum(length(bytes)) FROM filler").scalar_one()
+    assert found == written
 
 
 def test_where_sqlite_cannot_run_its_log_the_store_is_refused() -> None:

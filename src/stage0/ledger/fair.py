@@ -9,8 +9,6 @@ from typing import Final, Generic, Protocol, TypeVar
 
 #: Seconds for which an account counts as active after its last check.
 _ACTIVE: Final = 1.0
-#: How many checks of one account a batch takes, where others are active and bring fewer themselves.
-_SHARE: Final = 2
 
 
 class Queued(Protocol):
@@ -65,14 +63,14 @@ class FairQueue(Generic[J]):
 
     def take(self, limit: int) -> list[J]:
         """The next batch: in turns by account. Where several accounts are active, none gets more of it than all of the
-        others together, or than a small share."""
+        others together, or than one check: what comes next waits for no more than that."""
         now = self._clock()
         while self._seen and next(iter(self._seen.values())) < now - _ACTIVE:
             self._seen.popitem(last=False)
         most = limit
         if len(self._seen) > 1 and self._accounts:
             lengths = [len(waiting) for waiting in self._accounts.values()]
-            most = max(_SHARE, self._size - max(lengths))
+            most = max(1, self._size - max(lengths))
         taken: list[J] = []
         turn = 0
         while len(taken) < limit and turn < most and self._accounts:

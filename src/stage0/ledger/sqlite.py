@@ -27,15 +27,19 @@ T = TypeVar("T")
 #: The first release without the WAL-reset defect.
 _FIXED: Final = (3, 51, 3)
 _BUSY_MS: Final = 2_000
+#: Seconds between looks at the length of the log.
 _CHECKPOINT_SECONDS: Final = 0.25
-#: Milliseconds for which the checkpointer may wait for readers, with the writer behind it.
+#: Milliseconds for which the checkpointer may wait for readers of an older state, with the writer behind it.
 _CHECKPOINT_BUSY_MS: Final = 20
-#: Pages that the writer may wait for.
-_NEARLY: Final = 500
 #: Seconds between looks at a database that another process has locked.
 _BUSY_PAUSE: Final = 0.005
-#: Bytes of WAL past which the checkpointer waits for readers and starts the file anew.
-_WAL_LIMIT: Final = 64 * 1024 * 1024
+#: Pages of the log (128 MiB) past which they are copied, and it begins anew at the start of its file. To copy more
+#: often would write more: a page that many commits change is copied once.
+_LOG_PAGES: Final = 32_768
+#: Times that the checkpointer tries to catch up with the writer before it leaves that to its next turn.
+_CATCHING_UP: Final = 20
+#: Bytes that the log's file keeps. It is longer only after somebody has read an older state for long.
+_LOG_KEPT: Final = 256 * 1024 * 1024
 
 
 def sqlite_module() -> ModuleType:
@@ -194,6 +198,7 @@ class SqliteStore:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA wal_autocheckpoint=0")
+            connection.execute(f"PRAGMA journal_size_limit={_LOG_KEPT}")
             connection.execute("PRAGMA cache_size=-16384")
             if read_only:
                 connection.execute("PRAGMA query_only=ON")
@@ -330,9 +335,9 @@ class SqliteStore:
         self.reader.dispose()
 
     def _checkpoint_loop(self) -> None:
-        """Copy the log into the file beside the writer, never in its way."""
+        """Keep the log short beside the writer, never in its way for longer than a moment."""
         connection = None
-        opened: int | None = None
+        opened = -1
         while not self._stop.wait(_CHECKPOINT_SECONDS):
             try:
                 inode = self.path.stat().st_ino
@@ -342,11 +347,7 @@ class SqliteStore:
                 if connection is None:
                     connection, opened = self._connect(read_only=False), inode
                     connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_BUSY_MS}")
-                _, logged, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                if logged - copied <= _NEARLY and self._wal_size() > _WAL_LIMIT:
-                    # Nearly everything has just been copied, so that this holds the writer up for a moment only.
-                    # While somebody reads an older state it would hold it up for nothing.
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                _checkpoint(connection)
             except (self._module.Error, OSError):
                 # Whatever is wrong with the file, the writer finds out and says so.
                 if connection is not None:
@@ -354,12 +355,6 @@ class SqliteStore:
                 connection = None
         if connection is not None:
             connection.close()
-
-    def _wal_size(self) -> int:
-        try:
-            return Path(f"{self.path}-wal").stat().st_size
-        except OSError:
-            return 0
 
     def close(self) -> None:
         """Stop the checkpointer and let go of the file."""
@@ -371,6 +366,31 @@ class SqliteStore:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+
+def _checkpoint(connection: Any) -> None:
+    """Where the log is long, copy what it holds into the file and begin it anew.
+
+    The writer waits while it begins anew, and would wait for the whole file to be synced: a checkpoint syncs it only
+    where nothing was written meanwhile. So first the log is copied until one of these has come: two in a row that see
+    the same log."""
+    state = _log(connection, "NOOP")
+    if state[0] <= _LOG_PAGES:
+        return
+    for _ in range(_CATCHING_UP):
+        before, state = state, _log(connection, "PASSIVE")
+        if state == before:
+            logged, copied = state
+            if copied < logged:  # somebody reads an older state: the writer would be held up for nothing
+                return
+            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            return
+
+
+def _log(connection: Any, mode: str) -> tuple[int, int]:
+    """The pages of the log, and how many are in the file. PASSIVE first copies those that nobody needs in the log."""
+    _, logged, copied = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    return logged, copied
 
 
 def _tell(done: asyncio.Future[None], error: Exception | None) -> None:

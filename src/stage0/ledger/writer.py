@@ -175,6 +175,8 @@ class Writer:
                 await self._record(transaction, batch)
             except Exception as error:  # a defect must cost a batch its answers, and not the server its lane
                 self._fail(batch, error)
+            # The answers are sent now, and not after the next batch has been decided.
+            await asyncio.sleep(0)
 
     async def _record(self, transaction: Transaction, batch: list[Job]) -> None:
         """Record a batch and answer it. Where another process was quicker it is tried again, with what both use
