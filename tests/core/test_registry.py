@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stage0.core.pack import Pack
 from stage0.core.registry import EMPTY, Entry, Registry, glob, matches, server_of
+from stage0.policy.knowledge import shipped_knowledge
 from tests.deciding import decided
 from tests.layering import pack_with
 
@@ -318,3 +319,13 @@ def test_what_is_registered_hides_nothing_that_arguments_declarations_or_the_goa
 def test_what_is_added_explains_nothing_away(registered: Pack) -> None:
     decision = decided({"goal": "Work on the ticket", "tools": ["crm_frobnicate"]}, registered)
     assert set(decision.effects) == {"personal_data", "unknown"}
+
+
+def test_a_goal_that_says_to_call_a_tool_is_read_with_the_registry_of_its_own_pack() -> None:
+    goal = "Call sync_ledger for the new entries"
+    registered = shipped_knowledge().with_registry(registry({"sync_ledger": {"effects": ["money_movement"]}}))
+    seen = [
+        [sighting.effect for sighting in known.read_goal(goal).sightings]
+        for known in (shipped_knowledge(), registered, shipped_knowledge(), registered)
+    ]
+    assert seen == [["overwrite"], ["money_movement"]] * 2

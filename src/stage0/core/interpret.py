@@ -26,13 +26,17 @@ from stage0.core.registry import EMPTY, Registry, spellings
 from stage0.core.request import GOAL_LIMIT, ActionRequest
 from stage0.core.toolname import ToolReader, ToolReading, ToolWords
 
-#: Longer texts than this do not repeat, and are not kept (in characters).
+#: Longer texts than these do not repeat, and are not kept (in characters): declarations, and goals and descriptions.
 _KEPT_LENGTH: Final = 200
+_KEPT_PROSE: Final = 400
+#: How many readings of goals are kept, and of descriptions: each has up to some kilobytes.
+_KEPT_READINGS: Final = 1024
 
 
 class Knowledge:
     """What interpretation rests on: lexicon, constraint grammar, tables of commands and tool words; `version` changes
-    with any of them. Tool names, declarations and constraints repeat, so their readings are kept; a verdict never."""
+    with any of them. Tool names and descriptions, declarations, constraints and the goal of a run repeat, so their
+    readings are kept; a verdict never."""
 
     def __init__(
         self,
@@ -53,12 +57,15 @@ class Knowledge:
         self.read_tool: Callable[[str, str], ToolReading] = self._read_name
         self._declared = declared
         self._declaration_kept = lru_cache(maxsize=4096)(self._read_declaration)
+        self._goal_kept = lru_cache(_KEPT_READINGS)(self._read_goal)
+        self._description_kept = lru_cache(_KEPT_READINGS)(self._read_description)
 
     def with_registry(self, registry: Registry) -> Knowledge:
-        """The same, with the tools that a pack registers."""
+        """The same, with the tools that a pack registers: a goal may say to call one."""
         other = copy.copy(self)
         other.registry = registry
         other.read_tool = other._read_registered
+        other._goal_kept = lru_cache(_KEPT_READINGS)(other._read_goal)
         return other
 
     def _read_registered(self, name: str, path: str) -> ToolReading:
@@ -92,6 +99,20 @@ class Knowledge:
     def read_declaration(self, text: str, path: str) -> Declaration:
         """What a declared side effect says."""
         return (self._declaration_kept if len(text) <= _KEPT_LENGTH else self._read_declaration)(text, path)
+
+    def read_goal(self, text: str) -> GoalReading:
+        """What a goal says."""
+        return (self._goal_kept if len(text) <= _KEPT_PROSE else self._read_goal)(text)
+
+    def _read_goal(self, text: str) -> GoalReading:
+        return read_goal(text, self.lexicon, read_name=self.effects_of_name)
+
+    def read_description(self, text: str) -> GoalReading:
+        """What a tool's description says that the tool does."""
+        return (self._description_kept if len(text) <= _KEPT_PROSE else self._read_description)(text)
+
+    def _read_description(self, text: str) -> GoalReading:
+        return read_goal(_SENTENCE_END.split(text, maxsplit=1)[0], self.lexicon, _DESCRIPTION)
 
     def effects_of_name(self, name: str) -> tuple[str, ...]:
         """What a tool of that name would do, for names that a goal says to call."""
@@ -177,7 +198,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     called = _read_calls(context, known, request.tools)
     tools = [known.read_tool(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
     declared = [known.read_declaration(text, f"side_effects[{i}]") for i, text in enumerate(request.side_effects)]
-    goal = read_goal(_unquoted(request.goal, called), known.lexicon, read_name=known.effects_of_name)
+    goal = known.read_goal(_unquoted(request.goal, called))
 
     # The most telling source first: what a finding points at is the first that says so.
     effects: dict[str, list[Sighting]] = {}
@@ -264,6 +285,7 @@ def _note(effects: dict[str, list[Sighting]], sightings: Sequence[Sighting]) -> 
         effects.setdefault(sighting.effect, []).append(sighting)
 
 
+_DESCRIPTION: Final = "context.tool_description"
 #: The first sentence of a tool's description says what the tool does; the rest says how it is used.
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。！？\n]")
 
@@ -272,11 +294,10 @@ def _described(context: ContextReading, known: Knowledge) -> list[Sighting]:
     """A tool's description and its MCP annotations: they may add an effect, never remove one."""
     found: list[Sighting] = []
     for description in context.all_of("tool_description"):
-        path = "context.tool_description"
         if len(description) > GOAL_LIMIT:
-            found.append(Sighting("unknown", "description", Span(path, 0, 0, "")))
+            found.append(Sighting("unknown", "description", Span(_DESCRIPTION, 0, 0, "")))
             continue
-        reading = read_goal(_SENTENCE_END.split(description, maxsplit=1)[0], known.lexicon, path)
+        reading = known.read_description(description)
         found.extend(Sighting(seen.effect, "description", seen.span) for seen in reading.sightings)
     for hints in context.all_of("tool_annotations"):
         if hints.get("destructiveHint") is True:
