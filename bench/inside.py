@@ -17,15 +17,17 @@ from stage0.wire import read_check
 
 
 class Deciding(NamedTuple):
-    """Medians in microseconds."""
+    """Medians in microseconds; `again` is of requests with a goal that was read before, as in a run."""
 
     whole: float
+    again: float
     interpreting: float
     judging: float
 
 
 def deciding(calls: int) -> Deciding:
-    """Time `decide()`, interpretation alone and judging alone, each on requests of its own, in a run that goes on."""
+    """Time `decide()`, and interpretation and judging alone, on requests that nobody has read before, in a run that
+    goes on. Then `decide()` once more, where only the goal has been."""
     pack = shipped_packs()["stage0-default"]
     run = RunState(
         allows=100,
@@ -36,16 +38,21 @@ def deciding(calls: int) -> Deciding:
     )
     state = State(Caller("acc_bench"), run)
     now = time.time()
-    requests = _requests(calls)
-    whole = each(requests, lambda request: decide(request, pack=pack, state=state, now=now))
-    interpreting = each(requests, lambda request: interpret(request, pack.knowledge))
-    readings = [(request, interpret(request, pack.knowledge)) for request in requests]
+
+    def whole(request: ActionRequest) -> object:
+        return decide(request, pack=pack, state=state, now=now)
+
+    fresh = each(_requests(range(calls)), whole)
+    again = each(_requests([0] * calls), whole)
+    interpreting = each(_requests(range(calls, 2 * calls)), lambda request: interpret(request, pack.knowledge))
+    readings = [(request, interpret(request, pack.knowledge)) for request in _requests(range(2 * calls, 3 * calls))]
     judging = each(readings, lambda both: decide(both[0], pack=pack, state=state, now=now, reading=both[1]))
-    return Deciding(whole, interpreting, judging)
+    return Deciding(fresh, again, interpreting, judging)
 
 
-def _requests(count: int) -> list[ActionRequest]:
-    return [read_check(body(number, number % RUNS)) for number in range(count)]
+def _requests(goals: Sequence[int]) -> list[ActionRequest]:
+    """Requests of as many runs as there are, each with a goal by its number."""
+    return [read_check(body(goal, number % RUNS)) for number, goal in enumerate(goals)]
 
 
 def each(values: Sequence[Any], work: Callable[[Any], object]) -> float:

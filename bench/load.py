@@ -149,6 +149,7 @@ class Figures:
     def _process(self) -> Iterator[Target]:
         inside, memory = self._inside, self._memory
         yield at_most("decide()", inside.whole, DECIDE_US, "µs", digits=0)
+        yield Target("  with a goal that was read before", f"{inside.again:.0f} µs")
         yield Target("  interpreting alone", f"{inside.interpreting:.0f} µs")
         yield Target("  judging alone", f"{inside.judging:.0f} µs")
         yield Target(f"memory at the start, {SQLITE}", f"{memory.start:.0f} MB")

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count, islice
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -131,9 +132,10 @@ def measure(console: Console, folder: Path, extent: Extent, say: Say) -> None:
 def _deciding(calls: int, default: Pack, large: Pack) -> tuple[float, float]:
     """Median microseconds of `decide()` under both packs, in turns; of five turns the least that others disturbed."""
     state, now = State(Caller("acc_bench"), RunState(allows=1)), time.time()
-    requests = [read_check(body(number, number % RUNS)) for number in range(calls)]
+    numbers = count()
 
     def under(pack: Pack) -> float:
+        requests = [read_check(body(number, number % RUNS)) for number in islice(numbers, calls)]
         return each(requests, lambda request: decide(request, pack=pack, state=state, now=now))
 
     times = [(under(default), under(large)) for _ in range(5)]

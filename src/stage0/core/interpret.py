@@ -30,7 +30,7 @@ from stage0.core.toolname import ToolReader, ToolReading, ToolWords
 _KEPT_LENGTH: Final = 200
 _KEPT_PROSE: Final = 400
 #: How many readings of goals are kept, and of descriptions: each has up to some kilobytes.
-_KEPT_READINGS: Final = 1024
+_KEPT_READINGS: Final = 2048
 
 
 class Knowledge:
