@@ -13,6 +13,8 @@ from stage0.policy.source import source_of
 from stage0.policy.suite import SuiteResult, read_suite, run_suite, tried
 from tests.layering import FILE, layer, pack_with
 
+#: 28 November 2026, 12:00 UTC.
+NOW: Final = 1_795_867_200.0
 #: One case for each verdict.
 ALL: Final = """\
 - name: reading is allowed
@@ -148,7 +150,7 @@ def test_what_looks_like_a_mistake_is_said_with_its_place() -> None:
         "  erp: {owner: finance}\n"
     )
     found = with_suite(text, ALL)
-    assert list(warnings_of(found, tried(found))) == [
+    assert list(warnings_of(found, tried(found), at=NOW)) == [
         "pack.yaml:6: rules.LIMIT.when: reads `arguments.limit` where it may be missing, and fires then:"
         " ask `has(arguments.limit)` first",
         "pack.yaml:5: rules.LIMIT: has no `remedy`: whoever is stopped wants to know what to do",
@@ -161,7 +163,7 @@ def test_what_looks_like_a_mistake_is_said_with_its_place() -> None:
 def test_what_a_parent_has_is_no_mistake_of_its_child() -> None:
     parent = layer(f"{RULES}tools: {{crm: {{adds: [export]}}}}\n", name="parent")
     found = with_suite("", ALL, parent)
-    assert list(warnings_of(found, tried(found))) == []
+    assert list(warnings_of(found, tried(found), at=NOW)) == []
 
 
 @pytest.mark.parametrize(
@@ -178,5 +180,21 @@ def test_what_a_parent_has_is_no_mistake_of_its_child() -> None:
 def test_lint_warns_of_a_condition_that_more_danger_turns_off(condition: str, danger: str) -> None:
     text = f'rules:\n  QUIET: {{when: "{condition}", severity: high, message: No., remedy: Ask.}}\n'
     found = with_suite(text, ALL)
-    silenced = [warning for warning in warnings_of(found, tried(found)) if "is turned off" in warning]
+    silenced = [warning for warning in warnings_of(found, tried(found), at=NOW) if "is turned off" in warning]
     assert [f"`{danger}`" in warning for warning in silenced] == ([True] if danger else [])
+
+
+@pytest.mark.parametrize(
+    ("calendar", "over"),
+    [
+        ("{openings: [{from: '2026-11-28T10:00:00Z', to: '2026-11-28T11:00:00Z'}]}", True),
+        ("{openings: [{from: 2026-11-20, to: 2026-11-27}]}", True),
+        ("{openings: [{from: 2026-11-20, to: 2026-11-28}]}", False),
+        ("{openings: [{from: 2026-11-20, to: 2026-11-21}, {from: 2027-01-01, to: 2027-01-02}]}", False),
+        ("{weekly: [{days: mon-fri, hours: '09:00-17:00'}], openings: [{from: 2026-11-20, to: 2026-11-21}]}", False),
+    ],
+)
+def test_lint_warns_of_a_calendar_that_does_not_open_any_more(calendar: str, over: bool) -> None:
+    found = with_suite(f"calendars:\n  move: {calendar}\n", ALL)
+    said = [warning for warning in warnings_of(found, tried(found), at=NOW) if "does not open any more" in warning]
+    assert [warning.startswith("pack.yaml:5: calendars.move: ") for warning in said] == ([True] if over else [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -155,7 +156,7 @@ def lint(packs: tuple[Path, ...], strict: bool) -> None:
     for path in packs:
         try:
             found = _load(path)
-            warnings = list(warnings_of(found, tried(found)))
+            warnings = list(warnings_of(found, tried(found), at=time.time()))
         except (click.ClickException, PolicyError) as error:
             failed = True
             click.echo(f"error: {error.message if isinstance(error, click.ClickException) else error}", err=True)

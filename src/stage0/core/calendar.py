@@ -37,6 +37,10 @@ class Period(msgspec.Struct, frozen=True):
             return self.first_day <= day <= self.last_day
         return self.start is not None and self.end is not None and self.start <= at < self.end
 
+    def over(self, at: float, day: date) -> bool:
+        """Whether all of it lies before a moment, whose day in the calendar's zone is `day`."""
+        return self.last_day < day if self.last_day is not None else self.end is not None and self.end <= at
+
 
 class Calendar(msgspec.Struct, frozen=True):
     """A named window. `zone` is empty for the account's. It is open in its weekly hours, but on no holiday, and in each
@@ -70,6 +74,16 @@ class Calendar(msgspec.Struct, frozen=True):
         minute = local.hour * 60 + local.minute
         weekday = local.isoweekday()
         return any([weekday in hours.days and hours.opens <= minute < hours.closes for hours in self.weekly])
+
+    def over(self, at: float, zone: str) -> bool:
+        """Whether it never opens again from a time on: its openings have passed, and so have the years whose holidays
+        are known. Freezes are not looked at."""
+        local = _local(at, self.zone or zone)
+        if local is None:
+            return True
+        day = local.date()
+        weekly = bool(self.weekly) and (self.known_years is None or day.year <= self.known_years[1])
+        return not weekly and all([opening.over(at, day) for opening in self.openings])
 
 
 @lru_cache(maxsize=64)

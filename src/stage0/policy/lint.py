@@ -10,8 +10,9 @@ from stage0.policy.source import SUITE, Path_, rules_of
 from stage0.policy.suite import SuiteResult
 
 
-def warnings_of(found: Loaded, result: SuiteResult) -> Iterator[str]:
-    """Warnings, each with its place: from the pack as it is written, and from what its suite has shown."""
+def warnings_of(found: Loaded, result: SuiteResult, *, at: float) -> Iterator[str]:
+    """Warnings, each with its place: from the pack as it is written, and from what its suite has shown. `at` is the
+    time, in Unix seconds."""
     source, file = found.source, found.file
     written = rules_of(source)
     for code, entry in file.rules.items():
@@ -30,6 +31,11 @@ def warnings_of(found: Loaded, result: SuiteResult) -> Iterator[str]:
             yield _at(found, ("rules", code, "when"), message)
         if not entry.remedy:
             yield _at(found, ("rules", code), "has no `remedy`: whoever is stopped wants to know what to do")
+    for name in source.plain.get("calendars") or {}:
+        calendar = found.pack.calendars.get(name)
+        if calendar is not None and calendar.over(at, "UTC"):
+            message = "does not open any more, so that what it guards is stopped: give it an opening or `weekly` hours"
+            yield _at(found, ("calendars", name), message)
     for pattern in source.plain.get("tools") or {}:
         entry_of = file.tools.get(pattern)
         if entry_of is not None and not entry_of.owner:

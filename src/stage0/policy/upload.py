@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -88,7 +89,7 @@ def made(found: Loaded) -> Compiled:
         content=content_of(found.file).decode(),
         files=dict(found.source.files),
         suite=summary(result),
-        warnings=tuple(warnings_of(found, result)),
+        warnings=tuple(warnings_of(found, result, at=time.time())),
     )
 
 
