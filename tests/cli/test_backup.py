@@ -6,6 +6,7 @@ import re
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -73,8 +74,10 @@ def _load(server: Server, clients: int) -> Iterator[list[str]]:
 
 def _after(answered: list[str], count: int) -> list[str]:
     """What was answered, once it is so much."""
+    patience = time.monotonic() + 60
     while len(answered) < count:
-        threading.Event().wait(0.01)
+        assert time.monotonic() < patience, f"{len(answered)} of {count} checks were answered"
+        time.sleep(0.01)
     return list(answered)
 
 

@@ -176,14 +176,13 @@ def test_a_candidate_is_recorded_beside_and_changes_nothing(team: Team) -> None:
 
 def test_a_pack_that_is_long_to_read_keeps_no_check_waiting(team: Team) -> None:
     done: list[int] = []
-    files = {"pack.yaml": "\n" * 450_000}
+    files = {"pack.yaml": "\n" * 200_000}
     lint = threading.Thread(target=lambda: done.append(team.post("/policies/lint", {"files": files}).status))
     lint.start()
     answered = 0
-    while not done:
+    while lint.is_alive():
         assert team.check().status == 200
         answered += 1
-    lint.join()
     assert done == [422]
     assert answered > 3
 
@@ -229,14 +228,16 @@ def test_activation_under_load_leaves_every_answer_with_exactly_one_version(own_
         thread.start()
     switches = 0
     deadline = time.monotonic() + 6
-    while time.monotonic() < deadline:
-        began = time.monotonic()
-        assert team.post(f"/policies/acme@{switches % 2 + 1}/activate", {}).status == 200
-        switches += 1
-        time.sleep(max(0.0, 0.05 - (time.monotonic() - began)))
-    done.set()
-    for thread in threads:
-        thread.join()
+    try:
+        while time.monotonic() < deadline:
+            began = time.monotonic()
+            assert team.post(f"/policies/acme@{switches % 2 + 1}/activate", {}).status == 200
+            switches += 1
+            time.sleep(max(0.0, 0.05 - (time.monotonic() - began)))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
     seen = Counter(answer["policy_version"] for answer in answers)
     assert set(seen) == set(codes), seen
     for answer in answers:
