@@ -7,9 +7,9 @@ a ledger on SQLite in this process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import count, islice
 from pathlib import Path
 from statistics import median
@@ -142,7 +142,7 @@ def _deciding(calls: int, default: Pack, large: Pack) -> tuple[float, float]:
     return min(one for one, _ in times), min(other for _, other in times)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _history(folder: Path, made: Compiled) -> Iterator[tuple[Store, Key]]:
     store = open_store(f"sqlite:///{folder / 'policies.db'}")
     store.create()
@@ -230,6 +230,6 @@ def _multiply(store: Store, key: Key, wanted: int, say: Say) -> None:
             connection.execute(decisions.insert(), copies)
         there += len(copies)
         if there % 50_000 < len(copies):  # no server is here that would do it
-            with store.writer.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            with contextlib.closing(store.writer.raw_connection()) as connection:  # outside of any transaction
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         say(f"storing records: {there:,}")
