@@ -18,8 +18,8 @@ NEAR: Final = 96
 REACH: Final = 200
 _LAST_TOKEN: Final = re.compile(r"([a-z0-9$€£¥%'’_]+|[^\sa-z0-9_])[ \t]*\Z")
 _NEXT_TOKEN: Final = re.compile(r"[ \t]*([a-z0-9$€£¥%'’_]+|[^\sa-z0-9_])")
-#: A full stop behind an initial or a title ends nothing: `Ursula K. Le Guin`, `Mr. Haddad`. The
-#: mark comes first in the pattern, and what may stand around it after: so the engine looks at marks alone.
+#: A full stop behind an initial or a title ends nothing: `Ursula K. Le Guin`, `Mr. Haddad`. The mark comes first in the
+#: pattern, and what may stand around it after that: so the engine looks at marks alone.
 _SENTENCE_END: Final = re.compile(
     r"[.!?。！？；;\n](?:(?<=[。！？；;\n])|(?=\s|$)(?:(?<=[!?])|(?<=\.)(?<![ .][a-z]\.)(?<!\b[mds]r\.)(?<!\bmrs\.)"
     r"(?<!\bvs\.)(?<!\bno\.)(?<!\be\.g\.)))"
