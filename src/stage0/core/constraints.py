@@ -14,6 +14,7 @@ import msgspec
 
 from stage0.core.effects import HIGH_RISK
 from stage0.core.goal import effects_of
+from stage0.core.keeping import kept
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon
 
 ValueType = Literal["none", "names", "count", "amount", "duration", "window", "text"]
@@ -110,7 +111,7 @@ class Grammar:
             for kind in kinds
             for phrase in kind.phrases
         )
-        self._read_kept = lru_cache(maxsize=4096)(self._parse)
+        self._read = kept(longest=200)(self._parse)
         self._parse_kept = lru_cache(maxsize=1024)(self._parse_all)
         self._extended_kept = lru_cache(maxsize=1024)(self._extend)
 
@@ -127,9 +128,6 @@ class Grammar:
 
     def _extend(self, texts: tuple[str, ...], imposed: tuple[Control, ...]) -> ConstraintSet:
         return _set_of((*self.parse(texts).controls, *imposed))
-
-    def _read(self, text: str) -> Control | None:
-        return (self._read_kept if len(text) <= _KEPT_TEXT else self._parse)(text)
 
     def _parse(self, text: str) -> Control | None:
         folded = " ".join(self.lexicon.fold(text).text.split())
@@ -177,7 +175,6 @@ class Grammar:
 
 
 #: Longer texts than these do not repeat, and are not kept; longer phrases are no constraint (in characters).
-_KEPT_TEXT: Final = 200
 _KEPT_SET: Final = 2_000
 _PHRASE_LIMIT: Final = 300
 

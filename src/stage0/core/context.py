@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
+
+from stage0.core.keeping import kept
 
 Lane = Literal["asserted", "verified"]
 
@@ -19,18 +20,10 @@ _PLACEHOLDERS: Final = frozenset(
 )
 
 
+@kept(longest=64)
 def is_reference(text: str) -> bool:
     """Whether a text names something: `TBD`, `none`, `n/a` and `-` do not, whatever stands around them."""
-    return (_is_reference_kept if len(text) <= _KEPT else _is_reference)(text)
-
-
-def _is_reference(text: str) -> bool:
     return "".join(filter(str.isalnum, text.casefold())) not in _PLACEHOLDERS
-
-
-#: Longer texts than this do not repeat, and are not kept (in characters).
-_KEPT: Final = 64
-_is_reference_kept: Final = lru_cache(maxsize=4096)(_is_reference)
 
 
 class Unreadable(Exception):

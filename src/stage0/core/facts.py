@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -18,6 +17,7 @@ from stage0.core.constraints import ConstraintSet, Control
 from stage0.core.context import Lane, is_reference
 from stage0.core.fingerprint import short
 from stage0.core.interpret import Interpretation
+from stage0.core.keeping import kept
 from stage0.core.lexicon import Lexicon
 from stage0.core.pack import ApprovalRule, Pack, Scope
 from stage0.core.registry import matches_any
@@ -406,20 +406,12 @@ class Facts:
         return calendar.is_open(at, self.values.get("timezone", self.caller.timezone))
 
 
+@kept(longest=64)
 def people_in(text: str, lexicon: Lexicon) -> tuple[tuple[str, str], ...]:
     """The people that a text names, each with the folded form by which two are told apart: a hidden character or
     another width does not make a second person."""
-    return (_people_kept if len(text) <= _KEPT else _people)(text, lexicon)
-
-
-def _people(text: str, lexicon: Lexicon) -> tuple[tuple[str, str], ...]:
     names = [" ".join(name.split()) for name in _SEVERAL.split(text)]
     return tuple((lexicon.fold(name).text.strip(), name) for name in names if is_reference(name))
-
-
-#: Longer texts than this do not repeat, and are not kept (in characters).
-_KEPT: Final = 64
-_people_kept: Final = lru_cache(maxsize=4096)(_people)
 
 
 def _stricter(control: Control, other: Control) -> bool:

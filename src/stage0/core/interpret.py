@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -21,16 +20,15 @@ from stage0.core.context import ContextReading, read_context
 from stage0.core.effects import HIGH_RISK, MARKS, Sighting, Span
 from stage0.core.folding import fold, hidden_spans
 from stage0.core.goal import GoalReading, effects_of, read_goal
+from stage0.core.keeping import kept
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
 from stage0.core.registry import EMPTY, Registry, spellings
 from stage0.core.request import GOAL_LIMIT, ActionRequest
 from stage0.core.toolname import ToolReader, ToolReading, ToolWords
 
-#: Longer texts than these do not repeat, and are not kept (in characters): declarations, and goals and descriptions.
-_KEPT_LENGTH: Final = 200
-_KEPT_PROSE: Final = 400
-#: How many readings of goals are kept, and of descriptions: each has up to some kilobytes.
-_KEPT_READINGS: Final = 2048
+#: Characters of goals and descriptions whose readings are kept, and how many: each has up to some kilobytes.
+_PROSE: Final = 400
+_READINGS: Final = 2048
 
 
 class Knowledge:
@@ -56,16 +54,16 @@ class Knowledge:
         self._read_name = ToolReader(lexicon, words).read
         self.read_tool: Callable[[str, str], ToolReading] = self._read_name
         self._declared = declared
-        self._declaration_kept = lru_cache(maxsize=4096)(self._read_declaration)
-        self._goal_kept = lru_cache(_KEPT_READINGS)(self._read_goal)
-        self._description_kept = lru_cache(_KEPT_READINGS)(self._read_description)
+        self.read_declaration = kept(longest=200)(self._read_declaration)
+        self.read_goal = kept(longest=_PROSE, count=_READINGS)(self._read_goal)
+        self.read_description = kept(longest=_PROSE, count=_READINGS)(self._read_description)
 
     def with_registry(self, registry: Registry) -> Knowledge:
         """The same, with the tools that a pack registers: a goal may say to call one."""
         other = copy.copy(self)
         other.registry = registry
         other.read_tool = other._read_registered
-        other._goal_kept = lru_cache(_KEPT_READINGS)(other._read_goal)
+        other.read_goal = kept(longest=_PROSE, count=_READINGS)(other._read_goal)
         return other
 
     def _read_registered(self, name: str, path: str) -> ToolReading:
@@ -96,22 +94,12 @@ class Knowledge:
             found += [Sighting(effect, "registry", span) for effect in effects]
         return found
 
-    def read_declaration(self, text: str, path: str) -> Declaration:
-        """What a declared side effect says."""
-        return (self._declaration_kept if len(text) <= _KEPT_LENGTH else self._read_declaration)(text, path)
-
-    def read_goal(self, text: str) -> GoalReading:
-        """What a goal says."""
-        return (self._goal_kept if len(text) <= _KEPT_PROSE else self._read_goal)(text)
-
     def _read_goal(self, text: str) -> GoalReading:
+        """What a goal says."""
         return read_goal(text, self.lexicon, read_name=self.effects_of_name)
 
-    def read_description(self, text: str) -> GoalReading:
-        """What a tool's description says that the tool does."""
-        return (self._description_kept if len(text) <= _KEPT_PROSE else self._read_description)(text)
-
     def _read_description(self, text: str) -> GoalReading:
+        """What a tool's description says that the tool does."""
         return read_goal(_SENTENCE_END.split(text, maxsplit=1)[0], self.lexicon, _DESCRIPTION)
 
     def effects_of_name(self, name: str) -> tuple[str, ...]:

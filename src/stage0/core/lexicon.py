@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from operator import itemgetter
 from typing import Final, Literal
 
@@ -18,6 +17,7 @@ import msgspec
 from stage0.core.disguise import Words, disguised, reveal
 from stage0.core.effects import HARMLESS
 from stage0.core.folding import Folded, FoldTable, fold, with_capitals
+from stage0.core.keeping import kept
 from stage0.core.syntax import Spaced, Unspaced
 
 #: Concepts that are actions, and the effect of each. `query` and `run` say that something is asked or run, not what.
@@ -162,7 +162,7 @@ class Lexicon:
         patterns = sorted(self._by_text)
         self._automaton = ahocorasick_rs.AhoCorasick(patterns)
         self._hidden = Words(_worth_hiding(terms), self.table)
-        self._environments_kept = lru_cache(maxsize=4096)(self._environments)
+        self._environments = kept(longest=64)(self._environments_of)
         #: By pattern: its terms, and whether it begins and ends with a Latin letter, which asks for a word border.
         self._found = [
             (tuple((term.concept, term) for term in self._by_text[text]), text[0] in _LATIN, text[-1] in _LATIN)
@@ -189,7 +189,7 @@ class Lexicon:
         """The environments that a text as sent names, also as a part of a name (`eu-prod1`, `ProductionUsers`)."""
         if text.isascii() and not _ENVIRONMENT_HINTS.find_matches_as_indexes(text.lower()):
             return _NONE
-        return (self._environments_kept if len(text) <= _KEPT else self._environments)(text)
+        return self._environments(text)
 
     def environments_in(self, texts: Sequence[str]) -> frozenset[str]:
         """The environments that any of several texts names: one look over all of them, then at those that have one."""
@@ -205,7 +205,7 @@ class Lexicon:
                 found |= self.environments(joined[joined.rfind("\n", 0, start) + 1 : looked_at])
         return found
 
-    def _environments(self, text: str) -> frozenset[str]:
+    def _environments_of(self, text: str) -> frozenset[str]:
         found = {hit.term.environment for hit in self.hits(self.fold(text).text)}
         for word in split_words(self.skeleton(text[:_NAME_LIMIT])):
             found.update(term.environment for term in self.word(word))
@@ -245,8 +245,6 @@ def _worth_hiding(terms: Sequence[Term]) -> set[str]:
 
 
 _NONE: Final[frozenset[str]] = frozenset()
-#: Longer texts than this do not repeat, and are not kept (in characters).
-_KEPT: Final = 64
 #: Characters of a text that are looked at as a name.
 _NAME_LIMIT: Final = 256
 #: A quick look: no Latin text without one of these names an environment.

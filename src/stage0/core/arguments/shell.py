@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -43,6 +42,7 @@ from stage0.core.arguments.shell_words import (
     word_of,
     words_of,
 )
+from stage0.core.keeping import kept
 
 __all__ = ["Command", "Commands", "effects_named", "read_shell"]
 
@@ -790,10 +790,8 @@ def _only_known_when_run(text: str) -> bool:
 
 _NOWHERE: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "&1", "&2", "NUL", "nul"})
 _SOCKETS: Final = ("/dev/tcp/", "/dev/udp/")
-_holds: Final = lru_cache(maxsize=4096)(holds_secrets)
+_holds: Final = kept(longest=200)(holds_secrets)
 _LAST_PART: Final = re.compile(r"[=:@<]")
-#: Longer words than this are not kept between readings.
-_KEPT: Final = 200
 
 
 def _shows(word: str) -> bool:
@@ -802,7 +800,7 @@ def _shows(word: str) -> bool:
         return False
     if "=" in word or ":" in word or "@" in word:
         word = _LAST_PART.split(word)[-1]
-    return _holds(word) if len(word) <= _KEPT else holds_secrets(word)
+    return _holds(word)
 
 
 _ASSIGNING: Final = re.compile(r"([A-Za-z_]\w*)\+?=")
