@@ -5,6 +5,7 @@ PORT ?= 8000
 ARGS ?=
 DIR ?=
 SHOW ?= 0
+TIMES ?= 50
 UV_VERSION := 0.13.8
 
 VENV := .venv
@@ -26,7 +27,7 @@ SYNC = $(UV) sync --quiet --frozen --all-extras $(shell cat $(POSTGRES) 2>/dev/n
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint fmt eval bench lock clean
+.PHONY: help setup run test soak lint fmt eval bench lock clean
 
 help: ## list these commands
 	@echo "make COMMAND [PORT=$(PORT)] [PYTHON=$(PYTHON)] [ARGS=...]"
@@ -39,6 +40,9 @@ run: $(READY) ## start the server for development on http://127.0.0.1:PORT (STAG
 
 test: $(READY) $(POSTGRES) ## run the tests (ARGS=... goes to pytest)
 	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+soak: $(READY) $(POSTGRES) ## run the stateful tests for long: TIMES as many sequences as `make test`, other ones each time
+	STAGE0_TEST_SOAK=$(TIMES) $(BIN)/pytest -q -n auto --maxprocesses 4 -m stateful $(ARGS)
 
 lint: $(READY) ## check lock file, style, format, types and who imports whom
 	$(UV) lock --check

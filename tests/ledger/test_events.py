@@ -80,13 +80,13 @@ def test_every_change_names_its_actor_its_target_and_its_time(action: str, conne
 
 
 @pytest.mark.parametrize("action", CHANGES)
-def test_every_change_raises_the_epoch(action: str, connection: sa.Connection) -> None:
+def test_every_change_begins_another_epoch(action: str, connection: sa.Connection) -> None:
     def epoch() -> Any:
         return connection.exec_driver_sql("SELECT epoch FROM config").scalar_one()
 
     before = epoch()
     CHANGES[action](connection)
-    assert epoch() > before
+    assert epoch() != before
 
 
 def test_an_event_says_what_was_before_and_after(connection: sa.Connection) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from hypothesis import settings
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -21,6 +21,7 @@ from stage0.ledger.keys import Key, change_key, create_key, get_key, set_group
 from stage0.ledger.runs import get_run
 from stage0.ledger.usage import Limits
 from tests.ledger.opening import ROOT, Clock, Running, add_key, migrated, recorded
+from tests.soaking import sequences
 
 LIMITS: Final = Limits(month=25, day=12, minute=5)
 GROUP: Final = Limits(month=30, day=15, minute=7)
@@ -179,5 +180,5 @@ class Ledgers(RuleBasedStateMachine):
                 assert found["verdicts"] == verdicts
 
 
-TestLedgers = Ledgers.TestCase
-TestLedgers.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestLedgers = pytest.mark.stateful(Ledgers.TestCase)
+TestLedgers.settings = sequences(40, stateful_step_count=40)

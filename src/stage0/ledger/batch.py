@@ -28,7 +28,7 @@ from stage0.ledger.errors import (
 from stage0.ledger.idempotency import LIFETIME, Stored, Token, again
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
-from stage0.ledger.packs import Active, Actives, Shelf, chosen
+from stage0.ledger.packs import Active, Actives, Loaded, chosen
 from stage0.ledger.records import RECORD_VERSION, Record, Shadow, decode_record, encode_record
 from stage0.ledger.runs import START_WINDOW, Run, run_key, tool_of
 from stage0.ledger.stops import Stopped
@@ -131,13 +131,13 @@ Result = tuple[Job, Any, BaseException | None]
 
 
 class Known(NamedTuple):
-    """What every batch of a process knows: keys, stops and active packs as of the epoch that was read, and how records
-    are made."""
+    """What a batch knows: keys, stops, active packs and their content as its transaction sees them, and how records are
+    made."""
 
     keys: Mapping[str, Key]
     stopped: Mapping[str, Stopped]
     actives: Actives
-    shelf: Shelf
+    packs: Loaded
     clock: Callable[[], float]
     fingerprint: Fingerprint
     engine_version: str
@@ -199,13 +199,13 @@ class Batch:
         known = self._known
         active = chosen(key, known.actives)
         wanted = pinned(job, key, active)
-        pack = known.shelf.get(key.account, wanted)
+        pack = known.packs.get(key.account, wanted)
         if pack is None:
             if wanted != active.pack:
                 raise PolicyMismatch(active.pack, wanted)
             raise StoreUnavailable(f"the policy `{wanted}` is not there")
         try:
-            shadow = known.shelf.get(key.account, active.shadow) if active.shadow else None
+            shadow = known.packs.get(key.account, active.shadow) if active.shadow else None
         except PolicyUnusable:  # a candidate never stands in the way
             shadow = None
         return pack, shadow

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import secrets
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
 from stage0.ledger.ids import new_id
 from stage0.ledger.schema import config, events
+
+#: As many as a column of eight bytes holds.
+_EPOCH_BITS: Final = 63
 
 
 def record_event(
@@ -29,5 +33,8 @@ def record_event(
 
 
 def raise_epoch(connection: sa.Connection) -> None:
-    """Say to every process that keys, accounts or packs have changed; they notice with their next batch."""
-    connection.execute(config.update().where(config.c.id == 1).values(epoch=config.c.epoch + 1))
+    """Say to every process that keys, accounts, stops or packs have changed; they notice with their next batch.
+
+    An epoch names one state and is never used again: it is random. A counter would come back after a commit that
+    failed, or a database that was set back, and with it what a process had kept under that number."""
+    connection.execute(config.update().where(config.c.id == 1).values(epoch=secrets.randbits(_EPOCH_BITS)))

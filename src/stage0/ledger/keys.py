@@ -287,7 +287,7 @@ _SELECT: Final = (
 def key_by_text(connection: sa.Connection, keyring: Keyring, text: str) -> Key | None:
     """The key with this text, under any root; None where there is none."""
     row = connection.execute(_SELECT.where(api_keys.c.hash.in_(keyring.hashes(text)))).first()
-    return None if row is None else _key(row)
+    return None if row is None else key_of(row)
 
 
 def get_key(connection: sa.Connection, identifier: str) -> Key:
@@ -295,13 +295,7 @@ def get_key(connection: sa.Connection, identifier: str) -> Key:
     row = connection.execute(_SELECT.where(api_keys.c.id == identifier)).first()
     if row is None:
         raise NotFound(f"there is no key `{identifier}`; `stage0 keys list` shows them")
-    return _key(row)
-
-
-def get_keys(connection: sa.Connection, wanted: Sequence[tuple[str, str]]) -> dict[str, Key]:
-    """Keys by account and id, those that there are; by id."""
-    rows = connection.execute(_SELECT.where(sa.tuple_(api_keys.c.account_id, api_keys.c.id).in_(wanted)))
-    return {row.id: _key(row) for row in rows}
+    return key_of(row)
 
 
 def list_keys(connection: sa.Connection, account: str | None = None) -> list[Key]:
@@ -309,7 +303,7 @@ def list_keys(connection: sa.Connection, account: str | None = None) -> list[Key
     query = _SELECT.order_by(api_keys.c.id)
     if account is not None:
         query = query.where(api_keys.c.account_id == account)
-    return [_key(row) for row in connection.execute(query)]
+    return [key_of(row) for row in connection.execute(query)]
 
 
 def set_key_status(connection: sa.Connection, identifier: str, status: Status, *, actor: str, now: float) -> Key:
@@ -376,7 +370,8 @@ def rotate_key(
     return new, text
 
 
-def _key(row: Any) -> Key:
+def key_of(row: Any) -> Key:
+    """A key from its row (`store.KeyRow`, or one of SQLAlchemy with the same names). Raises Refused."""
     decode = msgspec.json.decode
     environments = tuple(decode(row.environments))
     plan = PLANS.get(row.plan)

@@ -18,6 +18,7 @@ from stage0.ledger.errors import NotFound, PolicyUnusable, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.schema import accounts, policy_activations, policy_active, policy_packs
+from stage0.ledger.store import ActiveRow, Pair
 from stage0.policy import PolicyError, pack_of_content, shipped_packs
 from stage0.policy.upload import Compiled
 
@@ -57,7 +58,7 @@ class Activation(msgspec.Struct, frozen=True):
 
 
 #: By account and environment.
-Actives = Mapping[tuple[str, str], Active]
+Actives = Mapping[Pair, Active]
 
 
 def environment_of(name: str) -> str:
@@ -80,16 +81,38 @@ def chosen(key: Key, actives: Actives) -> Active:
     return Active(pack, next((each.shadow for each in found if each.shadow), ""))
 
 
+#: The size of a version's content in bytes, and what was made of it.
+Made = tuple[int, Pack | PolicyUnusable]
+
+
+class Loaded(NamedTuple):
+    """The packs that one batch needs: those that ship, and accounts' own by account and id."""
+
+    shipped: Mapping[str, Pack]
+    own: Mapping[Pair, Made]
+
+    def get(self, account: str, pack_id: str) -> Pack | None:
+        """A pack; None for one that there is not. Raises PolicyUnusable."""
+        pack = self.shipped.get(pack_id)
+        if pack is not None:
+            return pack
+        _, found = self.own.get((account, pack_id), (0, None))
+        if isinstance(found, PolicyUnusable):
+            raise found
+        return found
+
+
 class Shelf:
     """The packs that a process has loaded: those that ship, and accounts' own by account and id. For any thread.
 
-    It keeps those that were used last, up to so many bytes of content; one in use is loaded again when it is needed."""
+    Only what is committed is kept here. It keeps those that were used last, up to so many bytes of content; one in use
+    is loaded again when it is needed."""
 
     def __init__(self, shipped: Mapping[str, Pack], room: int = _ROOM) -> None:
         self.shipped = {pack.id: pack for pack in shipped.values()}
         self.default = shipped[DEFAULT]
         self._room = room
-        self._own: OrderedDict[tuple[str, str], tuple[int, Pack | PolicyUnusable]] = OrderedDict()
+        self._own: OrderedDict[Pair, Made] = OrderedDict()
         self._lock = threading.Lock()
 
     def has(self, account: str, pack_id: str) -> bool:
@@ -98,39 +121,53 @@ class Shelf:
 
     def get(self, account: str, pack_id: str) -> Pack | None:
         """A pack that is loaded; None for one that there is not. Raises PolicyUnusable."""
-        pack = self.shipped.get(pack_id)
-        if pack is not None:
-            return pack
-        with self._lock:
-            found = self._own.get((account, pack_id))
-            if found is None:
-                return None
-            self._own.move_to_end((account, pack_id))
-        if isinstance(found[1], PolicyUnusable):
-            raise found[1]
-        return found[1]
+        return self.loaded([(account, pack_id)]).get(account, pack_id)
 
-    def load(self, connection: sa.Connection, wanted: Iterable[tuple[str, str]]) -> None:
-        """Load packs of accounts that are not here yet. One that cannot be used is kept as such, and said loudly."""
+    def loaded(self, wanted: Iterable[Pair]) -> Loaded:
+        """Those of the wanted packs that are here. They stay with whoever asked, whatever is loaded later."""
+        found = {}
+        with self._lock:
+            for each in wanted:
+                made = self._own.get(each)
+                if made is not None:
+                    self._own.move_to_end(each)
+                    found[each] = made
+        return Loaded(self.shipped, found)
+
+    def load(self, connection: sa.Connection, wanted: Iterable[Pair]) -> None:
+        """Load packs of accounts that are not here yet, over a connection that sees only what is committed."""
         for account, pack_id in sorted(wanted):
             row = None if self.has(account, pack_id) or "@" not in pack_id else find_pack(connection, account, pack_id)
             if row is not None:
-                self._keep(account, pack_id, len(row.content), _made_of(account, pack_id, row))
+                self.keep(make_packs([row]))
 
-    def _keep(self, account: str, pack_id: str, size: int, pack: Pack | PolicyUnusable) -> None:
+    def keep(self, made: Mapping[Pair, Made]) -> None:
+        """Keep what was made of committed versions."""
         with self._lock:
-            self._own[account, pack_id] = size, pack
+            self._own.update(made)
             while len(self._own) > 1 and sum([size for size, _ in self._own.values()]) > self._room:
                 self._own.popitem(last=False)
 
+    def forget(self) -> None:
+        """Forget all accounts' packs: another database may hold other content under the same version."""
+        with self._lock:
+            self._own.clear()
 
-def _made_of(account: str, pack_id: str, row: Any) -> Pack | PolicyUnusable:
+
+def make_packs(rows: Iterable[Any]) -> dict[Pair, Made]:
+    """Packs from their rows (`store.PackRow`, or one of SQLAlchemy with the same names), by account and id. One that
+    cannot be used is kept as such, and said loudly."""
+    return {(row.account_id, f"{row.name}@{row.version}"): (len(row.content), _make_pack(row)) for row in rows}
+
+
+def _make_pack(row: Any) -> Pack | PolicyUnusable:
+    pack_id = f"{row.name}@{row.version}"
     try:
         pack = pack_of_content(row.content, between=_let_others_run)
         if pack.digest != row.digest:
             raise PolicyError(f"its content is not what was pushed: the digest is `{pack.digest}`")
     except PolicyError as error:
-        log.error("policy_unusable", account=account, pack=pack_id, error=str(error))
+        log.error("policy_unusable", account=row.account_id, pack=pack_id, error=str(error))
         return PolicyUnusable(f"the policy `{pack_id}` cannot be used by this version: {error}")
     return pack
 
@@ -163,12 +200,14 @@ def find_pack(connection: sa.Connection, account: str, pack_id: str) -> Any:
     return connection.execute(newest.limit(1)).first()
 
 
+def actives_of(rows: Iterable[ActiveRow]) -> dict[Pair, Active]:
+    """What decides where: by account and environment."""
+    return {(row.account_id, row.environment): Active(row.pack, row.shadow) for row in rows}
+
+
 def read_actives(connection: sa.Connection) -> Actives:
     """What decides where, for every account."""
-    return {
-        (row.account_id, row.environment): Active(row.pack, row.shadow)
-        for row in connection.execute(sa.select(policy_active))
-    }
+    return actives_of(ActiveRow(*row) for row in connection.execute(sa.select(policy_active)))
 
 
 def push_pack(connection: sa.Connection, account: str, made: Compiled, *, actor: str, now: float) -> bool:
@@ -232,10 +271,12 @@ def described(row: Any) -> dict[str, Any]:
 
 def usable_pack(connection: sa.Connection, account: str, pack_id: str, shelf: Shelf | None = None) -> Pack:
     """A version that ships or that an account has pushed, loaded. Raises NotFound or PolicyUnusable."""
-    shelf = shelf or Shelf(shipped_packs())
     if "@" not in pack_id and pack_id in shipped_packs():
         return shipped_packs()[pack_id]
-    shelf.load(connection, [(account, pack_id)])
+    if shelf is None or not shelf.has(account, pack_id):
+        # What a transaction reads may never be committed: it is not kept for others.
+        shelf = Shelf(shipped_packs())
+        shelf.load(connection, [(account, pack_id)])
     found = shelf.get(account, pack_id)
     if found is None:
         raise NotFound(f"there is no pack `{pack_id}` in this account")

@@ -17,7 +17,21 @@ import sqlalchemy as sa
 from stage0.ledger.errors import Conflict, Refused, StoreUnavailable
 from stage0.ledger.ids import first_id
 from stage0.ledger.statements import READ_EPOCH, Bulk, postgresql
-from stage0.ledger.store import Found, Needs, Rows, RunRow, StartsRow, TokenRow, UsageRow, run_row, tally_row
+from stage0.ledger.store import (
+    ConfigRows,
+    Found,
+    Needs,
+    PackRow,
+    Pair,
+    Rows,
+    RunRow,
+    StartsRow,
+    TokenRow,
+    Triple,
+    UsageRow,
+    run_row,
+    tally_row,
+)
 from stage0.ledger.usage import ends, month_key, windows_at
 
 T = TypeVar("T")
@@ -88,6 +102,19 @@ class PostgresTransaction:
                     {row[:3]: StartsRow._make(row) for row in await _rows(starts)},
                     {row[:3]: TokenRow._make(row) for row in await _rows(tokens)},
                 )
+
+    async def read_config(self, wanted: Sequence[Pair]) -> ConfigRows:
+        """Read what decides for keys: one statement, and so one state of the database."""
+        accounts = sorted({account for account, _ in wanted})
+        keys = [list(column) for column in zip(*wanted, strict=True)]
+        with self._noticed():
+            cursor = await self._connection.execute(postgresql.READ_CONFIG.text, [accounts, *keys], binary=True)
+            return ConfigRows.parse(*await cursor.fetchone())
+
+    async def read_packs(self, wanted: Sequence[Triple]) -> Sequence[PackRow]:
+        """Read versions of packs."""
+        with self._noticed():
+            return [PackRow._make(row) for row in await _rows(await self._ask(postgresql.READ_PACKS, wanted))]
 
     async def _ask(self, statement: Bulk, rows: Sequence[Sequence[Any]]) -> Any:
         if not rows:

@@ -19,7 +19,21 @@ import sqlalchemy as sa
 
 from stage0.ledger.errors import Refused, StoreUnavailable
 from stage0.ledger.statements import READ_EPOCH, sqlite
-from stage0.ledger.store import Found, Needs, Rows, RunRow, StartsRow, TokenRow, UsageRow, run_row, tally_row
+from stage0.ledger.store import (
+    ConfigRows,
+    Found,
+    Needs,
+    PackRow,
+    Pair,
+    Rows,
+    RunRow,
+    StartsRow,
+    TokenRow,
+    Triple,
+    UsageRow,
+    run_row,
+    tally_row,
+)
 from stage0.wire import encode
 
 T = TypeVar("T")
@@ -86,6 +100,18 @@ class SqliteTransaction:
             {row[:3]: StartsRow._make(row) for row in rows(sqlite.READ_STARTS, needs.starts)},
             {row[:3]: TokenRow._make(row) for row in rows(sqlite.READ_TOKENS, needs.tokens)},
         )
+
+    async def read_config(self, wanted: Sequence[Pair]) -> ConfigRows:
+        """Read what decides for keys, with what this transaction has written."""
+        accounts = sorted({account for account, _ in wanted})
+        with self._store.translated():
+            row = self._raw.execute(sqlite.READ_CONFIG, (encode(accounts).decode(), encode(wanted).decode())).fetchone()
+        return ConfigRows.parse(*row)
+
+    async def read_packs(self, wanted: Sequence[Triple]) -> Sequence[PackRow]:
+        """Read versions of packs, with what this transaction has written."""
+        with self._store.translated():
+            return [PackRow._make(row) for row in self._rows(sqlite.READ_PACKS, wanted)]
 
     def _rows(self, statement: str, keys: Sequence[Any]) -> Sequence[Any]:
         if not keys:

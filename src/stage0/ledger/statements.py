@@ -62,6 +62,38 @@ _TOKEN: Final = {
 #: What a check changes of a run that is there: outcomes alone add to its cost.
 _RUN_CHANGES: Final = [name for name in _RUN if name not in ("account_id", "run_id", "started_at", "cost_usd")]
 
+#: What a batch has to know of a key, of its account and of its usage group: columns of `k`, `a` and `g`.
+_LIMITS: Final = ("per_month", "per_day", "per_minute")
+_KEY: Final = [
+    *[
+        f"k.{name}"
+        for name in (
+            "account_id",
+            "id",
+            "name",
+            "hint",
+            "scopes",
+            "roles",
+            "environments",
+            "pack",
+            "mode",
+            "status",
+            "created_at",
+            "expires_at",
+            "holder",
+            "usage_group",
+            "enforcement",
+            "agent",
+        )
+    ],
+    "a.plan",
+    "a.timezone",
+    *[f"{table}.{name}" for table in "kag" for name in _LIMITS],
+]
+_ITS_ACCOUNT: Final = (
+    "JOIN accounts a ON a.id = k.account_id "
+    "LEFT JOIN usage_groups g ON g.account_id = k.account_id AND g.name = k.usage_group"
+)
 READ_EPOCH: Final = "SELECT epoch FROM config WHERE id = 1"
 _READ_USAGE: Final = (
     "SELECT u.account_id, u.holder, u.month, u.month_used, u.month_warned, u.day, u.day_used, u.day_warned, "
@@ -102,6 +134,22 @@ class sqlite:
     """Parameters are `?`; the one of a JSON text holds a list of rows."""
 
     # CROSS JOIN keeps SQLite from turning the join around and reading the whole table.
+    # One statement, and so one state of the database: the epoch, and what was in force then. JSON texts of rows, for
+    # the accounts and the keys (account and id) that are asked for.
+    READ_CONFIG: Final = (
+        "SELECT c.epoch, "
+        f"(SELECT json_group_array(json_array({', '.join(_KEY)})) FROM json_each(?2) v CROSS JOIN api_keys k "
+        f"{_ITS_ACCOUNT} WHERE k.account_id = v.value ->> 0 AND k.id = v.value ->> 1), "
+        "(SELECT json_group_array(json_array(s.account_id, s.kind, s.target)) "
+        "FROM json_each(?1) v CROSS JOIN stops s WHERE s.account_id = v.value), "
+        "(SELECT json_group_array(json_array(p.account_id, p.environment, p.pack, p.shadow)) "
+        "FROM json_each(?1) v CROSS JOIN policy_active p WHERE p.account_id = v.value) "
+        "FROM config c WHERE c.id = 1"
+    )
+    READ_PACKS: Final = (
+        "SELECT p.account_id, p.name, p.version, p.digest, p.content FROM json_each(?) v CROSS JOIN policy_packs p "
+        "WHERE p.account_id = v.value ->> 0 AND p.name = v.value ->> 1 AND p.version = v.value ->> 2"
+    )
     READ_USAGE: Final = (
         f"{_READ_USAGE} FROM json_each(?) v CROSS JOIN usage u "
         "WHERE u.account_id = v.value ->> 0 AND u.holder = v.value ->> 1"
@@ -156,6 +204,25 @@ _TRIPLE: Final = {"a": "text", "b": "text", "c": "text"}
 
 class postgresql:
     """Parameters are `%b`, one array for each column."""
+
+    # Accounts, then accounts and ids of keys.
+    READ_CONFIG: Final = Bulk(
+        "WITH v(a) AS (SELECT unnest(%b::text[])), w(a, b) AS (SELECT * FROM unnest(%b::text[], %b::text[])) "
+        "SELECT c.epoch, "
+        f"(SELECT coalesce(json_agg(json_build_array({', '.join(_KEY)})), '[]')::text FROM w JOIN api_keys k "
+        f"ON k.account_id = w.a AND k.id = w.b {_ITS_ACCOUNT}), "
+        "(SELECT coalesce(json_agg(json_build_array(s.account_id, s.kind, s.target)), '[]')::text "
+        "FROM v JOIN stops s ON s.account_id = v.a), "
+        "(SELECT coalesce(json_agg(json_build_array(p.account_id, p.environment, p.pack, p.shadow)), '[]')::text "
+        "FROM v JOIN policy_active p ON p.account_id = v.a) "
+        "FROM config c WHERE c.id = 1",
+        ("text", "text", "text"),
+    )
+    READ_PACKS: Final = _bulk(
+        "SELECT p.account_id, p.name, p.version, p.digest, p.content FROM",
+        _TRIPLE,
+        "AS v(a, b, c) JOIN policy_packs p ON p.account_id = v.a AND p.name = v.b AND p.version = v.c",
+    )
 
     READ_USAGE: Final = _bulk(
         f"{_READ_USAGE} FROM", _PAIR, "AS v(a, b) JOIN usage u ON u.account_id = v.a AND u.holder = v.b"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from stage0.ledger.errors import NotFound, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.keys import Key, get_key
 from stage0.ledger.schema import stops
+from stage0.ledger.store import StopRow
 
 Kind = Literal["account", "key", "agent"]
 #: Categories of characters that nobody sees: format and control.
@@ -65,16 +66,16 @@ def agent_key(name: str) -> str:
     return " ".join("".join(seen).casefold().split())
 
 
-def read_stops(connection: sa.Connection) -> Mapping[str, Stopped]:
+def stopped_of(rows: Iterable[StopRow]) -> dict[str, Stopped]:
     """What is stopped, by account."""
-    found: dict[str, list[Stop]] = {}
-    for stop in list_stops(connection):
-        found.setdefault(stop.account_id, []).append(stop)
+    found: dict[str, list[StopRow]] = {}
+    for row in rows:
+        found.setdefault(row.account_id, []).append(row)
     return {
         account: Stopped(
-            any(stop.kind == "account" for stop in all_of_it),
-            frozenset(stop.target for stop in all_of_it if stop.kind == "key"),
-            frozenset(stop.target for stop in all_of_it if stop.kind == "agent"),
+            any(row.kind == "account" for row in all_of_it),
+            frozenset(row.target for row in all_of_it if row.kind == "key"),
+            frozenset(row.target for row in all_of_it if row.kind == "agent"),
         )
         for account, all_of_it in found.items()
     }

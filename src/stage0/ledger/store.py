@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 
 from stage0.ledger.runs import Run
@@ -105,6 +106,84 @@ class TokenRow(NamedTuple):
     reported: int
 
 
+class KeyRow(NamedTuple):
+    """A row of `api_keys` with the limits of its account and of its usage group. Lists are JSON texts."""
+
+    account_id: str
+    id: str
+    name: str
+    hint: str
+    scopes: str
+    roles: str
+    environments: str
+    pack: str
+    mode: Any
+    status: Any
+    created_at: int
+    expires_at: int | None
+    holder: str
+    usage_group: str | None
+    enforcement: Any
+    agent: str
+    plan: str
+    timezone: str
+    per_month: int | None
+    per_day: int | None
+    per_minute: int | None
+    account_per_month: int | None
+    account_per_day: int | None
+    account_per_minute: int | None
+    group_per_month: int | None
+    group_per_day: int | None
+    group_per_minute: int | None
+
+
+class StopRow(NamedTuple):
+    """A row of `stops`, as far as a batch needs it."""
+
+    account_id: str
+    kind: str
+    target: str
+
+
+class ActiveRow(NamedTuple):
+    """A row of `policy_active`."""
+
+    account_id: str
+    environment: str
+    pack: str
+    shadow: str
+
+
+class PackRow(NamedTuple):
+    """A row of `policy_packs`, as far as loading it needs it."""
+
+    account_id: str
+    name: str
+    version: str
+    digest: str
+    content: bytes
+
+
+class ConfigRows(NamedTuple):
+    """What was in force at an epoch, of some keys and all of their accounts: one state of the database."""
+
+    epoch: int
+    keys: Sequence[KeyRow]
+    stops: Sequence[StopRow]
+    actives: Sequence[ActiveRow]
+
+    @classmethod
+    def parse(cls, epoch: int, keys: str, stops: str, actives: str) -> ConfigRows:
+        """Rows from the JSON texts in which both databases give them."""
+        return cls(epoch, _key_rows(keys), _stop_rows(stops), _active_rows(actives))
+
+
+_key_rows: Final = msgspec.json.Decoder(list[KeyRow]).decode
+_stop_rows: Final = msgspec.json.Decoder(list[StopRow]).decode
+_active_rows: Final = msgspec.json.Decoder(list[ActiveRow]).decode
+
+
 class Found(NamedTuple):
     """What was read: the configuration epoch, and rows by their keys."""
 
@@ -168,6 +247,12 @@ class Transaction(Protocol):
 
     async def read(self, needs: Needs, *, lock: bool) -> Found:
         """Read what is needed. Runs are locked; `lock` locks usage and starts too: what is read of them holds."""
+
+    async def read_config(self, wanted: Sequence[Pair]) -> ConfigRows:
+        """Read what decides for keys (account and id) as this transaction sees it, with its own writes."""
+
+    async def read_packs(self, wanted: Sequence[Triple]) -> Sequence[PackRow]:
+        """Read versions of packs (account, name and version) as this transaction sees them."""
 
     async def save(self, rows: Rows) -> None:
         """Write and commit.

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
-import sqlalchemy as sa
 import structlog
 
 from stage0.core.fingerprint import short
@@ -33,10 +32,10 @@ from stage0.ledger.errors import (
     StoreUnavailable,
 )
 from stage0.ledger.fair import FairQueue
-from stage0.ledger.keys import Key, get_keys
-from stage0.ledger.packs import Actives, Shelf, chosen, read_actives
-from stage0.ledger.stops import Stopped, read_stops
-from stage0.ledger.store import Needs, Store, Transaction
+from stage0.ledger.keys import Key, key_of
+from stage0.ledger.packs import Actives, Loaded, Made, Shelf, actives_of, chosen, make_packs, split_id
+from stage0.ledger.stops import Stopped, stopped_of
+from stage0.ledger.store import Needs, Pair, Store, Transaction
 from stage0.ledger.usage import Tally
 
 log: Final = structlog.get_logger("stage0.ledger")
@@ -52,12 +51,21 @@ Version = tuple[int, int]
 
 
 class View(NamedTuple):
-    """Keys by id, what is stopped by account and which packs are active, as of a version or later."""
+    """What decides, as of a version: keys by id, and all that is stopped and active in their accounts."""
 
     version: Version
     keys: Mapping[str, Key]
     stopped: Mapping[str, Stopped]
     actives: Actives
+
+    def beside(self, other: View) -> View:
+        """This view with what another one of the same version holds."""
+        return View(
+            self.version,
+            {**other.keys, **self.keys},
+            {**other.stopped, **self.stopped},
+            {**other.actives, **self.actives},
+        )
 
 
 class Writer:
@@ -96,7 +104,7 @@ class Writer:
         self._waking = False
         self._told = float("-inf")
         #: A thread of its own: what others wait for must not keep a batch waiting.
-        self._reading = ThreadPoolExecutor(1, "stage0-keys")
+        self._reading = ThreadPoolExecutor(1, "stage0-packs")
 
     def start(self) -> None:
         """Start taking jobs, on the running event loop."""
@@ -237,7 +245,8 @@ class Writer:
     async def _attempt(self, transaction: Transaction, batch: list[Job], *, lock: bool) -> list[Result]:
         """Decide every check of a batch and write every row of it. A job's own failure is its own.
 
-        Other writes come first, so that the checks are decided on what they have changed."""
+        Other writes come first, so that the checks are decided on what they have changed. Whatever decides is read in
+        this transaction, with its own writes in it, and kept for later batches only when it is committed."""
         results: list[Result] = []
         ready: list[CheckJob] = []
         for job in batch:
@@ -253,15 +262,13 @@ class Writer:
                 results.append((job, None, error))
         view, generation = self._view, self._store.generation
         found = await transaction.read(_needs(ready, view), lock=lock)
-        version = generation, found.epoch
-        if version != view.version or any([job.key.id not in view.keys for job in ready]):
-            view = await self._refresh(version, view, ready)
+        current = (generation, found.epoch) == view.version
+        if ready and not (current and all([job.key.id in view.keys for job in ready])):
+            view = await self._look(transaction, generation, ready)
             found = await transaction.read(_needs(ready, view), lock=lock)
-        missing = self._missing(ready, view)
-        if missing:
-            await self._load(missing)
+        packs, made = await self._packs(transaction, ready, view)
         known = Known(
-            view.keys, view.stopped, view.actives, self.shelf, self._clock, self._fingerprint, self._engine_version
+            view.keys, view.stopped, view.actives, packs, self._clock, self._fingerprint, self._engine_version
         )
         work = Batch(known, found)
         for check in ready:
@@ -270,33 +277,38 @@ class Writer:
             except Exception as error:
                 results.append((check, None, error))
         await transaction.save(work.rows())
-        if version == self._view.version:
+        self._publish(view, made)
+        if view.version == self._view.version:
             self._remember(work, results)
         return results
 
-    async def _refresh(self, version: Version, view: View, jobs: list[CheckJob]) -> View:
-        """See changed keys and stops before deciding: a revoked key counts from the very next batch.
+    async def _look(self, transaction: Transaction, generation: int, jobs: list[CheckJob]) -> View:
+        """What decides for these checks now: a revoked key counts from the very next batch.
 
-        What it gives is this batch's own. Another lane may be reading at the same time: the later version is kept."""
-        wanted = {(job.key.account, job.key.id) for job in jobs}
-        known = view.keys if version == view.version else {}
+        It is this batch's own until its transaction has committed: it may rest on what the transaction has written."""
+        if generation != self._view.version[0]:
+            self.shelf.forget()
+        kept = self._view
+        known = {job.key.id: job.key.account for job in jobs}
+        rows = await transaction.read_config(sorted((account, key) for key, account in known.items()))
+        view = View(
+            (generation, rows.epoch),
+            {row.id: key_of(row) for row in rows.keys},
+            stopped_of(rows.stops),
+            actives_of(rows.actives),
+        )
+        return view.beside(kept) if view.version == kept.version else view
 
-        def read() -> tuple[dict[str, Key], Mapping[str, Stopped], Actives]:
-            with self._store.reader.connect() as connection, connection.begin():
-                unknown = sorted(each for each in wanted if each[1] not in known)
-                return get_keys(connection, unknown), read_stops(connection), read_actives(connection)
-
-        try:
-            keys, stopped, actives = await asyncio.get_running_loop().run_in_executor(self._reading, read)
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise StoreUnavailable(str(error).partition("\n")[0]) from error
-        seen = View(version, {**known, **keys}, stopped, actives)
-        if version > self._view.version:
+    def _publish(self, view: View, made: Mapping[Pair, Made]) -> None:
+        """Keep for later batches what a committed one has read. Another lane may have kept something of another state
+        meanwhile: whoever comes next finds that it is not the one that it reads, and looks again."""
+        if made:
+            self.shelf.keep(made)
+        if view.version != self._view.version:
             self.exhausted.clear()
-            self._view = seen
-        elif version == self._view.version:
-            self._view = View(version, {**self._view.keys, **keys}, stopped, actives)
-        return seen
+            self._view = view
+        elif view is not self._view:
+            self._view = view.beside(self._view)
 
     def pack_of(self, key: Key) -> Pack:
         """The pack that decided for a key when it was last seen; the default one where that is not loaded."""
@@ -307,31 +319,28 @@ class Writer:
             found = None
         return found or self.shelf.default
 
-    def _missing(self, jobs: list[CheckJob], view: View) -> list[tuple[str, str]]:
-        """The packs that these checks need and that are not loaded, by account and id."""
-        missing = set()
+    async def _packs(
+        self, transaction: Transaction, jobs: list[CheckJob], view: View
+    ) -> tuple[Loaded, Mapping[Pair, Made]]:
+        """The packs that these checks need, and those of them that nobody has kept yet.
+
+        What is not loaded is read in the transaction, which may have written it, and made beside the event loop."""
+        wanted: set[Pair] = set()
         for job in jobs:
             key = view.keys.get(job.key.id)
-            if key is None:
-                continue
-            active = chosen(key, view.actives)
-            wanted = job.request.policy_pack_version if "policy:pin" in key.scopes else ""
-            for each in (active.pack, active.shadow, wanted):
-                if each and not self.shelf.has(key.account, each):
-                    missing.add((key.account, each))
-        return sorted(missing)
-
-    async def _load(self, missing: list[tuple[str, str]]) -> None:
-        """Load packs beside the event loop: other requests are read meanwhile."""
-
-        def load() -> None:
-            with self._store.reader.connect() as connection, connection.begin():
-                self.shelf.load(connection, missing)
-
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._reading, load)
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise StoreUnavailable(str(error).partition("\n")[0]) from error
+            if key is not None:
+                active = chosen(key, view.actives)
+                pinned = job.request.policy_pack_version if "policy:pin" in key.scopes else ""
+                wanted.update(
+                    (key.account, each) for each in (active.pack, active.shadow, pinned) if all(each.partition("@"))
+                )
+        packs = self.shelf.loaded(wanted)
+        missing = [each for each in sorted(wanted - packs.own.keys()) if each[1] not in packs.shipped]
+        if not missing:
+            return packs, {}
+        rows = await transaction.read_packs([(account, *split_id(pack_id)) for account, pack_id in missing])
+        made = await asyncio.get_running_loop().run_in_executor(self._reading, make_packs, rows)
+        return packs._replace(own={**packs.own, **made}), made
 
     @property
     def version(self) -> Version:
