@@ -180,6 +180,8 @@ def tightened(draw: Draw, parent: PackFile, field: str) -> Any:
         return draw(own_rules())
     if field == "unknown_tools":
         return draw(st.sampled_from(("defer", "deny")))
+    if field == "valid_for":
+        return draw(st.sampled_from(("1s", "5m", "10m")))
     assert field == "observe"
     return False
 
@@ -263,7 +265,7 @@ _TIGHTENED: Final[Mapping[str, Callable[[Draw, PackFile], Any]]] = {
 }
 FIELDS: Final = (
     *("severities", "pro_severities", "requirements", "approvals", "lanes", "thresholds", "environments", "calendars"),
-    *("roles", "rules", "tools", "mcp_servers", "unknown_tools", "observe"),
+    *("roles", "rules", "tools", "mcp_servers", "unknown_tools", "valid_for", "observe"),
 )
 
 
@@ -340,5 +342,6 @@ _ANYTHING: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     ),
     "mcp_servers": some(("git", "files", "shell", "evil"), most=4),
     "unknown_tools": st.sampled_from(("allow", "defer", "deny")),
+    "valid_for": st.sampled_from(("1s", "10m", "24h")),
     "observe": st.booleans(),
 }

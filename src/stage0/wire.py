@@ -42,12 +42,14 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Meta(msgspec.Struct, frozen=True):
     """How an answer came about: `evidence` is the lane of each fact used. `enforcement` is `observe` for a key that
-    only watches: its runtime goes on whatever the verdict, and records what would have been stopped."""
+    only watches: its runtime goes on whatever the verdict, and records what would have been stopped. `valid_until`
+    stands on an ALLOW: Unix seconds until which the action may be started."""
 
     source: str
     test_mode: bool
     evidence: Mapping[str, str]
     enforcement: Enforcement
+    valid_until: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -79,8 +81,11 @@ class Answer(msgspec.Struct, frozen=True):
     cost_estimate: CostEstimate | msgspec.UnsetType = msgspec.UNSET
 
 
-def answer(decision: Decision, request_id: str, *, test_mode: bool, enforcement: Enforcement = "enforce") -> Answer:
-    """A decision as its answer, with all fields."""
+def answer(
+    decision: Decision, request_id: str, *, test_mode: bool, enforcement: Enforcement = "enforce", ends: bool = True
+) -> Answer:
+    """A decision as its answer, with all fields. Those of earlier versions did not say when an ALLOW `ends`."""
+    until = msgspec.UNSET if decision.valid_until is None or not ends else decision.valid_until
     return Answer(
         decision=decision.decision,
         verdict=decision.verdict,
@@ -99,7 +104,7 @@ def answer(decision: Decision, request_id: str, *, test_mode: bool, enforcement:
         decision_trace_summary=decision.decision_trace_summary,
         task_hash=decision.task_hash,
         cached=False,
-        meta=Meta("live", test_mode, decision.evidence, enforcement),
+        meta=Meta("live", test_mode, decision.evidence, enforcement, until),
         guardrail_checks=decision.guardrail_checks,
         guardrails=decision.guardrails,
         value_risk=decision.value_risk,

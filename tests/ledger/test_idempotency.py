@@ -71,14 +71,15 @@ def test_a_refusal_is_given_again_whatever_was_reported(store: Store, key: Key) 
 
 def test_it_ends_after_24_hours(store: Store, key: Key) -> None:
     clock = Clock()
+    denied = {"goal": "Delete all users", "tools": ["delete_users"]}
     with Running(store, clock) as running:
-        first = running.check(key, token="t1")
+        first = running.check(key, token="t1", **denied)
         clock.move(86_399)
-        assert running.check(key, token="t1")["request_id"] == first["request_id"]
+        assert running.check(key, token="t1", **denied)["request_id"] == first["request_id"]
         clock.move(1)
-        second = running.check(key, token="t1")
+        second = running.check(key, token="t1", **denied)
         assert second["cached"] is False
-        assert running.check(key, token="t1")["request_id"] == second["request_id"] != first["request_id"]
+        assert running.check(key, token="t1", **denied)["request_id"] == second["request_id"] != first["request_id"]
 
 
 def test_it_belongs_to_the_api_key_that_sent_it(store: Store, key: Key) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from stage0.core.pack import VALID_FOR
 from stage0.ledger import IdempotencyConflict, IdempotencySpent, LimitReached
 from stage0.ledger.accounts import change_limits
 from stage0.ledger.keyring import Keyring
@@ -144,9 +145,11 @@ class Ledgers(RuleBasedStateMachine):
         if known is not None and self.clock.now - known[2] < 86_400:
             if known[0] != body:
                 return "IdempotencyConflict"
-            if known[1] in self.reported and self.verdicts[known[1]] == "ALLOW":
+            allowed = self.verdicts[known[1]] == "ALLOW"
+            if allowed and known[1] in self.reported:
                 return "IdempotencySpent"
-            return "cached"
+            if not allowed or self.clock.now < int(known[2]) + VALID_FOR:
+                return "cached"
         return self._spent(key) or "passes"
 
     @rule(seconds=st.sampled_from(STEPS))

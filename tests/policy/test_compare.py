@@ -71,6 +71,7 @@ CHANGES: Final[dict[str, tuple[str, list[str]]]] = {
     "a lane": ("lanes: {role: verified}\n", ["~ lanes.role: `asserted` -> `verified`"]),
     "servers": ("mcp_servers: [files]\n", ["~ mcp_servers: now without `github`, `shell`"]),
     "unknown tools": ("unknown_tools: deny\n", ["~ unknown_tools: `allow` -> `deny`"]),
+    "how long an ALLOW holds": ("valid_for: 1m\n", ["+ valid_for: `1m`"]),
     "points": ("risk: {effects: {read: 9}}\n", ["~ risk.effects.read: `8` -> `9`"]),
     "what only watches": ("observe: false\n", ["+ observe: `false`"]),
     "a calendar": (

@@ -242,7 +242,10 @@ def test_a_tool_with_dots_in_its_name_can_be_opened_by_itself() -> None:
 
 
 def test_all_but_the_tables_of_points_and_prices_can_be_opened() -> None:
-    assert {*COLLECTIONS, *RECORDS, "observe", "mcp_servers", "unknown_tools"} - {"risk", "costs"} == OPENABLE
+    assert {*COLLECTIONS, *RECORDS, "observe", "mcp_servers", "unknown_tools", "valid_for"} - {
+        "risk",
+        "costs",
+    } == OPENABLE
     opened = ", ".join(sorted(OPENABLE))
     assert set(written(f"{ROOT}open: [{opened}]\n").file.open) == OPENABLE
 
@@ -299,6 +302,7 @@ TIGHTER: Final[dict[str, str]] = {
     "fewer servers": "mcp_servers: [files]\n",
     "no servers": "mcp_servers: []\n",
     "unknown tools stopped": "unknown_tools: deny\n",
+    "an ALLOW that ends sooner": "valid_for: 5m\n",
     "nobody who only watches": "observe: false\n",
     "more names of production": (f"environments: {{production: [{PRODUCTION}, eu]}}\n"),
     "fewer names of others": "environments: {non_production: [staging]}\n",

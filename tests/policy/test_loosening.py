@@ -228,6 +228,9 @@ LOOSER: Final[dict[str, Broken]] = {
     "a tool taken away": Broken("tools: {crm_export: null}\n", 4, "tools.crm_export", "takes away"),
     "a further MCP server": Broken("mcp_servers: [github, shell]\n", 4, "mcp_servers", "allows `shell`"),
     "unknown tools allowed": Broken("unknown_tools: allow\n", 4, "unknown_tools", "`allow` is looser than `defer`"),
+    "an ALLOW that holds for longer": Broken(
+        "valid_for: 11m\n", 4, "valid_for", "lets an ALLOW hold for longer than the parent's 10m"
+    ),
     "keys that only watch": Broken("observe: true\n", 4, "observe", "lets keys only watch"),
     "an environment that needs none": Broken(
         "environments: {needed_for: [delete]}\n", 4, "environments.needed_for", "leaves out `access_change`"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -75,6 +76,22 @@ class Calendar(msgspec.Struct, frozen=True):
         weekday = local.isoweekday()
         return any([weekday in hours.days and hours.opens <= minute < hours.closes for hours in self.weekly])
 
+    def next_change(self, at: float, zone: str, until: float) -> float | None:
+        """When it next opens or closes after a time and before another one, in Unix seconds; None where it does not."""
+        first, last = _local(at, self.zone or zone), _local(until, self.zone or zone)
+        if first is None or last is None:
+            return None
+        moments = {edge for each in (*self.freezes, *self.openings) for edge in (each.start, each.end) if edge}
+        moments |= _clock_changes(first, last)
+        minutes = {0, *[edge for hours in self.weekly for edge in (hours.opens, hours.closes) if edge < DAY]}
+        day = first.date()
+        while day <= last.date():
+            moments |= {moment for minute in minutes for moment in _moments(day, minute, first.tzinfo)}
+            day += timedelta(days=1)
+        now = self.is_open(at, zone)
+        later = sorted(moment for moment in moments if at < moment < until)
+        return next((moment for moment in later if self.is_open(moment, zone) is not now), None)
+
     def over(self, at: float, zone: str) -> bool:
         """Whether it never opens again from a time on: its openings have passed, and so have the years whose holidays
         are known. Freezes are not looked at."""
@@ -84,6 +101,27 @@ class Calendar(msgspec.Struct, frozen=True):
         day = local.date()
         weekly = bool(self.weekly) and (self.known_years is None or day.year <= self.known_years[1])
         return not weekly and all([opening.over(at, day) for opening in self.openings])
+
+
+def _moments(day: date, minute: int, zone: tzinfo | None) -> Iterator[float]:
+    """A minute of a day in a zone, in Unix seconds: two moments where the clock is put back over it."""
+    local = datetime.combine(day, time(*divmod(minute, 60)), zone)
+    for fold in (0, 1):
+        yield local.replace(fold=fold).timestamp()
+
+
+def _clock_changes(first: datetime, last: datetime) -> set[float]:
+    """When the clock of a zone is put on or back between two times, in Unix seconds. It is so once at most."""
+    if first.utcoffset() == last.utcoffset():
+        return set()
+    before, after = int(first.timestamp()), int(last.timestamp()) + 1
+    while after - before > 1:
+        middle = (before + after) // 2
+        if datetime.fromtimestamp(middle, first.tzinfo).utcoffset() == first.utcoffset():
+            before = middle
+        else:
+            after = middle
+    return {float(after)}
 
 
 @lru_cache(maxsize=64)

@@ -77,6 +77,8 @@ class Facts:
         self.run: RunState | None = state.run
         self.stopped = state.stopped
         self.values: Mapping[str, Any] = reading.context.values
+        #: The server's own clock; `now` is another one where a key in test mode says so.
+        self.clock = now
         asserted = self.values.get("current_time")
         self.now: float = asserted if asserted is not None and state.caller.test_mode else now
         self.effects = reading.effects
@@ -393,6 +395,21 @@ class Facts:
         return self.pack.lanes.counters == "asserted" and name in self.values
 
     # -- change windows
+
+    @lazy
+    def windows_read(self) -> tuple[Calendar, ...]:
+        """The windows that this decision looks at: those of its constraints, and of the pack's own rules."""
+        known = self.pack.calendars
+        named = [control.value for control in self.controls.get("change_window", ())]
+        if self.pack.conditions is not None:
+            named += self.pack.conditions.calendars
+        return tuple([known[name] for name in dict.fromkeys(named) if name in known])
+
+    @lazy
+    def reads_hours(self) -> bool:
+        """Whether a rule of the pack's own asks for the hour or the weekday."""
+        conditions = self.pack.conditions
+        return conditions is not None and any(name in conditions.names for name in ("hour", "weekday"))
 
     def window_open(self, calendar: Calendar) -> bool:
         """Whether a window is open by the server's clock; asserted time and zone may close it, never open it."""

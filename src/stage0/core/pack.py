@@ -131,13 +131,18 @@ class Conditions(Protocol):
         """Which of them hold, in order; None for one that cannot be worked out on these facts."""
 
 
+#: Seconds after it for which an ALLOW may be acted upon, where a pack does not say.
+VALID_FOR: Final = 600.0
+
+
 class Pack(msgspec.Struct, frozen=True):
     """A loaded policy pack. `digest` is SHA-256 over its canonical content; `rules` arrive as data; `observe` says
     whether keys under it may be observe-only.
 
     `own` are the rules that the pack itself has, each with its condition in `conditions`, in the same order. `roles`
     maps a role to every role that it includes; `mcp_servers` are those that may be connected, None is any; `imposes` is
-    whether a requirement ever asks for another control than an approval."""
+    whether a requirement ever asks for another control than an approval; `valid_for` is how many seconds after it an
+    ALLOW may be acted upon."""
 
     name: str
     version: str
@@ -162,6 +167,7 @@ class Pack(msgspec.Struct, frozen=True):
     mcp_servers: frozenset[str] | None = None
     unknown_tools: UnknownTools = "allow"
     imposes: bool = False
+    valid_for: float = VALID_FOR
 
     @property
     def id(self) -> str:

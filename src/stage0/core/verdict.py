@@ -38,7 +38,8 @@ class CostEstimate(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """The whole of a decision but for ids: what every answer and record is made from. Times are Unix seconds."""
+    """The whole of a decision but for ids: what every answer and record is made from. Times are Unix seconds;
+    `valid_until` is set for an ALLOW."""
 
     decision: DecisionWord
     verdict: Verdict
@@ -61,6 +62,7 @@ class Decision(msgspec.Struct, frozen=True):
     task_hash: str
     evidence: Mapping[str, str]
     effects: tuple[str, ...]
+    valid_until: int | None
 
 
 INTERNAL: Final = Rule(
@@ -109,7 +111,22 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> Decision:
         task_hash=facts.action,
         evidence=_evidence(facts),
         effects=tuple(sorted(facts.effects)),
+        valid_until=_valid_until(facts) if verdict == "ALLOW" else None,
     )
+
+
+def _valid_until(facts: Facts) -> int:
+    """When an ALLOW ends, in whole Unix seconds of the server's clock: with the time that the pack gives it, with the
+    approval that it rests on, or when a window that it was decided by next opens or closes."""
+    until = facts.now + facts.pack.valid_for
+    approval = facts.approval
+    if facts.approval_max_age is not None and approval.given and approval.at is not None:
+        until = min(until, approval.at + facts.approval_max_age)
+    for window in facts.windows_read:
+        until = min(until, window.next_change(facts.now, facts.caller.timezone, until) or until)
+    if facts.reads_hours:
+        until = min(until, facts.now - facts.now % 3600 + 3600)
+    return int(facts.clock + (until - facts.now))
 
 
 def waits_for_approval(decision: Decision, pack: Pack) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from stage0.core.decide import Prepared, decide, prepare
 from stage0.core.fingerprint import short, task_hash
 from stage0.core.interpret import interpret
 from stage0.core.masking import Fingerprint, mask, mask_text
-from stage0.core.pack import Pack
+from stage0.core.pack import VALID_FOR, Pack
 from stage0.core.request import ActionRequest, RunState, State
 from stage0.core.verdict import Decision, waits_for_approval
 from stage0.ledger.errors import (
@@ -25,7 +25,7 @@ from stage0.ledger.errors import (
     PolicyUnusable,
     StoreUnavailable,
 )
-from stage0.ledger.idempotency import LIFETIME, Stored, Token, again
+from stage0.ledger.idempotency import LIFETIME, Basis, Stored, Token, again, is_current
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
 from stage0.ledger.packs import Active, Actives, Loaded, chosen
@@ -155,8 +155,8 @@ class Batch:
         self._runs: dict[tuple[str, str], Run] = {}
         self._starts: dict[Triple, Start] = {}
         self._answers: dict[Triple, Stored] = {}
-        self._tokens: list[tuple[Any, ...]] = []
-        self._outdated: list[Triple] = []
+        self._tokens: dict[Triple, tuple[Any, ...]] = {}
+        self._outdated: dict[Triple, tuple[str, str, str, str]] = {}
         self._decisions: list[tuple[Any, ...]] = []
 
     def rows(self) -> Rows:
@@ -166,8 +166,8 @@ class Batch:
             [tally for tally in self.tallies.values() if tally.added],
             [run for run in self._runs.values() if run.last_action],
             [self._starts[key] for key in sorted(self._starts)],
-            sorted(self._tokens),
-            self._outdated,
+            [self._tokens[at] for at in sorted(self._tokens)],
+            list(self._outdated.values()),
         )
 
     def check(self, job: CheckJob) -> Answered:
@@ -182,8 +182,8 @@ class Batch:
         token = None if stopped else job.token
         if token is not None:
             before = self._before(key, token, moment)
-            if before is not None:
-                body = again(before, token, key.plan.omits, self._enforcement(pack, key, stopped))
+            if before is not None and is_current(before, token, self._basis(pack, key), now):
+                body = again(before, key.plan.omits, self._enforcement(pack, key, stopped))
                 return self._answered(before.request_id, body, self._shares(key), now)
         shares = self._admit(key, now)
         try:
@@ -256,7 +256,16 @@ class Batch:
         if run is not None:
             self._note(job, prepared, pack, key, run, decision, moment)
         if token is not None and decision.decision != "ERROR":
-            self._bind(key, token, request_id, decision.verdict, whole, moment)
+            stored = Stored(
+                body=token.bodies[0],
+                request_id=request_id,
+                verdict=decision.verdict,
+                answer=whole,
+                basis=self._basis(pack, key),
+                valid_until=decision.valid_until or 0,
+                reported=False,
+            )
+            self._bind(key, token, stored, moment)
         self._decisions.append(row)
         return request_id, body
 
@@ -373,24 +382,27 @@ class Batch:
 
     # -- answers given before
 
+    def _basis(self, pack: Pack, key: Key) -> Basis:
+        return Basis(pack.id, pack.digest, pack.knowledge.version, self._known.engine_version, key.caller)
+
     def _before(self, key: Key, token: Token, moment: int) -> Stored | None:
         at: Triple = key.account, key.id, token.token
         given = self._answers.get(at)
         if given is not None:
             return given
         row = self._found.tokens.get(at)
-        if row is None:
-            return None
-        if row.created_at <= moment - LIFETIME or row.record is None:
-            if at not in self._outdated:
-                self._outdated.append(at)
+        if row is None or row.record is None or row.created_at <= moment - LIFETIME:
             return None
         return _stored(row)
 
-    def _bind(self, key: Key, token: Token, request_id: str, verdict: str, whole: bytes, moment: int) -> None:
+    def _bind(self, key: Key, token: Token, stored: Stored, moment: int) -> None:
+        """Bind a token to an answer, instead of the one that it was bound to."""
         at: Triple = key.account, key.id, token.token
-        self._answers[at] = Stored(token.bodies[0], request_id, verdict, whole, reported=False)
-        self._tokens.append((*at, token.bodies[0], request_id, moment))
+        before = self._found.tokens.get(at)
+        if before is not None:
+            self._outdated[at] = (*at, before.request_id)
+        self._answers[at] = stored
+        self._tokens[at] = (*at, stored.body, stored.request_id, moment)
 
 
 def pinned(job: CheckJob, key: Key, active: Active) -> str:
@@ -418,4 +430,19 @@ def _would_be(prepared: Prepared, pack: Pack, shadow: Pack, state: State, now: f
 def _stored(row: TokenRow) -> Stored:
     assert row.record is not None  # noqa: S101 -- `Batch._before` has looked
     record = decode_record(row.record)
-    return Stored(row.body, row.request_id, row.verdict or "", bytes(record.answer), row.reported > 0)
+    answer = bytes(record.answer)
+    # Earlier versions did not say when an ALLOW ends.
+    ends = _stored_meta.decode(answer).meta.valid_until or record.now + VALID_FOR
+    basis = Basis(record.pack, record.digest, record.lexicon, record.engine, record.state.caller)
+    return Stored(row.body, row.request_id, row.verdict or "", answer, basis, ends, row.reported > 0)
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    valid_until: int | None = None
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    meta: _Meta
+
+
+_stored_meta: Final = msgspec.json.Decoder(_Answer)

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: for 24 hours the same key and body get the answer that was given first.
+"""`Idempotency-Key`: for 24 hours the same key and body get the answer that was given first, an ALLOW while it holds.
 
 It belongs to the API key that sent it. Errors are not stored: whoever got one may try again."""
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from stage0.core.request import Caller
 from stage0.ledger.errors import IdempotencyConflict, IdempotencySpent
 from stage0.wire import Enforcement, encode
 
@@ -24,14 +25,26 @@ class Token(msgspec.Struct, frozen=True):
     bodies: tuple[str, ...]
 
 
+class Basis(msgspec.Struct, frozen=True):
+    """What a decision rested on besides the request: the pack, the words, the engine, what was known of the key."""
+
+    pack: str
+    digest: str
+    lexicon: str
+    engine: str
+    caller: Caller
+
+
 class Stored(msgspec.Struct, frozen=True):
-    """What a token is bound to: the body's hash, the record's id, its verdict and answer, and whether an outcome of it
-    was reported."""
+    """What a token is bound to: the body's hash, the record's id, its verdict and answer, what the decision rested on,
+    until when an ALLOW may be acted upon (Unix seconds), and whether an outcome of it was reported."""
 
     body: str
     request_id: str
     verdict: str
     answer: bytes
+    basis: Basis
+    valid_until: float
     reported: bool
 
 
@@ -40,8 +53,9 @@ def token_of(text: str, body: bytes, hashes: Callable[[bytes], list[str]]) -> To
     return Token(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), tuple(hashes(body)))
 
 
-def again(stored: Stored, token: Token, omits: frozenset[str], enforcement: Enforcement) -> bytes:
-    """The stored answer, marked as such; whether it is enforced is as of now.
+def is_current(stored: Stored, token: Token, basis: Basis, now: float) -> bool:
+    """Whether a stored answer may be given again: an ALLOW only while what decided it is unchanged, and only until it
+    ends. The kill switch is asked before.
 
     Raises IdempotencyConflict, or IdempotencySpent where an ALLOW was used."""
     if stored.body not in token.bodies:
@@ -51,6 +65,11 @@ def again(stored: Stored, token: Token, omits: frozenset[str], enforcement: Enfo
             f"the action that `{stored.request_id}` allowed was reported as done; check again with a new "
             "Idempotency-Key"
         )
+    return stored.verdict != "ALLOW" or (stored.basis == basis and now < stored.valid_until)
+
+
+def again(stored: Stored, omits: frozenset[str], enforcement: Enforcement) -> bytes:
+    """The stored answer, marked as such; whether it is enforced is as of now."""
     answer: dict[str, Any] = msgspec.json.decode(stored.answer)
     kept = {name: value for name, value in answer.items() if name not in omits}
     return encode({**kept, "cached": True, "meta": {**answer["meta"], "enforcement": enforcement}})

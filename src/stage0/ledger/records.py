@@ -19,7 +19,8 @@ from stage0.ledger.runs import note_outcome, run_key
 from stage0.ledger.schema import decisions, outcomes
 from stage0.wire import Outcome
 
-RECORD_VERSION: Final = 1
+#: 2: the answer says until when an ALLOW may be acted upon.
+RECORD_VERSION: Final = 2
 PAGE_LIMIT: Final = 200
 
 

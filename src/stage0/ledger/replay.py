@@ -135,7 +135,7 @@ def _read(data: bytes) -> Record:
 
 
 def _unfit(record: Record) -> str:
-    if record.v != RECORD_VERSION:
+    if not 1 <= record.v <= RECORD_VERSION:
         return OTHER_VERSION
     return "" if record.exact else MASKED
 
@@ -228,7 +228,7 @@ _stored: Final = msgspec.json.Decoder(_Stored)
 def _differences(row: Any, record: Record, pack: Pack) -> tuple[str, ...]:
     decision = decide(record.request, pack=pack, state=record.state, now=record.now)
     meta = _stored.decode(record.answer).meta
-    again = answer(decision, row.id, test_mode=meta.test_mode, enforcement=meta.enforcement)
+    again = answer(decision, row.id, test_mode=meta.test_mode, enforcement=meta.enforcement, ends=record.v > 1)
     codes = f" {' '.join([issue.code for issue in decision.issues])} "
     beside = (row.verdict, row.risk_score, row.codes, row.task_hash, row.policy)
     if encode(again) in row.record and beside == (

@@ -167,8 +167,8 @@ class sqlite:
         "WHERE i.account_id = v.value ->> 0 AND i.key_id = v.value ->> 1 AND i.token = v.value ->> 2"
     )
     DROP_TOKENS: Final = (
-        "DELETE FROM idempotency WHERE (account_id, key_id, token) IN "
-        "(SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))"
+        "DELETE FROM idempotency WHERE (account_id, key_id, token, request_id) IN "
+        "(SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?))"
     )
     # What is written is bound row by row: that is quicker than taking it out of a JSON text.
     RAISE_USAGE: Final = f"{_insert('usage', _USAGE)} {_RAISE_USAGE}"
@@ -251,8 +251,8 @@ class postgresql:
     )
     DROP_TOKENS: Final = _bulk(
         "DELETE FROM idempotency i USING",
-        _TRIPLE,
-        "AS v(a, b, c) WHERE i.account_id = v.a AND i.key_id = v.b AND i.token = v.c",
+        {**_TRIPLE, "d": "text"},
+        "AS v(a, b, c, d) WHERE i.account_id = v.a AND i.key_id = v.b AND i.token = v.c AND i.request_id = v.d",
     )
     RAISE_USAGE: Final = _bulk(
         f"INSERT INTO usage ({', '.join(_USAGE)}) SELECT * FROM", _USAGE, f"ORDER BY 1, 2 {_RAISE_USAGE}"

@@ -195,15 +195,16 @@ class Found(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What a batch writes. `decisions` and `tokens` are rows in the order of their statements; `outdated` tokens are
-    deleted before; tallies count what was added to them."""
+    """What a batch writes. `decisions` and `tokens` are rows in the order of their statements; tallies count what was
+    added to them. `outdated` tokens, each with the record that it was bound to, are deleted before: one that is bound
+    to another record meanwhile stays, and clashes."""
 
     decisions: Sequence[tuple[Any, ...]]
     tallies: Sequence[Tally]
     runs: Sequence[Run]
     starts: Sequence[Start]
     tokens: Sequence[tuple[Any, ...]]
-    outdated: Sequence[Triple]
+    outdated: Sequence[tuple[str, str, str, str]]
 
 
 def tally_row(tally: Tally) -> tuple[Any, ...]:

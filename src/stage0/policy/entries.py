@@ -15,7 +15,7 @@ from stage0.core.calendar import Calendar
 from stage0.core.constraints import Control, duration_of
 from stage0.core.facts import PRODUCTION
 from stage0.core.interpret import Knowledge
-from stage0.core.pack import ApprovalRule, Costs, Patterns, Price, Requirement
+from stage0.core.pack import VALID_FOR, ApprovalRule, Costs, Patterns, Price, Requirement
 from stage0.core.registry import EMPTY, Entry, Registry, glob
 from stage0.core.rule import Rule, Severity
 from stage0.core.view import FACT_TYPES
@@ -157,6 +157,20 @@ def _control(text: str, calendars: Mapping[str, Calendar], known: Knowledge, err
     if control.kind == "change_window" and control.value not in calendars:
         raise error(path, f"`{text}`: there is no calendar `{control.value}`{nearest(control.value, calendars)}")
     return msgspec.structs.replace(control, guard="")
+
+
+#: The longest for which a pack may let an ALLOW hold, in seconds.
+_VALID_AT_MOST: Final = 24 * 3600
+
+
+def valid_for_of(file: PackFile, error: Error) -> float:
+    """For how many seconds an ALLOW may be acted upon."""
+    if file.valid_for is None:
+        return VALID_FOR
+    seconds = duration_of(file.valid_for.strip())
+    if seconds is None or not 1 <= seconds <= _VALID_AT_MOST:
+        raise error(("valid_for",), f"`{file.valid_for}` is not a duration from 1s to 24h; write `10m`, for example")
+    return seconds
 
 
 def approvals_of(file: PackFile, known: Knowledge, production: frozenset[str], error: Error) -> Iterable[ApprovalRule]:

@@ -10,6 +10,7 @@ import msgspec
 
 from stage0.core.constraints import duration_of
 from stage0.core.effects import HARMLESS
+from stage0.core.pack import VALID_FOR
 from stage0.core.registry import glob, matches
 from stage0.policy.conditions import calendars_of, holds_when_closed
 from stage0.policy.format import (
@@ -33,7 +34,7 @@ _SEVERITY: Final = ("off", "low", "medium", "high")
 _UNKNOWN_TOOLS: Final = ("allow", "defer", "deny")
 _LANES: Final = ("asserted", "verified")
 DEFAULTS: Final[Mapping[str, str]] = {rule.code: rule.severity.lower() for rule in RULES}
-_SCALARS: Final = ("observe", "mcp_servers", "unknown_tools")
+_SCALARS: Final = ("observe", "mcp_servers", "unknown_tools", "valid_for")
 #: What `open` may name: whole fields, or one entry of them.
 OPENABLE: Final = frozenset((*COLLECTIONS, *RECORDS, *_SCALARS)) - {"risk", "costs"}
 _UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field `([^`]+)`")
@@ -488,6 +489,9 @@ def _scalars(given: PackFile, parent: PackFile) -> Loosened:
     before = parent.unknown_tools or "allow"
     if given.unknown_tools is not None and _UNKNOWN_TOOLS.index(given.unknown_tools) < _UNKNOWN_TOOLS.index(before):
         yield ("unknown_tools",), f"`{given.unknown_tools}` is looser than `{before}`"
+    longest = duration_of((parent.valid_for or "").strip()) or VALID_FOR
+    if given.valid_for is not None and (duration_of(given.valid_for.strip()) or 0) > longest:
+        yield ("valid_for",), f"lets an ALLOW hold for longer than the parent's {parent.valid_for or '10m'}"
 
 
 def check_codes(file: PackFile, error: Callable[[Path_, str], Exception]) -> None:

@@ -28,6 +28,7 @@ from stage0.policy.entries import (
     registry_of,
     requirements_of,
     roles_of,
+    valid_for_of,
 )
 from stage0.policy.format import PackFile
 from stage0.policy.knowledge import shipped_knowledge
@@ -214,6 +215,7 @@ def _pack_of(file: PackFile, error: Error, between: Callable[[], None] = at_once
         roles=roles_of(file, error),
         mcp_servers=file.mcp_servers,
         unknown_tools=file.unknown_tools or "allow",
+        valid_for=valid_for_of(file, error),
         imposes=any(requirement.controls for requirement in requirements),
     )
 
