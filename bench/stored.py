@@ -38,7 +38,6 @@ from bench.fill import (
 from bench.sample import ROOT, make_database, text
 from bench.targets import GROWN, Target, at_most, table_of, targets_table
 from bench.wrk import CHECK_MARK, RUN_MARK
-from stage0.core.decide import prepare as read
 from stage0.ledger import Ledger, open_store
 from stage0.ledger.batch import CheckJob
 from stage0.ledger.idempotency import token_of
@@ -219,14 +218,11 @@ class Checks:
         digits = f"{self._first:010}"
         sent = self._text.replace(CHECK_MARK, digits).replace(f"run_{RUN_MARK}", live_run(run)).encode()
         request = read_check(sent)
-        return CheckJob(
-            self._keys[key(number)],
-            request,
-            None,
-            pack=self._pack,
-            prepared=read(request, self._pack.knowledge, None),
-            token=token_of(f"bench-{digits}", sent, self._ledger.keyring.body_hashes),
-        )
+        keyring = self._ledger.keyring
+        token = token_of(f"bench-{digits}", sent, keyring.body_hashes)
+        job = CheckJob(self._keys[key(number)], request, None, token=token)
+        job.prepare(self._pack, keyring.fingerprint)
+        return job
 
 
 def turns_of(size: Size) -> list[tuple[int, int]]:

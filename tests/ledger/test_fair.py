@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from stage0.ledger.fair import FairQueue
+from stage0.ledger.fair import FairQueue, Turns
 
 
 class Job(NamedTuple):
@@ -22,7 +22,7 @@ class Clock:
 
 
 def _queue(capacity: int, **waiting: int) -> FairQueue[Job]:
-    queue: FairQueue[Job] = FairQueue(capacity, Clock())
+    queue: FairQueue[Job] = FairQueue(capacity, Turns(Clock()))
     for account, count in waiting.items():
         for number in range(count):
             queue.put(Job(account, number))
@@ -59,7 +59,7 @@ def test_none_gets_more_of_a_batch_than_the_others_together_or_than_one_check(
 
 def test_a_flood_gets_one_check_of_a_batch_as_long_as_others_were_there_a_moment_ago() -> None:
     clock = Clock()
-    queue: FairQueue[Job] = FairQueue(1000, clock)
+    queue: FairQueue[Job] = FairQueue(1000, Turns(clock))
     queue.put(Job("b", 0))
     queue.take(256)
     for number in range(100):
@@ -101,3 +101,81 @@ def test_draining_gives_everything() -> None:
     assert len(queue.drain()) == 7
     assert len(queue) == 0
     assert queue.take(10) == []
+
+
+def _turn(queue: FairQueue[Job], turns: Turns, seconds: float, limit: int = 32) -> list[str]:
+    """Whose jobs the next batch takes, each of which then takes so many seconds."""
+    taken = [job.account for job in queue.take(limit)]
+    for account in taken:
+        turns.charge(account, seconds)
+    return taken
+
+
+def test_turns_count_time_whoever_took_more_waits_until_the_others_have_had_as_much() -> None:
+    turns = Turns(Clock())
+    queue: FairQueue[Job] = FairQueue(1000, turns)
+    for number in range(100):
+        queue.put(Job("heavy", number))
+        queue.put(Job("light", number))
+    turns.charge("heavy", 0.1)
+    alone = 0
+    while set(_turn(queue, turns, 0.01, limit=1)) == {"light"}:
+        alone += 1
+    assert 8 <= alone <= 10
+
+
+def test_time_that_a_refused_request_took_counts_as_well() -> None:
+    turns = Turns(Clock())
+    turns.see("heavy")
+    turns.see("light")
+    assert not turns.is_behind("heavy")
+    turns.charge("heavy", 0.05)
+    assert turns.is_behind("heavy")
+    assert not turns.is_behind("light")
+
+
+def test_who_is_alone_is_never_behind() -> None:
+    turns = Turns(Clock())
+    turns.see("heavy")
+    turns.charge("heavy", 5.0)
+    assert not turns.is_behind("heavy")
+
+
+def test_nothing_is_held_against_an_account_for_longer_than_a_quarter_of_a_second() -> None:
+    turns = Turns(Clock())
+    queue: FairQueue[Job] = FairQueue(10_000, turns)
+    turns.see("heavy")
+    turns.see("light")
+    for _ in range(1_000):
+        turns.charge("heavy", 1.0)
+    for number in range(100):
+        queue.put(Job("heavy", number))
+        queue.put(Job("light", number))
+    alone = 0
+    while set(_turn(queue, turns, 0.01, limit=1)) == {"light"}:
+        alone += 1
+    assert 23 <= alone <= 26
+
+
+def test_an_account_that_comes_later_begins_where_the_others_stand() -> None:
+    clock = Clock()
+    turns = Turns(clock)
+    turns.see("early")
+    for _ in range(100):
+        turns.charge("early", 1.0)
+        turns.active()
+    turns.see("late")
+    turns.charge("late", 0.02)
+    assert turns.is_behind("late")
+
+
+def test_what_was_taken_is_forgotten_when_an_account_has_not_been_seen_for_a_second() -> None:
+    clock = Clock()
+    turns = Turns(clock)
+    turns.see("heavy")
+    turns.charge("heavy", 0.2)
+    clock.now = 2.0
+    turns.see("light")
+    turns.see("heavy")
+    assert turns.active() == 2
+    assert not turns.is_behind("heavy")

@@ -18,6 +18,7 @@ from stage0.core.pack import VALID_FOR, Pack
 from stage0.core.request import ActionRequest, RunState, State
 from stage0.core.verdict import Decision, waits_for_approval
 from stage0.ledger.errors import (
+    IdempotencyConflict,
     KeyRefused,
     LimitReached,
     PlanRefused,
@@ -51,7 +52,8 @@ class Answered(NamedTuple):
 
 class CheckJob:
     """One check that waits to be decided and recorded. Which `pack` decides is known when its turn comes, and so is how
-    the request is read (`prepared`); a large one was read before, under the pack that decided then."""
+    the request is read (`prepared`). A `large` one was read before, under the pack that decided then; whatever is done
+    with it is done beside the event loop."""
 
     __slots__ = (
         "action",
@@ -60,6 +62,7 @@ class CheckJob:
         "future",
         "input",
         "key",
+        "large",
         "pack",
         "prepared",
         "request",
@@ -74,17 +77,17 @@ class CheckJob:
         request: ActionRequest,
         fingerprint: Fingerprint | None,
         *,
-        pack: Pack | None = None,
-        prepared: Prepared | None = None,
         sent_request_id: str = "",
         raw: Any = None,
         token: Token | None = None,
+        large: bool = False,
     ) -> None:
         self.key = key
         self.request = request
-        self.pack = pack
         self.fingerprint = fingerprint
-        self.prepared = prepared
+        self.large = large
+        self.pack: Pack | None = None
+        self.prepared: Prepared | None = None
         self.sent_request_id = sent_request_id
         self.input = raw
         self.token = token
@@ -182,7 +185,7 @@ class Batch:
         token = None if stopped else job.token
         if token is not None:
             before = self._before(key, token, moment)
-            if before is not None and is_current(before, token, self._basis(pack, key), now):
+            if before is not None and is_current(before, self._basis(pack, key), now):
                 body = again(before, key.plan.omits, self._enforcement(pack, key, stopped))
                 return self._answered(before.request_id, body, self._shares(key), now)
         shares = self._admit(key, now)
@@ -388,12 +391,16 @@ class Batch:
     def _before(self, key: Key, token: Token, moment: int) -> Stored | None:
         at: Triple = key.account, key.id, token.token
         given = self._answers.get(at)
-        if given is not None:
-            return given
         row = self._found.tokens.get(at)
-        if row is None or row.record is None or row.created_at <= moment - LIFETIME:
+        if given is None and (row is None or row.record is None or row.created_at <= moment - LIFETIME):
             return None
-        return _stored(row)
+        bound = given or row
+        assert bound is not None  # noqa: S101 -- one of them is there
+        if bound.body not in token.bodies:
+            raise IdempotencyConflict(
+                "this Idempotency-Key was used with another body; use a new one for another request"
+            )
+        return bound if isinstance(bound, Stored) else _stored(bound)
 
     def _bind(self, key: Key, token: Token, stored: Stored, moment: int) -> None:
         """Bind a token to an answer, instead of the one that it was bound to."""

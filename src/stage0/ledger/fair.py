@@ -1,4 +1,4 @@
-"""The queue of checks: bounded, and taken from in turns by account: a flood of one does not slow the others."""
+"""Whose turn it is: by account, and by the time that each has taken. A flood of one does not slow the others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
-#: Seconds for which an account counts as active after its last check.
+#: Seconds for which an account counts as active after it was last seen.
 _ACTIVE: Final = 1.0
+#: Seconds that an account may have taken beyond another one that waits, before that one goes first.
+_QUANTUM: Final = 0.01
+#: The most that is held against an account, in seconds: whoever was idle for long may not keep it waiting for longer.
+_HELD: Final = 0.25
 
 
 class Queued(Protocol):
@@ -16,21 +20,64 @@ class Queued(Protocol):
 
     @property
     def account(self) -> str:
-        """The account's id."""
+        """The account's id; empty for the server's own work."""
 
 
 J = TypeVar("J", bound=Queued)
 
 
-class FairQueue(Generic[J]):
-    """Jobs by account, first in first out within each."""
+class Turns:
+    """The time that each active account has taken of the server, in seconds, beside the others."""
 
-    def __init__(self, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._capacity = capacity
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._taken: dict[str, float] = {}
+        #: What is held against whoever has taken least, when that was last looked at.
+        self._least = 0.0
+
+    def see(self, account: str) -> None:
+        """Note that an account is active. One that was not begins where the one that has taken least stands."""
+        if account:
+            now = self._clock()
+            if self._seen.get(account, float("-inf")) < now - _ACTIVE:
+                self._taken[account] = self._least
+            self._seen[account] = now
+            self._seen.move_to_end(account)
+
+    def charge(self, account: str, seconds: float) -> None:
+        """Hold time that was taken against an account, also where its request was refused."""
+        if account in self._taken:
+            self._taken[account] = min(self._taken[account] + seconds, self._least + _HELD)
+
+    def taken(self, account: str) -> float:
+        """What is held against an account."""
+        return self._taken.get(account, 0.0)
+
+    def is_behind(self, account: str) -> bool:
+        """Whether others, who are active and have taken less, come before it."""
+        if self.taken(account) <= self._least + _QUANTUM:
+            return False
+        return self.active() > 1 and self.taken(account) > self._least + _QUANTUM
+
+    def active(self) -> int:
+        """How many accounts are active."""
+        until = self._clock() - _ACTIVE
+        while self._seen and next(iter(self._seen.values())) < until:
+            account, _ = self._seen.popitem(last=False)
+            del self._taken[account]
+        self._least = min(self._taken.values(), default=0.0)
+        return len(self._seen)
+
+
+class FairQueue(Generic[J]):
+    """Jobs by account, first in first out within each. Bounded."""
+
+    def __init__(self, capacity: int, turns: Turns) -> None:
+        self._capacity = capacity
+        self._turns = turns
         self._size = 0
         self._accounts: OrderedDict[str, deque[J]] = OrderedDict()
-        self._seen: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
         return self._size
@@ -38,9 +85,7 @@ class FairQueue(Generic[J]):
     def put(self, job: J) -> J | None:
         """Queue a job. Gives the job that there is no room for, if any: the newest of whoever has most waiting."""
         account = job.account
-        if account:  # the server's own work is nobody's
-            self._seen[account] = self._clock()
-            self._seen.move_to_end(account)
+        self._turns.see(account)
         waiting = self._accounts.get(account)
         if self._size >= self._capacity:
             owner, longest = max(self._accounts.items(), key=lambda each: len(each[1]))
@@ -63,21 +108,20 @@ class FairQueue(Generic[J]):
 
     def take(self, limit: int) -> list[J]:
         """The next batch: in turns by account. Where several accounts are active, none gets more of it than all of the
-        others together, or than one check: what comes next waits for no more than that."""
-        now = self._clock()
-        while self._seen and next(iter(self._seen.values())) < now - _ACTIVE:
-            self._seen.popitem(last=False)
+        others together, or than one check; and of those that wait, none that has taken more time than another."""
         most = limit
-        if len(self._seen) > 1 and self._accounts:
+        if self._turns.active() > 1 and self._accounts:
             lengths = [len(waiting) for waiting in self._accounts.values()]
             most = max(1, self._size - max(lengths))
+        first = self._first()
         taken: list[J] = []
         turn = 0
-        while len(taken) < limit and turn < most and self._accounts:
+        while len(taken) < limit and turn < most:
             turn += 1
-            for account in list(self._accounts):
-                if len(taken) >= limit:
-                    break
+            now = [account for account in first if account in self._accounts]
+            if not now:
+                break
+            for account in now[: limit - len(taken)]:
                 waiting = self._accounts[account]
                 taken.append(waiting.popleft())
                 if not waiting:
@@ -86,6 +130,14 @@ class FairQueue(Generic[J]):
                     self._accounts.move_to_end(account)
         self._size -= len(taken)
         return taken
+
+    def _first(self) -> list[str]:
+        """The accounts whose turn it is, in the order in which they wait."""
+        if len(self._accounts) < 2:
+            return list(self._accounts)
+        held = {account: self._turns.taken(account) for account in self._accounts}
+        least = min((taken for account, taken in held.items() if account), default=0.0)
+        return [account for account, taken in held.items() if not account or taken <= least + _QUANTUM]
 
     def drain(self) -> list[J]:
         """Everything that waits."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from stage0.core.request import Caller
-from stage0.ledger.errors import IdempotencyConflict, IdempotencySpent
+from stage0.ledger.errors import IdempotencySpent
 from stage0.wire import Enforcement, encode
 
 #: Microseconds for which an answer is given again.
@@ -53,13 +53,11 @@ def token_of(text: str, body: bytes, hashes: Callable[[bytes], list[str]]) -> To
     return Token(hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), tuple(hashes(body)))
 
 
-def is_current(stored: Stored, token: Token, basis: Basis, now: float) -> bool:
+def is_current(stored: Stored, basis: Basis, now: float) -> bool:
     """Whether a stored answer may be given again: an ALLOW only while what decided it is unchanged, and only until it
     ends. The kill switch is asked before.
 
-    Raises IdempotencyConflict, or IdempotencySpent where an ALLOW was used."""
-    if stored.body not in token.bodies:
-        raise IdempotencyConflict("this Idempotency-Key was used with another body; use a new one for a new request")
+    Raises IdempotencySpent where an ALLOW was used."""
     if stored.verdict == "ALLOW" and stored.reported:
         raise IdempotencySpent(
             f"the action that `{stored.request_id}` allowed was reported as done; check again with a new "

@@ -17,6 +17,7 @@ import structlog
 from stage0.core.pack import Pack
 from stage0.ledger.batch import Answered, CheckJob, WriteJob
 from stage0.ledger.errors import Conflict, LedgerError, LimitReached, Refused, StoreUnavailable
+from stage0.ledger.fair import Turns
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, key_by_text
 from stage0.ledger.migrate import assert_current
@@ -63,12 +64,14 @@ class Ledger:
         self.keyring = keyring
         self.packs = packs
         self.shelf = Shelf(packs)
+        self.turns = Turns()
         self.clock = clock
         self.deadline = deadline
         self._writer = Writer(
             store,
             clock=clock,
             shelf=self.shelf,
+            turns=self.turns,
             fingerprint=keyring.fingerprint,
             engine_version=engine_version,
             capacity=capacity,

@@ -15,7 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -31,13 +32,14 @@ from stage0.ledger.errors import (
     PolicyUnusable,
     StoreUnavailable,
 )
-from stage0.ledger.fair import FairQueue
+from stage0.ledger.fair import FairQueue, Turns
 from stage0.ledger.keys import Key, key_of
 from stage0.ledger.packs import Actives, Loaded, Made, Shelf, actives_of, chosen, make_packs, split_id
 from stage0.ledger.stops import Stopped, stopped_of
 from stage0.ledger.store import Needs, Pair, Store, Transaction
 from stage0.ledger.usage import Tally
 
+T = TypeVar("T")
 log: Final = structlog.get_logger("stage0.ledger")
 
 #: Checks of one batch. More would share a commit no better, and a newcomer waits for the batch that is under way.
@@ -80,18 +82,20 @@ class Writer:
         *,
         clock: Callable[[], float],
         shelf: Shelf,
+        turns: Turns,
         fingerprint: Fingerprint,
         engine_version: str,
         capacity: int,
         deadline: float,
     ) -> None:
         self._store = store
+        self._turns = turns
         self._clock = clock
         self._fingerprint = fingerprint
         self._engine_version = engine_version
         self._capacity = capacity
         self._patience = deadline
-        self._queue: FairQueue[Job] = FairQueue(capacity)
+        self._queue: FairQueue[Job] = FairQueue(capacity, turns)
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._view = View((-1, -1), {}, {}, {})
         self.shelf = shelf
@@ -105,6 +109,7 @@ class Writer:
         self._told = float("-inf")
         #: A thread of its own: what others wait for must not keep a batch waiting.
         self._reading = ThreadPoolExecutor(1, "stage0-packs")
+        self._deciding = ThreadPoolExecutor(1, "stage0-large")
 
     def start(self) -> None:
         """Start taking jobs, on the running event loop."""
@@ -153,6 +158,7 @@ class Writer:
         await asyncio.gather(*self._lanes)
         await self._store.close_lanes()
         self._reading.shutdown(wait=False)
+        self._deciding.shutdown(wait=False)
 
     # -- one batch after the other
 
@@ -252,7 +258,7 @@ class Writer:
         for job in batch:
             try:
                 if isinstance(job, CheckJob):
-                    job.prepare(self.pack_of(job.key), self._fingerprint)
+                    await self._timed(job, partial(job.prepare, self.pack_of(job.key), self._fingerprint))
                     ready.append(job)
                 else:
                     results.append((job, transaction.run(job.work), None))
@@ -273,7 +279,7 @@ class Writer:
         work = Batch(known, found)
         for check in ready:
             try:
-                results.append((check, work.check(check), None))
+                results.append((check, await self._timed(check, partial(work.check, check)), None))
             except Exception as error:
                 results.append((check, None, error))
         await transaction.save(work.rows())
@@ -281,6 +287,16 @@ class Writer:
         if view.version == self._view.version:
             self._remember(work, results)
         return results
+
+    async def _timed(self, job: CheckJob, work: Callable[[], T]) -> T:
+        """Do work for a check, and hold the time against its account; that of a large one beside the event loop."""
+        began = time.perf_counter()
+        try:
+            if job.large:
+                return await asyncio.get_running_loop().run_in_executor(self._deciding, work)
+            return work()
+        finally:
+            self._turns.charge(job.account, time.perf_counter() - began)
 
     async def _look(self, transaction: Transaction, generation: int, jobs: list[CheckJob]) -> View:
         """What decides for these checks now: a revoked key counts from the very next batch.

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Set
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Set
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from stage0.core.decide import Prepared, prepare
 from stage0.core.masking import mask, may_hold_secrets
-from stage0.ledger import Ledger, NotFound, Overloaded, PlanRefused
+from stage0.ledger import Ledger, NotFound, PlanRefused
 from stage0.ledger.batch import Answered, CheckJob
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.ids import new_id
@@ -22,48 +18,11 @@ from stage0.ledger.records import PAGE_LIMIT, Filter, add_outcome, get_record, l
 from stage0.ledger.runs import get_run
 from stage0.ledger.usage import read_tallies
 from stage0.server.auth import authenticate, require_scope
+from stage0.server.bodies import Bodies
 from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, header, read_body, send_error, send_json, sent_request_id
 from stage0.server.limits import Turnstile, rate_headers, usage_of
 from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Invalid, encode, parse, read_check, read_outcome
-
-#: Bytes of a body from which it is read beside the event loop.
-_LARGE: Final = 16_384
-#: Threads that read large bodies, and how many may wait for them: of one account, and in all.
-_LARGE_THREADS: Final = 2
-_LARGE_EACH: Final = 4
-_LARGE_ALL: Final = 16
-
-
-class LargeRequests:
-    """Reads large requests beside the event loop: that takes time in proportion to their length, and others need not
-    wait for it. Few at a time, fewer of one account, and each within the deadline (seconds)."""
-
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-        self._threads = ThreadPoolExecutor(_LARGE_THREADS, "stage0-large")
-        self._waiting: dict[str, int] = {}
-
-    async def read(self, account: str, work: Callable[[], Prepared]) -> Prepared:
-        """Run the work. Raises Overloaded where too many wait, or the deadline passes."""
-        waiting = self._waiting.get(account, 0)
-        if waiting >= _LARGE_EACH or sum(self._waiting.values()) >= _LARGE_ALL:
-            raise Overloaded("too many large requests are being read already")
-        self._waiting[account] = waiting + 1
-        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        running.add_done_callback(lambda _: self._done(account))
-        try:
-            return await asyncio.wait_for(asyncio.shield(running), self._deadline)
-        except TimeoutError:
-            running.cancel()
-            raise Overloaded("the deadline passed while the request was being read") from None
-
-    def _done(self, account: str) -> None:
-        left = self._waiting[account] - 1
-        if left:
-            self._waiting[account] = left
-        else:
-            del self._waiting[account]
 
 
 class Checks:
@@ -72,7 +31,7 @@ class Checks:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._turnstile = Turnstile()
-        self._large = LargeRequests(ledger.deadline)
+        self._bodies = Bodies(ledger.turns, ledger.deadline)
 
     async def check(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /check`."""
@@ -94,29 +53,36 @@ class Checks:
         retried = _idempotency_key(scope)
         await self._turnstile.enter(ledger, key, retried=retried is not None)
         body = await read_body(scope, receive)
-        request = read_check(body)
-        if request.pro and not key.plan.pro:
+        job = await self._bodies.read(
+            key.account,
+            len(body),
+            lambda large: self._job(key, body, retried, sent_request_id(scope), large=large),
+        )
+        if job.request.pro and not key.plan.pro:
             # What is kept of a key may be old: a refusal rests on what it is now.
-            key = await authenticate(ledger, text)
+            job.key = key = await authenticate(ledger, text)
             if not key.plan.pro:
                 raise PlanRefused(key.plan_name)
+        return await ledger.check(job)
+
+    def _job(self, key: Key, body: bytes, retried: str | None, sent_id: str, *, large: bool) -> CheckJob:
+        """A body as a check. A large one is read whole: it is not read on the event loop, where its turn would be."""
+        keyring = self._ledger.keyring
+        request = read_check(body)
         # An escape could spell a secret that a look at the bytes does not see.
-        fingerprint = ledger.keyring.fingerprint if b"\\" in body or may_hold_secrets(body.decode()) else None
-        pack = prepared = None
-        if len(body) > _LARGE:
-            pack = ledger.pack_of(key)
-            prepared = await self._large.read(key.account, partial(prepare, request, pack.knowledge, fingerprint))
+        fingerprint = keyring.fingerprint if b"\\" in body or may_hold_secrets(body.decode()) else None
         job = CheckJob(
             key,
             request,
             fingerprint,
-            pack=pack,
-            prepared=prepared,
-            sent_request_id=sent_request_id(scope),
-            raw=mask(parse(body), ledger.keyring.fingerprint) if request.debug_store_input else None,
-            token=None if retried is None else token_of(retried, body, ledger.keyring.body_hashes),
+            sent_request_id=sent_id,
+            raw=mask(parse(body), keyring.fingerprint) if request.debug_store_input else None,
+            token=None if retried is None else token_of(retried, body, keyring.body_hashes),
+            large=large,
         )
-        return await ledger.check(job)
+        if large:
+            job.prepare(self._ledger.pack_of(key), keyring.fingerprint)
+        return job
 
     async def usage(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /usage`: what the key has used, and what is left of it."""
@@ -167,7 +133,8 @@ class Checks:
         ledger = self._ledger
         key = await authenticate(ledger, header(scope, b"x-api-key"))
         require_scope(key, "check")
-        outcome = read_outcome(await read_body(scope, receive))
+        body = await read_body(scope, receive)
+        outcome = await self._bodies.read(key.account, len(body), lambda _: read_outcome(body))
         outcome = msgspec.structs.replace(outcome, detail=mask(outcome.detail, ledger.keyring.fingerprint))
         request_id = _named(scope, "request_id")
         own = not _reads_all(key)
