@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from stage0.ledger import Ledger, open_store
 from stage0.ledger.keyring import Keyring
+from stage0.ledger.steady import SteadyClock
 from stage0.policy import shipped_packs
 from stage0.server.checks import Checks
 from stage0.server.design import design
@@ -39,6 +40,7 @@ class Application:
             Keyring(settings.secret_key),
             shipped_packs(),
             clock=clock,
+            steady=SteadyClock(clock),
             engine_version=version("stage0"),
             capacity=settings.queue,
             deadline=settings.deadline,

@@ -50,3 +50,19 @@ def list_(account_name: str) -> None:
         found = list_groups(connection, find_account(connection, account_name).id)
     for group in found:
         click.echo(f"{group.name}  {shown(of_row(group)) or _NONE}")
+
+
+@groups.command("reset-usage")
+@click.argument("name")
+@click.option("--account", "account_name", required=True, help="Name or id of the account.")
+@click.option("--all", "everything", is_flag=True, help="The windows that are running, too.")
+def reset_usage_(name: str, account_name: str, everything: bool) -> None:
+    """Begin the windows of a usage group anew that lie in the future, since a clock had jumped ahead."""
+    from stage0.ledger.accounts import find_account
+    from stage0.ledger.keys import GROUP
+    from stage0.ledger.usage import reset_usage
+
+    with transaction() as (connection, _, now):
+        account = find_account(connection, account_name).id
+        reset_usage(connection, account, f"{GROUP}{name}", everything=everything, actor=actor(), now=now)
+    click.echo(f"{name}: windows begun anew")

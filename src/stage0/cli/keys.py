@@ -201,3 +201,18 @@ def disable(key_id: str) -> None:
 def enable(key_id: str) -> None:
     """Enable a disabled key."""
     _set(key_id, "active")
+
+
+@keys.command("reset-usage")
+@click.argument("key_id")
+@click.option("--all", "everything", is_flag=True, help="The windows that are running, too.")
+def reset_usage_(key_id: str, everything: bool) -> None:
+    """Begin the windows of a key anew that lie in the future, since a clock had jumped ahead."""
+    from stage0.ledger.keys import get_key
+    from stage0.ledger.usage import reset_usage
+
+    with transaction() as (connection, _, now):
+        key = get_key(connection, key_id)
+        holder, _limits = key.holders[0]
+        reset_usage(connection, key.account, holder, everything=everything, actor=actor(), now=now)
+    click.echo(f"{key.id}: windows begun anew")

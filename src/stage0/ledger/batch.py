@@ -142,6 +142,7 @@ class Known(NamedTuple):
     actives: Actives
     packs: Loaded
     clock: Callable[[], float]
+    steady: Callable[[], float]
     fingerprint: Fingerprint
     engine_version: str
 
@@ -152,7 +153,8 @@ class Batch:
     def __init__(self, known: Known, found: Found) -> None:
         self._known = known
         self._found = found
-        self._windows: Now = windows_at(known.clock())
+        self._counted_at = known.steady()
+        self._windows: Now = windows_at(self._counted_at)
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.exhausted: dict[str, tuple[float, LimitReached]] = {}
         self._runs: dict[tuple[str, str], Run] = {}
@@ -187,15 +189,15 @@ class Batch:
             before = self._before(key, token, moment)
             if before is not None and is_current(before, self._basis(pack, key), now):
                 body = again(before, key.plan.omits, self._enforcement(pack, key, stopped))
-                return self._answered(before.request_id, body, self._shares(key), now)
-        shares = self._admit(key, now)
+                return self._answered(before.request_id, body, self._shares(key))
+        shares = self._admit(key)
         try:
             request_id, body = self._decide(job, prepared, pack, shadow, key, token, stopped, now)
         except BaseException:
             for tally, _ in shares:
                 tally.take_back()
             raise
-        return self._answered(request_id, body, shares, now)
+        return self._answered(request_id, body, shares)
 
     def _packs(self, job: CheckJob, key: Key) -> tuple[Pack, Pack | None]:
         """The pack that decides, and the candidate beside it. Raises PolicyMismatch or PolicyUnusable."""
@@ -329,21 +331,21 @@ class Batch:
             found.append((tally, limits))
         return found
 
-    def _admit(self, key: Key, now: float) -> list[Share]:
+    def _admit(self, key: Key) -> list[Share]:
         shares = self._shares(key)
         try:
-            admit(shares, now)
+            admit(shares, self._counted_at)
         except LimitReached as reached:
-            self.exhausted[key.id] = (now + reached.wait, reached)
+            self.exhausted[key.id] = (self._counted_at + reached.wait, reached)
             raise
         return shares
 
-    def _answered(self, request_id: str, body: bytes, shares: list[Share], now: float) -> Answered:
+    def _answered(self, request_id: str, body: bytes, shares: list[Share]) -> Answered:
         """An answer with what is left of the minute: of the holder that has least."""
         tally, limits = min(shares, key=lambda share: share[1].minute - share[0].minute_used)
         limit = min(limits.minute, UNLIMITED)
         remaining = limit if limit == UNLIMITED else max(0, limit - tally.minute_used)
-        return Answered(request_id, body, limit, remaining, math.ceil((tally.minute + 1) * 60 - now))
+        return Answered(request_id, body, limit, remaining, math.ceil((tally.minute + 1) * 60 - self._counted_at))
 
     # -- runs
 

@@ -56,6 +56,7 @@ class Ledger:
         packs: Mapping[str, Pack],
         *,
         clock: Callable[[], float],
+        steady: Callable[[], float] | None = None,
         engine_version: str,
         capacity: int,
         deadline: float,
@@ -66,10 +67,13 @@ class Ledger:
         self.shelf = Shelf(packs)
         self.turns = Turns()
         self.clock = clock
+        #: The clock by which usage is counted.
+        self.steady = steady or clock
         self.deadline = deadline
         self._writer = Writer(
             store,
             clock=clock,
+            steady=self.steady,
             shelf=self.shelf,
             turns=self.turns,
             fingerprint=keyring.fingerprint,
@@ -172,7 +176,7 @@ class Ledger:
         if known is None:
             return
         until, reached = known
-        wait = until - self.clock()
+        wait = until - self.steady()
         if wait <= 0:
             del self._writer.exhausted[key.id]
             return

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from stage0.ledger.errors import LimitReached
-from stage0.ledger.events import record_event
+from stage0.ledger.errors import LimitReached, NotFound
+from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.schema import usage
 from stage0.policy import UNLIMITED
 
@@ -190,6 +190,38 @@ def warn(connection: sa.Connection, account: str, holder: str, limits: Limits, n
                     used=used,
                     limit=limit,
                 )
+
+
+def reset_usage(
+    connection: sa.Connection, account: str, holder: str, *, everything: bool, actor: str, now: float
+) -> None:
+    """Begin the windows of a holder anew: those that lie in the future, since a clock had jumped ahead, or
+    `everything`. Raises NotFound where nothing was used yet."""
+    row = connection.execute(_row(account, holder)).first()
+    if row is None:
+        raise NotFound(f"nothing has been used by `{holder}` yet")
+    values: dict[str, int] = {}
+    for window, current in zip(WINDOWS, windows_at(now), strict=True):
+        if everything or getattr(row, window) > current:
+            values |= {window: current, f"{window}_used": 0}
+            if window != "minute":
+                values[f"{window}_warned"] = 0
+    if values:
+        connection.execute(
+            usage.update().where(usage.c.account_id == account, usage.c.holder == holder).values(**values)
+        )
+    used = {window: getattr(row, f"{window}_used") for window in WINDOWS}
+    record_event(
+        connection,
+        account=account,
+        actor=actor,
+        action="usage.reset",
+        target=holder,
+        now=now,
+        **used,
+        everything=everything,
+    )
+    raise_epoch(connection)
 
 
 def _row(account: str, holder: str) -> sa.Select[Any]:

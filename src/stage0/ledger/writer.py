@@ -71,7 +71,8 @@ class View(NamedTuple):
 
 
 class Writer:
-    """Decides and records. `clock` gives Unix seconds; `deadline` is seconds a job may wait.
+    """Decides and records. `clock` gives Unix seconds, and so does `steady`, by which usage is counted; `deadline` is
+    seconds a job may wait.
 
     `exhausted` tells which keys have nothing left of a window: it is kept here, so that they are refused before
     anything of their request is read."""
@@ -81,6 +82,7 @@ class Writer:
         store: Store,
         *,
         clock: Callable[[], float],
+        steady: Callable[[], float],
         shelf: Shelf,
         turns: Turns,
         fingerprint: Fingerprint,
@@ -91,6 +93,7 @@ class Writer:
         self._store = store
         self._turns = turns
         self._clock = clock
+        self._steady = steady
         self._fingerprint = fingerprint
         self._engine_version = engine_version
         self._capacity = capacity
@@ -274,7 +277,14 @@ class Writer:
             found = await transaction.read(_needs(ready, view), lock=lock)
         packs, made = await self._packs(transaction, ready, view)
         known = Known(
-            view.keys, view.stopped, view.actives, packs, self._clock, self._fingerprint, self._engine_version
+            keys=view.keys,
+            stopped=view.stopped,
+            actives=view.actives,
+            packs=packs,
+            clock=self._clock,
+            steady=self._steady,
+            fingerprint=self._fingerprint,
+            engine_version=self._engine_version,
         )
         work = Batch(known, found)
         for check in ready:

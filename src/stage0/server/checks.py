@@ -89,7 +89,8 @@ class Checks:
         key = await self._reader(scope)
         ledger = self._ledger
         now = ledger.clock()
-        tallies = await ledger.read(lambda connection: read_tallies(connection, key.account, key.holders, now))
+        counted_at = ledger.steady()
+        tallies = await ledger.read(lambda connection: read_tallies(connection, key.account, key.holders, counted_at))
         request_id = sent_request_id(scope) or new_id("req", now)
         await send_json(send, 200, encode(usage_of(key, tallies, request_id, now)), request_id)
 
