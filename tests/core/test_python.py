@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Final
 
@@ -126,6 +127,23 @@ def test_what_is_not_known_is_unknown(text: str) -> None:
     found = effects_of(text)
     assert found is not None
     assert "unknown" in found
+
+
+#: Programs that Python warns of when it parses them.
+WARNED: Final = (
+    "print('\\d')",
+    "import os\nos.remove('\\d')",
+    "print(1if True else 0)",
+    "open('\\w').read()\nx = '\\s'",
+)
+
+
+@pytest.mark.parametrize("text", WARNED)
+def test_a_program_that_python_warns_of_is_read_and_nobody_is_warned(text: str) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert effects_of(text)
+    assert warned == []
 
 
 @pytest.mark.parametrize(

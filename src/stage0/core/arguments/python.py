@@ -31,15 +31,27 @@ def read_python(text: str, run: Run | None = None, lexicon: Lexicon | None = Non
     if len(text) > TEXT_LIMIT:
         return UNREAD
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-        found = _Program(run, lexicon).read(tree)
+        found = _Program(run, lexicon).read(_tree(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return UNREAD
     starts = _line_starts(text) if text.isascii() else None
     spans = {(effect, *_span(node, starts, len(text))): None for node, effect in found}
     return ArgumentReading(tuple([Seen(*each) for each in spans] or [Seen("compute", 0, len(text))]))
+
+
+#: The file that a program is said to stand in, and the filter for what Python warns of there.
+_FILE: Final = "<argument>"
+_QUIET: Final = ("ignore", None, Warning, re.compile(re.escape(_FILE) + r"\Z"), 0)
+
+
+def _tree(text: str) -> ast.Module:
+    """A program's syntax tree, whatever Python warns of in it (`"\\d"`).
+
+    The filters of warnings belong to all threads. So one that concerns nothing else is put in front of them once, and
+    stays: what `warnings.catch_warnings` puts back may be another thread's."""
+    if _QUIET not in warnings.filters:
+        warnings.filters.insert(0, _QUIET)  # type: ignore[attr-defined]
+    return ast.parse(text, _FILE)
 
 
 def _line_starts(text: str) -> list[int]:

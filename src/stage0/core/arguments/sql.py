@@ -193,22 +193,29 @@ def _opened(text: str) -> str:
     return "".join(parts)
 
 
+class _Tools(msgspec.Struct, frozen=True):
+    """What reads a dialect. Only this is kept: a tokenizer and a parser hold the text that they are at, so each text
+    has its own, and several threads can read at once."""
+
+    dialect: Dialect
+    tokenizer: type[Tokenizer]
+
+
 @lru_cache(maxsize=32)
-def _tools(dialect: str) -> tuple[Tokenizer, Parser]:
-    """Tokenizer and parser of a dialect. The tokenizer is one that does not swallow a statement whole after a word
-    such as EXPLAIN."""
+def _tools(dialect: str) -> _Tools:
+    """The tools of a dialect. The tokenizer is one that does not swallow a statement whole after a word such as
+    EXPLAIN."""
     known = Dialect.get_or_raise(dialect or None)
-    tokenizer = type("StatementTokenizer", (known.tokenizer_class,), {"COMMANDS": set()})
-    return tokenizer(dialect=known), known.parser()
+    return _Tools(known, type("StatementTokenizer", (known.tokenizer_class,), {"COMMANDS": set()}))
 
 
 def _read_in(text: str, dialect: str, lexicon: Lexicon | None, level: int = 0) -> ArgumentReading:
-    tokenizer, parser = _tools(dialect)
+    tools = _tools(dialect)
     try:
-        tokens = tokenizer.tokenize(text)
+        tokens = tools.tokenizer(dialect=tools.dialect).tokenize(text)
     except SqlglotError:
         return UNREAD
-    reader = _Reader(text, dialect, parser, level, lexicon)
+    reader = _Reader(text, dialect, tools.dialect.parser(), level, lexicon)
     seen: dict[Seen, None] = {}
     read = True
     for statement in _statements(tokens):
