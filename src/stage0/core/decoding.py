@@ -39,22 +39,23 @@ def _as_text(data: bytes) -> str:
 
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{6,}+={0,2}")
 _BASE64_PART: Final = re.compile(r"[A-Za-z0-9]{6,}+={0,2}")
-#: Words and names in one case are left alone.
+#: Words and names in one case are left alone, and so are numbers: figures alone never give Latin text.
 _MIXED: Final = re.compile("[a-z][A-Z]|[0-9]")
+_LETTER: Final = re.compile("[A-Za-z]")
 _URL_SAFE: Final = str.maketrans("-_", "+/", "=")
 
 
 def base64_pieces(text: str) -> Iterator[Piece]:
     """Runs that base64 makes text of. What stands behind a path or a name is tried by itself as well."""
     for run in _BASE64.finditer(text):
-        if not _MIXED.search(run[0]):
+        if not _MIXED.search(run[0]) or not _LETTER.search(run[0]):
             continue
         plain = _from_base64(run[0])
         if plain:
             yield Piece(run.start(), run.end(), plain)
             continue
         for part in _BASE64_PART.finditer(text, *run.span()):
-            plain = _from_base64(part[0]) if _MIXED.search(part[0]) else ""
+            plain = _from_base64(part[0]) if _MIXED.search(part[0]) and _LETTER.search(part[0]) else ""
             if plain:
                 yield Piece(part.start(), part.end(), plain)
 
@@ -78,12 +79,28 @@ _HEX: Final = re.compile(
 _HEX_NOISE: Final = re.compile(r"0x|[^0-9a-f]", re.IGNORECASE)
 
 
+#: Of decimal figures alone a run is a number first: a date, an amount, a telephone number, a list of them.
+_NUMBER: Final = re.compile(r"[$0-9, :-]+")
+#: What stands beside the figures of a fraction, or of a number with separators.
+_POINT_BEFORE: Final = re.compile(r"(?:[0-9],|(?:\A|[^a-z])\.)\Z", re.IGNORECASE)
+_POINT_AFTER: Final = re.compile(r"[.,][0-9]")
+#: A word of so many letters, in one case, is spelled on purpose; shorter and mixed ones come about by chance.
+_SPELLED: Final = re.compile(r"(?<![A-Za-z])(?:[A-Za-z][a-z]{3}|[A-Z]{4})")
+
+
 def hex_pieces(text: str) -> Iterator[Piece]:
     """Runs of hexadecimal bytes that are text."""
     for run in _HEX.finditer(text):
         plain = _as_text(bytes.fromhex(_HEX_NOISE.sub("", run[0])))
-        if plain:
+        if plain and not (_NUMBER.fullmatch(run[0]) and _is_a_number(text, run.start(), run.end(), plain)):
             yield Piece(run.start(), run.end(), plain)
+
+
+def _is_a_number(text: str, start: int, end: int, plain: str) -> bool:
+    """Whether decimal figures are a number, and what they would decode to chance: in a fraction, or no words."""
+    if _POINT_BEFORE.search(text[max(0, start - 2) : start]) or _POINT_AFTER.match(text, end):
+        return True
+    return not (plain.isascii() and plain.isprintable() and _SPELLED.search(plain))
 
 
 # -- escapes: percent (RFC 3986), programs (\x64, \u0064, \144), HTML (&#100;), quoted-printable (RFC 2045), U+0064

@@ -425,6 +425,9 @@ _BRACKET: Final = re.compile(r"[\[\](){}\\'\"`<>\0]")
 
 # -- encodings
 
+#: So few characters of a number or of a commit's name are a word with figures in it by chance: `7034592e` is `p4Y.`.
+_BY_CHANCE: Final = 4
+
 
 def _decoded(folded: Folded, words: Words, layers: int) -> Iterator[Disguise]:
     """What is encoded and holds a word, in the open or in a disguise again."""
@@ -432,17 +435,20 @@ def _decoded(folded: Folded, words: Words, layers: int) -> Iterator[Disguise]:
         start, end = folded.folded_span(piece.start, piece.end)
         yield from _telling(start, end, piece.plain, words, layers, already=frozenset())
     for piece in hex_pieces(folded.text):
-        yield from _telling(piece.start, piece.end, piece.plain, words, layers, already=frozenset())
+        figures = len(piece.plain) > _BY_CHANCE
+        yield from _telling(piece.start, piece.end, piece.plain, words, layers, already=frozenset(), figures=figures)
     for piece in escaped_pieces(folded.text):
         already = frozenset(words.named(folded.text[piece.start : piece.end]))
         yield from _telling(piece.start, piece.end, piece.plain, words, layers, already=already)
 
 
 def _telling(
-    start: int, end: int, plain: str, words: Words, layers: int, *, already: frozenset[str]
+    start: int, end: int, plain: str, words: Words, layers: int, *, already: frozenset[str], figures: bool = True
 ) -> Iterator[Disguise]:
     inner = fold(plain, words.table)
     within = _found(inner, words, layers - 1)
+    if not figures:
+        within = tuple(each for each in within if each.kind != "figures")
     if not within and words.named(inner.text) <= already:
         return
     if len(plain) > _LONGEST or any(each.kind == "too many" for each in within):
