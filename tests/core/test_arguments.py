@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stage0.core.arguments import mongo
 from stage0.core.arguments.path import holds_secrets
 from stage0.core.arguments.read import ArgumentsReading, read_arguments
 from stage0.core.arguments.reading import TEXT_LIMIT
+from stage0.core.pack import Pack
 from stage0.policy import shipped_packs
+from tests.deciding import decided
 
 KNOWN: Final = shipped_packs()["stage0-default"].knowledge
 
@@ -178,8 +183,6 @@ def test_code_is_read_where_it_is_python_and_unread_where_it_is_not() -> None:
         ({"update": {"$set": {"a": 1}}}, {"overwrite"}),
         ({"pipeline": [{"$group": {"_id": "$a"}}]}, set()),
         ({"pipeline": [{"$group": {"_id": "$a"}}, {"$out": "copy"}]}, {"overwrite", "bulk"}),
-        ({"filter": {"$where": "sleep(1)"}}, {"code_execution"}),
-        ({"filter": {"$unknown": 1, "$where": "sleep(1)"}}, {"code_execution"}),
         ({"deleteMany": {"filter": {"a": 1}}}, {"delete"}),
         ({"delete": "users", "deletes": [{"q": {"a": 1}, "limit": 1}]}, {"delete"}),
         ({"query": "db.users.find({})"}, {"read"}),
@@ -334,6 +337,8 @@ def test_a_sighting_shows_the_command_that_was_meant() -> None:
         ("db.deleted_users.find({status: 'drop'})", set()),
         ("db.x.bulkWrite([{deleteMany: {filter: {}}}])", {"delete", "bulk", "write", "unread"}),
         ("rs.stepDown()", {"unread"}),
+        ("db.users.$wipe()", {"delete", "bulk"}),
+        ("db.users.aggregate([{['$out']: 'users'}])", {"overwrite", "bulk"}),
     ],
 )
 def test_every_call_of_mongodb_counts(query: str, effects: set[str]) -> None:
@@ -351,6 +356,64 @@ def test_every_call_of_mongodb_counts(query: str, effects: set[str]) -> None:
 )
 def test_stages_given_as_a_text_are_read(pipeline: str, effects: set[str]) -> None:
     assert said_to("list_pipelines", pipeline=pipeline) == effects
+
+
+#: MongoDB's operators that do more than look.
+OPERATORS: Final[dict[str, set[str]]] = {
+    name: effects
+    for effects, names in (
+        ({"overwrite"}, "$set $unset $setOnInsert $rename $currentDate $inc $mul $bit $push $pull $pullAll $addToSet"),
+        ({"overwrite"}, "$pop"),
+        ({"overwrite", "bulk"}, "$out $merge"),
+        ({"code_execution", "unread"}, "$where $function $accumulator $eval"),
+        ({"delete"}, "$delete $deleteAll"),
+        (set(), "$match $group $project $sort $limit $lookup $in $regex $expr"),
+    )
+    for name in names.split()
+}
+#: An operator as an argument's key and in a text, in a filter and as a stage.
+SURFACES: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
+    "a key of a filter": lambda name: {"filter": {name: "x"}},
+    "a key of a stage": lambda name: {"pipeline": [{name: "x"}]},
+    "a key in a JSON text": lambda name: {"query": json.dumps({name: "x"})},
+    "a name in a call": lambda name: {"query": f"db.t.find({{{name}: 'x'}})"},
+    "a quoted name in a call": lambda name: {"query": f'db.t.find({{"{name}": 1}})'},
+    "a stage in a text": lambda name: {"pipeline": f"[{{{name}: 'x'}}]"},
+    "deep in a call": lambda name: {"query": f"db.t.aggregate([{{$match: {{a: [{{{name}: 'x'}}]}}}}])"},
+    "deep in an object": lambda name: {"pipeline": [{"$match": {"a": [{name: "x"}]}}]},
+}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(("name", "effects"), OPERATORS.items(), ids=OPERATORS)
+def test_an_operator_of_mongodb_means_the_same_wherever_it_stands(name: str, effects: set[str], surface: str) -> None:
+    assert said_to("mongodb_query", **SURFACES[surface](name)) == effects
+
+
+def test_every_operator_of_the_table_is_tested() -> None:
+    assert {name[1:].lower() for name, effects in OPERATORS.items() if effects - {"delete"}} == set(mongo.OPERATORS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "db.zips.aggregate([{$group: {_id: '$state', total: {$sum: '$pop'}}}])",
+        "db.t.aggregate([{$project: {a: ['$set', '$push', '$deleteAll']}}])",
+    ],
+)
+def test_the_name_of_a_field_is_no_operator(query: str) -> None:
+    assert said_to("mongodb_query", query=query) == set()
+
+
+def test_code_in_a_filter_is_asked_about_as_it_is_in_a_text(default_pack: Pack) -> None:
+    for arguments in ({"filter": {"$where": "sleep(1)"}}, {"query": "db.t.find({$where: 'sleep(1)'})"}):
+        fields = {
+            "goal": "Find the open tickets",
+            "tools": ["mongodb_find"],
+            "success_criteria": ["The list is complete"],
+            "context": {"tool_arguments": arguments},
+        }
+        assert decided(fields, default_pack).verdict == "DEFER", arguments
 
 
 # -- calls inside of calls

@@ -47,14 +47,16 @@ _COMMANDS: Final = word_set(
 _RUNNERS: Final = frozenset({"runcommand", "admincommand", "command", "runreadcommand"})
 #: What stands in a list for `bulkWrite`.
 _WRITES: Final = word_set("deletemany deleteone updatemany updateone replaceone insertone insertmany")
-_OPERATORS: Final[dict[str, tuple[str, ...]]] = {
-    "$out": ("overwrite", "bulk"),
-    "$merge": ("overwrite", "bulk"),
-    "$where": ("code_execution", "unknown"),
-    "$function": ("code_execution", "unknown"),
-    "$accumulator": ("code_execution", "unknown"),
-    "$eval": ("code_execution", "unknown"),
+#: Operators that do more than look, in lower case: of updates, of stages, and those that run code.
+OPERATORS: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        word_set("set unset inc mul rename setoninsert push pull pullall addtoset pop bit currentdate"), ("overwrite",)
+    ),
+    **dict.fromkeys(("out", "merge"), ("overwrite", "bulk")),
+    **dict.fromkeys(("where", "function", "accumulator", "eval"), ("code_execution", "unknown")),
 }
+#: These are also what fields are called; as a value `$pop` is a field.
+_UPDATES: Final = frozenset(name for name, effects in OPERATORS.items() if effects == ("overwrite",))
 _ESCAPED: Final = re.compile(r"\\[ux]")
 #: Half of a string, or of an expression that could hide one.
 _BROKEN: Final = frozenset("\"'`/")
@@ -66,6 +68,19 @@ def looks_like_mongo(text: str) -> bool:
     if "(" not in text:
         return False
     return _START.match(text) is not None or (_PROGRAM.match(text) is not None and _DATABASE.search(text) is not None)
+
+
+def operator_effects(key: str, lexicon: Lexicon) -> tuple[str, ...]:
+    """What an operator does, as a key of an object or of one in a text (`$unset`); of one that is not known, whether
+    it deletes."""
+    known = OPERATORS.get(_plain(key))
+    if known is not None:
+        return known
+    return tuple(effect for effect in verb_effects(key, lexicon) if effect == "delete")
+
+
+def _plain(operator: str) -> str:
+    return "".join(split_words(operator))
 
 
 def read_mongo(text: str, lexicon: Lexicon) -> ArgumentReading:
@@ -100,8 +115,6 @@ class _Script:
                 yield "unknown"
             elif word[0] in "\"'`":
                 yield from self._string(word, before, after)
-            elif word in _OPERATORS:
-                yield from _OPERATORS[word]
             elif word == "(" and before and before[-1] in ")]}":
                 yield "unknown"  # the value of an expression is called
             elif word[0].isalpha() or word[0] in "_$":
@@ -109,12 +122,20 @@ class _Script:
 
     def _string(self, word: str, before: str, after: str) -> Iterator[str]:
         inner = word[1:-1]
-        if inner in _OPERATORS:
-            yield from _OPERATORS[inner]
+        if inner.startswith("$"):
+            yield from self._operator(inner, after)
         if _ESCAPED.search(inner) or "+" in (before, after) or (word[0] == "`" and "${" in inner):
             yield "unknown"
 
+    def _operator(self, name: str, after: str) -> Iterator[str]:
+        """An operator as a key, or as text that could become one (`{["$out"]: "x"}`)."""
+        plain = _plain(name)
+        if after == ":" or (plain in OPERATORS and plain not in _UPDATES):
+            yield from operator_effects(name, self._lexicon)
+
     def _name(self, index: int, word: str, before: str, after: str) -> Iterator[str]:
+        if word[0] == "$":
+            yield from self._operator(word, after)
         plain = word.lower().replace("_", "")
         if after == "(":
             if plain in _RUNNERS:

@@ -17,7 +17,7 @@ import msgspec
 from stage0.core.arguments import counts, indirect, mail, money
 from stage0.core.arguments.graphql import looks_like_graphql, read_graphql
 from stage0.core.arguments.http import METHODS, READING, is_search, read_method, read_url
-from stage0.core.arguments.mongo import looks_like_mongo, read_mongo
+from stage0.core.arguments.mongo import looks_like_mongo, operator_effects, read_mongo
 from stage0.core.arguments.path import read_path, spreads, written
 from stage0.core.arguments.python import read_python
 from stage0.core.arguments.reading import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, whole, word_set
@@ -392,8 +392,12 @@ class _Reader:
             self._note(place, key, flag_effects(name.words, self._lexicon))
             if name.last in ("all", "everything") or name.words in _ALL_FLAGS:
                 self._widen(place, key)
-        elif item and (key.startswith(("$", "_")) or len(name.words) > 1 or name.last in DELETING):
-            self._note(place, key, key_effects(key, name.words, self._lexicon))
+        if not item:
+            return
+        if key.startswith("$"):
+            self._take(place, key, whole(key, *operator_effects(key[:_KEY_LENGTH], self._lexicon)))
+        elif item is not True and (key.startswith("_") or len(name.words) > 1 or name.last in DELETING):
+            self._note(place, key, key_effects(name.words, self._lexicon))
 
     def _together(self, fields: Fields, value: dict[str, Any], dialect: str | None) -> str | None:
         if "dialect" in fields:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from stage0.core.arguments.reading import word_set
 from stage0.core.effects import HARMLESS
 from stage0.core.lexicon import ACTIONS, MODIFIERS, Lexicon, split_words
 
@@ -99,17 +98,6 @@ def flag_effects(words: tuple[str, ...], lexicon: Lexicon) -> tuple[str, ...]:
     return ()
 
 
-#: MongoDB: update and aggregation operators, and those that run code.
-_OPERATORS: Final = {
-    **dict.fromkeys(
-        word_set("set unset inc mul rename setoninsert push pull pullall addtoset pop bit currentdate"), ("overwrite",)
-    ),
-    "out": ("overwrite", "bulk"),
-    "merge": ("overwrite",),
-    "where": ("code_execution",),
-    "function": ("code_execution",),
-    "accumulator": ("code_execution",),
-}
 _COMMAND_TAILS: Final = frozenset(
     {"one", "many", "database", "indexes", "index", "collection", "request", "user", "role"}
 )
@@ -119,14 +107,8 @@ _COMMAND_TAILS: Final = frozenset(
 DELETING: Final = frozenset({"delete", "deletes", "deletions", "destroy", "purge"})
 
 
-def key_effects(key: str, words: tuple[str, ...], lexicon: Lexicon) -> tuple[str, ...]:
-    """What a key does that is an operator or a command of its own: `$unset`, `deleteMany`, `_delete_by_query`."""
-    if key.startswith("$") and words:
-        name = "".join(words)
-        known = _OPERATORS.get(name)
-        if known is not None:
-            return known
-        return tuple(effect for effect in verb_effects(name, lexicon) if effect == "delete")
+def key_effects(words: tuple[str, ...], lexicon: Lexicon) -> tuple[str, ...]:
+    """What a key does that is a command of its own: `deleteMany`, `_delete_by_query`."""
     if words[-1] in DELETING and len(words) == 1:
         return ("delete",)
     if len(words) < 2:
