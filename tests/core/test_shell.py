@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
+import sys
 from typing import Final
 
 import pytest
@@ -618,6 +620,19 @@ def test_nothing_hides_in_the_syntax(line: str) -> None:
 @pytest.mark.parametrize("line", ["rm 'a", "echo $(", "", "  ", "ls \0", "x" * (TEXT_LIMIT + 1)], ids=lambda s: s[:9])
 def test_what_does_not_parse_is_unread(line: str) -> None:
     assert effects_of(line) is None
+
+
+def test_reading_a_line_again_and_again_takes_no_more_memory() -> None:
+    line = "if true; then echo 'a'; fi; " * 100
+
+    def read(times: int) -> int:
+        for _ in range(times):
+            read_shell(line, COMMANDS)
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    before = read(20)
+    assert read(200) - before < 100
 
 
 @pytest.mark.parametrize("line", ["frobnicate", "ls; frobnicate", "./ls", 'bash -c "rm \'x"', "sudo frobnicate"])

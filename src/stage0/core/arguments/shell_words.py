@@ -38,23 +38,35 @@ _PIPES: Final = 1_024
 _CLOSING: Final = 128
 
 
+#: What pieces are handed over in, empty. The parser (tree-sitter 0.26.1) never lets go of what it was handed, so that
+#: each text would stay in memory; so it is always handed one of these. To take one out and to put it back is atomic.
+_BUFFERS: Final[list[bytearray]] = []
+
+
 def parse(encoded: bytes) -> tree_sitter.Node | None:
     """The root of a text's tree. None where it does not parse, or not in a time that is linear in its length."""
     many = encoded.count(b"`") > _BACKQUOTES or encoded.count(b"|") > _PIPES
     if many or encoded.count(b")") - encoded.count(b"(") > _CLOSING:
         return None
-    pieces = memoryview(encoded)
     left = len(encoded) // _PIECE * _AGAIN + _AT_LEAST
+    try:
+        buffer = _BUFFERS.pop()
+    except IndexError:  # as many texts are read at once as never before
+        buffer = bytearray()
 
-    def piece(at: int, _point: object) -> memoryview | bytes:
+    def piece(at: int, _point: object) -> bytearray:
         nonlocal left
         left -= 1
-        return pieces[at : at + _PIECE] if left > 0 else b""
+        buffer[:] = encoded[at : at + _PIECE] if left > 0 else b""
+        return buffer
 
     try:
         root = tree_sitter.Parser(LANGUAGE).parse(piece, progress_callback=lambda _at, _error: left <= 0).root_node
     except ValueError:  # given up
         return None
+    finally:
+        buffer.clear()
+        _BUFFERS.append(buffer)
     return None if left <= 0 or root.has_error else root
 
 
