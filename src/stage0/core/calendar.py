@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from stage0.core.keeping import kept
+
+#: Characters of a zone's name.
+_NAME: Final = 64
 #: Minutes of a day.
 DAY: Final = 24 * 60
 
@@ -60,7 +63,7 @@ class Calendar(msgspec.Struct, frozen=True):
     def is_open(self, at: float, zone: str) -> bool:
         """Whether it is open at a time in Unix seconds. `zone` is where hours and days are taken, unless the calendar
         has a zone of its own; in one that is not known nothing is ever open."""
-        local = _local(at, self.zone or zone)
+        local = _local(self.zone or zone, at)
         if local is None:
             return False
         day = local.date()
@@ -78,7 +81,7 @@ class Calendar(msgspec.Struct, frozen=True):
 
     def next_change(self, at: float, zone: str, until: float) -> float | None:
         """When it next opens or closes after a time and before another one, in Unix seconds; None where it does not."""
-        first, last = _local(at, self.zone or zone), _local(until, self.zone or zone)
+        first, last = _local(self.zone or zone, at), _local(self.zone or zone, until)
         if first is None or last is None:
             return None
         moments = {edge for each in (*self.freezes, *self.openings) for edge in (each.start, each.end) if edge}
@@ -95,7 +98,7 @@ class Calendar(msgspec.Struct, frozen=True):
     def over(self, at: float, zone: str) -> bool:
         """Whether it never opens again from a time on: its openings have passed, and so have the years whose holidays
         are known. Freezes are not looked at."""
-        local = _local(at, self.zone or zone)
+        local = _local(self.zone or zone, at)
         if local is None:
             return True
         day = local.date()
@@ -124,8 +127,8 @@ def _clock_changes(first: datetime, last: datetime) -> set[float]:
     return {float(after)}
 
 
-@lru_cache(maxsize=64)
-def _local(at: float, zone: str) -> datetime | None:
+@kept(longest=_NAME, count=64)
+def _local(zone: str, at: float) -> datetime | None:
     """The time in a zone: all calendars of a check ask for the same one. None where there is none."""
     found = _zone(zone)
     if found is None:
@@ -136,7 +139,7 @@ def _local(at: float, zone: str) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=256)
+@kept(longest=_NAME, count=256)
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
 
 from stage0.core.effects import HIGH_RISK
 from stage0.core.goal import effects_of
-from stage0.core.keeping import kept
+from stage0.core.keeping import kept, kept_together
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon
 
 ValueType = Literal["none", "names", "count", "amount", "duration", "window", "text"]
@@ -112,21 +111,15 @@ class Grammar:
             for phrase in kind.phrases
         )
         self._read = kept(longest=200)(self._parse)
-        self._parse_kept = lru_cache(maxsize=1024)(self._parse_all)
-        self._extended_kept = lru_cache(maxsize=1024)(self._extend)
-
-    def parse(self, texts: tuple[str, ...]) -> ConstraintSet:
-        """Every constraint as a control, in order. A switched-off one (`require_mfa: false`) gives none."""
-        return (self._parse_kept if sum(map(len, texts)) <= _KEPT_SET else self._parse_all)(texts)
+        self.parse = kept_together(longest=_KEPT_SET, count=1024)(self._parse_all)
+        self.extended = kept_together(longest=_KEPT_SET, count=1024)(self._extend)
 
     def _parse_all(self, texts: tuple[str, ...]) -> ConstraintSet:
+        """Every constraint as a control, in order. A switched-off one (`require_mfa: false`) gives none."""
         return _set_of(tuple(control for control in map(self._read, texts) if control is not None))
 
-    def extended(self, texts: tuple[str, ...], imposed: tuple[Control, ...]) -> ConstraintSet:
-        """The constraints of a request, and controls that were not asked for but are imposed."""
-        return (self._extended_kept if sum(map(len, texts)) <= _KEPT_SET else self._extend)(texts, imposed)
-
     def _extend(self, texts: tuple[str, ...], imposed: tuple[Control, ...]) -> ConstraintSet:
+        """The constraints of a request, and controls that were not asked for but are imposed."""
         return _set_of((*self.parse(texts).controls, *imposed))
 
     def _parse(self, text: str) -> Control | None:

@@ -11,8 +11,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from stage0.core.keeping import kept
-
 Lane = Literal["asserted", "verified"]
 
 _PLACEHOLDERS: Final = frozenset(
@@ -20,10 +18,10 @@ _PLACEHOLDERS: Final = frozenset(
 )
 
 
-@kept(longest=64)
 def is_reference(text: str) -> bool:
     """Whether a text names something: `TBD`, `none`, `n/a` and `-` do not, whatever stands around them."""
-    return "".join(filter(str.isalnum, text.casefold())) not in _PLACEHOLDERS
+    plain = text.casefold()
+    return (plain if plain.isalnum() else "".join(filter(str.isalnum, plain))) not in _PLACEHOLDERS
 
 
 class Unreadable(Exception):

@@ -11,6 +11,7 @@ from stage0.core.context import FACTS
 from stage0.core.facts import Facts
 from stage0.core.fingerprint import task_hash
 from stage0.core.interpret import Interpretation, Knowledge, interpret
+from stage0.core.keeping import keeping_nothing
 from stage0.core.masking import Fingerprint, masked
 from stage0.core.pack import Pack
 from stage0.core.request import ActionRequest, State
@@ -36,7 +37,9 @@ def prepare(request: ActionRequest, known: Knowledge, fingerprint: Fingerprint |
     safe = request if fingerprint is None else masked(request, fingerprint)
     if safe == request:
         return Prepared(request, interpret(request, known), request)
-    as_sent, as_stored = interpret(request, known), interpret(safe, known)
+    with keeping_nothing():
+        as_sent = interpret(request, known)
+    as_stored = interpret(safe, known)
     if safe.tools == request.tools and _alike(as_sent, as_stored):
         return Prepared(safe, as_stored, safe)
     return Prepared(request, as_sent, safe, exact=False)

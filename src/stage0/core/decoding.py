@@ -20,6 +20,18 @@ class Piece(NamedTuple):
     plain: str
 
 
+def decodings(text: str) -> Iterator[str]:
+    """A text with what is encoded in it decoded, once for each encoding that is used."""
+    for pieces in (base64_pieces, hex_pieces, escaped_pieces):
+        parts: list[str] = []
+        at = 0
+        for piece in pieces(text):
+            parts += (text[at : piece.start], piece.plain)
+            at = piece.end
+        if parts:
+            yield "".join((*parts, text[at:]))
+
+
 #: Not text; one of these now and then does not make a text binary, or it would hide one.
 _NO_TEXT: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
 _NOW_AND_THEN: Final = 8

@@ -288,6 +288,11 @@ _LOOK: Final = ahocorasick_rs.BytesAhoCorasick([sign.encode() for sign in _SIGNS
 _LOOKS: Final = tuple(_SIGNS.values())
 
 
+def may_be_encoded(text: str) -> bool:
+    """A quick look: false means that no part of a text is in an encoding."""
+    return bool(_look(text) & _ENCODED)
+
+
 def _look(text: str) -> int:
     """Which disguises a text could hold, beside those that are known beforehand."""
     classes = b" %b " % text.encode("ascii", "replace").translate(_CLASSES)

@@ -20,7 +20,7 @@ from stage0.core.context import ContextReading, read_context
 from stage0.core.effects import HIGH_RISK, MARKS, Sighting, Span
 from stage0.core.folding import fold, hidden_spans
 from stage0.core.goal import GoalReading, effects_of, read_goal
-from stage0.core.keeping import kept
+from stage0.core.keeping import keeping_nothing, kept, tells_secret
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
 from stage0.core.registry import EMPTY, Registry, spellings
 from stage0.core.request import GOAL_LIMIT, ActionRequest
@@ -186,7 +186,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     called = _read_calls(context, known, request.tools)
     tools = [known.read_tool(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
     declared = [known.read_declaration(text, f"side_effects[{i}]") for i, text in enumerate(request.side_effects)]
-    goal = known.read_goal(_unquoted(request.goal, called))
+    goal = _goal_of(request.goal, called, known)
 
     # The most telling source first: what a finding points at is the first that says so.
     effects: dict[str, list[Sighting]] = {}
@@ -241,6 +241,16 @@ _WIDENED: Final = frozenset(
 )
 #: A shorter argument than this is too little to be recognized in a goal (in characters).
 _QUOTABLE: Final = 4
+
+
+def _goal_of(sent: str, called: ArgumentsReading, known: Knowledge) -> GoalReading:
+    """What a goal says beside the arguments that it repeats. What is left of one that tells a secret may not look like
+    it any more, and would be kept."""
+    goal = _unquoted(sent, called)
+    if goal != sent and tells_secret(sent):
+        with keeping_nothing():
+            return known.read_goal(goal)
+    return known.read_goal(goal)
 
 
 def _unquoted(goal: str, called: ArgumentsReading) -> str:

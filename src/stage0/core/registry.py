@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from stage0.core.keeping import kept
+
 #: What stands between the stars of a pattern.
 Glob = tuple[str, ...]
-_KEPT: Final = 4096
+#: A longer name than this hardly repeats (in characters).
+_LONGEST: Final = 256
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ class Registry:
         self.entries = tuple(added)
         self._lengths = sorted({len(stem) for stem in self._stems}, reverse=True)
         self._folded_lengths = sorted({len(stem) for stem in self._folded_stems}, reverse=True)
-        self.find = lru_cache(maxsize=_KEPT)(self._find) if self.entries else _nothing
+        self.find = kept(longest=_LONGEST)(self._find) if self.entries else _nothing
 
     def _add(self, entry: Entry) -> None:
         pattern = entry.pattern

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from stage0.core.effects import HARMLESS, Sighting, Span
 from stage0.core.goal import effects_of
+from stage0.core.keeping import kept
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, split_words
 from stage0.core.meaning import EVENTS
 
@@ -28,7 +28,6 @@ _QUIET: Final = _MILD | {"export", "message", "publish"}
 _DENYING: Final = frozenset({"no", "without", "skip", "off", "disable", "disabled", "ignore", "not"})
 #: A longer name than this is not understood (in characters).
 _NAME_LIMIT: Final = 256
-_KEPT: Final = 4096
 Terms = tuple[Term, ...]
 
 
@@ -72,7 +71,7 @@ class ToolReader:
     def __init__(self, lexicon: Lexicon, words: ToolWords) -> None:
         self._lexicon = lexicon
         self._words = words
-        self._read_kept = lru_cache(maxsize=_KEPT)(self._read)
+        self._read_kept = kept(longest=_NAME_LIMIT)(self._read)
 
     def read(self, name: str, path: str) -> ToolReading:
         """What a name says. One that is too long to be a name says nothing that could be understood."""

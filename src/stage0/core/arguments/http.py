@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from stage0.core.arguments.path import holds_secrets
 from stage0.core.arguments.reading import UNREAD, ArgumentReading, whole, word_set
 from stage0.core.arguments.verbs import verb_effects
+from stage0.core.keeping import kept
 from stage0.core.lexicon import Lexicon, split_words
+
+#: The standard library's own function keeps the addresses that it was given, with the secrets in them.
+_UNKEPT: Final[Callable[[str], SplitResult]] = getattr(urlsplit, "__wrapped__", urlsplit)
+_split: Final = kept(longest=200)(_UNKEPT)
 
 METHODS: Final = {
     "get": "network_read",
@@ -108,7 +113,7 @@ def read_url(url: str, method: str, lexicon: Lexicon) -> ArgumentReading:
         return UNREAD
     effects: dict[str, None] = {}
     try:
-        parts = urlsplit(text if "//" in text else "//" + text if not text.startswith("/") else text)
+        parts = _split(text if "//" in text else "//" + text if not text.startswith("/") else text)
         host = (parts.hostname or "").rstrip(".")
         secret = bool(parts.password)
     except ValueError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +34,7 @@ from stage0.core.arguments.verbs import (
 )
 from stage0.core.datakinds import exposes, holds_secret
 from stage0.core.effects import HARMLESS, Sighting, Span
+from stage0.core.keeping import kept
 from stage0.core.lexicon import Lexicon, split_words
 
 #: Characters of all arguments together that are read; more is said to be unread rather than cut.
@@ -217,8 +217,12 @@ _ROLE_WORDS: Final = (
 )
 
 
-@lru_cache(maxsize=4096)
-def _name_kept(key: str) -> _Name:
+#: Characters of a key that are looked at as a name.
+_KEY_LENGTH: Final = 128
+
+
+@kept(longest=_KEY_LENGTH)
+def _name(key: str) -> _Name:
     words = tuple(split_words(key[:_KEY_LENGTH])) or ("",)
     last = words[-1]
     pair = words[-2:]
@@ -242,13 +246,7 @@ def _name_kept(key: str) -> _Name:
     return _Name(words, last, frozenset(roles))
 
 
-#: Characters of a key that are looked at as a name.
-_KEY_LENGTH: Final = 128
 _NO_NAME: Final = _Name(("",), "", frozenset())
-
-
-def _name(key: str) -> _Name:
-    return _name_kept(key if len(key) <= _KEY_LENGTH else key[:_KEY_LENGTH])
 
 
 # -- where a value stands: rendered only when somebody asks

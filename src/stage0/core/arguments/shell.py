@@ -42,7 +42,7 @@ from stage0.core.arguments.shell_words import (
     word_of,
     words_of,
 )
-from stage0.core.keeping import kept
+from stage0.core.keeping import keeping_nothing, kept, tells_secret
 
 __all__ = ["Command", "Commands", "effects_named", "read_shell"]
 
@@ -96,6 +96,18 @@ def read_shell(text: str, commands: Commands) -> ArgumentReading:
     A command that is not known has the effect `unknown`. Unread where the text does not parse or is too long."""
     if len(text) > TEXT_LIMIT or OPEN in text or CLOSE in text or not text.strip():
         return UNREAD
+    if "\\" in text and (len(text) > _SHORT or tells_secret(text)):
+        # The shell takes the backslashes away: its words tell no more what they are a part of.
+        with keeping_nothing():
+            return _read(text, commands)
+    return _read(text, commands)
+
+
+#: Characters of a text in which secrets are looked for; a longer one hardly repeats.
+_SHORT: Final = 2_000
+
+
+def _read(text: str, commands: Commands) -> ArgumentReading:
     plain = plain_commands(text)
     if plain is not None:
         return ArgumentReading(tuple(_plain(plain, commands)))
@@ -313,7 +325,7 @@ class _Script:
             return
         operator, target = self._text(children[at]), word_of(children[at + 1], self.source)
         if ">" not in operator:
-            if _holds(target):
+            if holds_secrets(target):
                 yield "secret_access"
             if target.startswith(_SOCKETS):
                 yield from ("network_read", "unknown")
@@ -790,17 +802,24 @@ def _only_known_when_run(text: str) -> bool:
 
 _NOWHERE: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "&1", "&2", "NUL", "nul"})
 _SOCKETS: Final = ("/dev/tcp/", "/dev/udp/")
-_holds: Final = kept(longest=200)(holds_secrets)
 _LAST_PART: Final = re.compile(r"[=:@<]")
 
 
 def _shows(word: str) -> bool:
     """Whether a word names a file of secrets, by itself or behind `@`, `=` or `:`."""
+    # What stands in another script is in bytes here: nobody could see a secret in it, and it is not kept.
+    return _names_secrets_kept(word) if word.isascii() else _names_secrets(word)
+
+
+def _names_secrets(word: str) -> bool:
     if "://" in word:
         return False
     if "=" in word or ":" in word or "@" in word:
         word = _LAST_PART.split(word)[-1]
-    return _holds(word)
+    return holds_secrets(word)
+
+
+_names_secrets_kept: Final = kept(longest=200)(_names_secrets)
 
 
 _ASSIGNING: Final = re.compile(r"([A-Za-z_]\w*)\+?=")

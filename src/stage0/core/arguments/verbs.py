@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
 from typing import Final
 
 from stage0.core.effects import HARMLESS
+from stage0.core.keeping import kept
 from stage0.core.lexicon import ACTIONS, MODIFIERS, Lexicon, split_words
 
 #: A longer value is a sentence, not the name of an operation (in characters).
@@ -21,11 +22,16 @@ _SUMS: Final = frozenset({"add", "append", "remove", "replace", "set", "reset", 
 
 def verb_effects(name: str, lexicon: Lexicon) -> tuple[str, ...]:
     """The effects of the first action word in an operation's name (`bulk_delete`, `user.remove`, `刪除`)."""
-    return _kept(name, lexicon) if len(name) <= _LONGEST else ()
+    if len(name) > _LONGEST:
+        return ()
+    return _first_verb(name, lexicon) if _FIGURE.search(name) else _first_verb_kept(name, lexicon)
 
 
-@lru_cache(maxsize=4096)
-def _kept(name: str, lexicon: Lexicon) -> tuple[str, ...]:
+#: A name with figures in it hardly repeats, and may be a part of something that would not be kept.
+_FIGURE: Final = re.compile(r"\d")
+
+
+def _first_verb(name: str, lexicon: Lexicon) -> tuple[str, ...]:
     words = [_SHORT_FORMS.get(word, word) for word in split_words(lexicon.skeleton(name))]
     if not words and name:
         return ()
@@ -40,6 +46,9 @@ def _kept(name: str, lexicon: Lexicon) -> tuple[str, ...]:
                     effects.update(dict.fromkeys(modifiers))
                 return tuple(effects)
     return ()
+
+
+_first_verb_kept: Final = kept(longest=_LONGEST)(_first_verb)
 
 
 def operation_effects(value: str, lexicon: Lexicon, *, numbers: bool) -> tuple[str, ...]:
