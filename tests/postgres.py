@@ -262,10 +262,25 @@ class Cluster:
 
     def start(self) -> None:
         """Start on the same port and data, and wait until it accepts connections."""
+        self._run()
+        self._wait(psycopg.pq.Ping.OK)
+
+    def begin(self) -> None:
+        """Start, and wait until it answers that it is starting up. It goes on doing so until `finish_starting`."""
+        (self.folder / "data" / "standby.signal").touch()  # of a server that will never be there
+        self._run("-c", "hot_standby=off")
+        self._wait(psycopg.pq.Ping.REJECT)
+
+    def finish_starting(self) -> None:
+        """Let it accept connections."""
+        command = (self._binaries / "pg_ctl", "promote", "-D", self.folder / "data")
+        subprocess.run(command, cwd="/", env=_environment(), check=True, stdout=subprocess.DEVNULL, **self._account)
+
+    def _run(self, *options: str) -> None:
         assert self.process is None, "it runs"
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [self._binaries / "postgres", "-D", self.folder / "data"],
+                [self._binaries / "postgres", "-D", self.folder / "data", *options],
                 cwd=self.folder,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
@@ -274,14 +289,14 @@ class Cluster:
                 start_new_session=True,  # Ctrl-C is for the tests, which then stop it
                 **self._account,
             )
+
+    def _wait(self, wanted: psycopg.pq.Ping) -> None:
+        assert self.process is not None
         end = time.monotonic() + 60
         while time.monotonic() < end and self.process.poll() is None:
-            try:
-                psycopg.connect(self._admin("postgres")).close()
-            except psycopg.OperationalError:
-                time.sleep(0.02)
-            else:
+            if psycopg.pq.PGconn.ping(self._admin("postgres").encode()) == wanted:
                 return
+            time.sleep(0.02)
         raise RuntimeError(f"PostgreSQL did not start:\n{self.log()}")
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:

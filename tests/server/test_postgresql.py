@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import signal
@@ -19,7 +20,7 @@ from stage0.ledger.accounts import create_account
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import create_key
 from tests.loading import Load
-from tests.postgres import Cluster
+from tests.postgres import ROLE, Cluster
 from tests.running import STAGE0, Server
 
 _numbers = itertools.count(1)
@@ -27,8 +28,12 @@ HOWS: Final[tuple[Literal["fast", "immediate"], ...]] = ("fast", "immediate")
 SECRET = "root-key-of-two-servers-000000001"
 
 
+def _environment(url: str) -> dict[str, str]:
+    return {"STAGE0_DATABASE_URL": url, "STAGE0_SECRET_KEY": SECRET}
+
+
 def _servers(folder: Path, url: str, count: int) -> list[Server]:
-    environment = {"STAGE0_DATABASE_URL": url, "STAGE0_SECRET_KEY": SECRET}
+    environment = _environment(url)
     servers = []
     for number in range(count):
         (folder / str(number)).mkdir()
@@ -204,13 +209,68 @@ def test_two_workers_of_one_command_serve_one_port(url: str, tmp_path: Path) -> 
 
 
 def test_a_database_that_is_not_there_is_a_clear_error_without_the_password(tmp_path: Path) -> None:
-    (server,) = _servers(tmp_path, "postgresql://u:pass-word@127.0.0.1:1/none", 1)
+    url = "postgresql://u:pass-word@127.0.0.1:1/none"
+    server = Server(tmp_path, environment={**_environment(url), "STAGE0_DATABASE_WAIT": "1"})
     refused = server.cli("serve", "--port", "0")
     said = refused.stderr.decode()
     assert refused.returncode != 0
+    assert "waiting" in said
     assert "cannot be used" in said
     assert "Traceback" not in said
     assert "pass-word" not in said
+
+
+@pytest.mark.parametrize("who", [f"{ROLE}:pass-word@", "somebody:pass-word@"], ids=["no such database", "no such role"])
+def test_a_database_that_answers_and_refuses_is_not_waited_for(who: str, postgres: Cluster, tmp_path: Path) -> None:
+    url = postgres.url("none").replace(f"{ROLE}@", who)
+    for command in ("migrate", "serve", "dev"):
+        refused = Server(tmp_path, environment=_environment(url)).cli(command)
+        said = refused.stderr.decode()
+        assert refused.returncode != 0
+        assert "cannot be used" in said
+        assert "waiting" not in said
+        assert "pass-word" not in said
+
+
+def test_what_is_started_before_postgresql_waits_for_it(tmp_path: Path) -> None:
+    """Nobody listens at first; then a server that says that it is starting up; then it takes connections."""
+    with Cluster() as cluster:
+        url = cluster.create("late")
+        socket_url = f"postgresql://{ROLE}@/late?host={cluster.folder}&port={cluster.port}"
+        (tmp_path / "dev").mkdir()
+        dev = Server(tmp_path / "dev", environment=_environment(url))
+        cluster.stop()
+        with _waiting(dev, "dev", "--port", str(dev.port)) as starting:
+            with _waiting(Server(tmp_path, environment=_environment(socket_url)), "migrate") as migrating:
+                cluster.begin()
+                with _waiting(dev, "serve", "--port", "0") as other:
+                    assert starting.poll() is None
+                    other.kill()
+                cluster.finish_starting()
+                assert migrating.wait(60) == 0
+            for _ in range(600):
+                with contextlib.suppress(OSError):
+                    if dev.get("/health").status == 200:
+                        break
+                time.sleep(0.05)
+            assert dev.check(goal="List the open tickets", tools=["search_tickets"]).status == 200
+            starting.terminate()
+
+
+@contextlib.contextmanager
+def _waiting(server: Server, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A command, from when it has said that it waits."""
+    started = [STAGE0, *command]
+    with subprocess.Popen(
+        started, cwd=server.folder, env=server.environment, stderr=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            assert running.stderr is not None
+            line = running.stderr.readline()
+            assert "takes no connections yet" in line, line
+            yield running
+        finally:
+            running.kill()
 
 
 def test_servers_that_migrate_at_the_same_time_do_it_one_after_the_other(url: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,6 +13,7 @@ import click
 from stage0.cli.local import actor, data_folder, dev_environment, ledger_errors, settings
 
 if TYPE_CHECKING:
+    from stage0.ledger.store import Store
     from stage0.server.settings import Settings
 
 _DEV_ACCOUNT: Final = "dev"
@@ -49,13 +51,13 @@ def _keep_root_key() -> None:
 
 def _prepare(chosen: Settings) -> str | None:
     """Tables, an account and a key. Gives the key's text where it is known: made now, or set by STAGE0_DEV_KEY."""
-    from stage0.ledger import Refused, open_store
+    from stage0.ledger import Refused
     from stage0.ledger.accounts import create_account, list_accounts
     from stage0.ledger.keyring import Keyring
     from stage0.ledger.keys import create_key, key_by_text, list_keys, well_formed
     from stage0.ledger.migrate import migrate as run_migrations
 
-    store = open_store(chosen.database_url)
+    store = _open(chosen)
     if not store.exists():
         store.create()
     try:
@@ -91,6 +93,16 @@ def _prepare(chosen: Settings) -> str | None:
             return text
     finally:
         store.close()
+
+
+def _open(chosen: Settings) -> Store:
+    """The configured store. What is started together with its database waits for it."""
+    from stage0.ledger import open_store
+    from stage0.ledger.postgres import wait_for
+
+    store = open_store(chosen.database_url)
+    wait_for(store, chosen.database_wait, partial(click.echo, err=True))
+    return store
 
 
 def _greet(chosen: Settings, text: str | None) -> None:
@@ -131,14 +143,13 @@ class _Listed(click.Command):
 @click.option("--workers", default=None, type=int, help="Server processes; SQLite serves one.")
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Start the server; refuses to start where a decision could be lost."""
-    from stage0.ledger import open_store
     from stage0.ledger.keyring import Keyring
     from stage0.ledger.migrate import assert_current
 
     chosen = settings(host=host, port=port, workers=workers)
     with ledger_errors():
         Keyring(chosen.secret_key)
-        store = open_store(chosen.database_url)
+        store = _open(chosen)
         if chosen.workers > 1 and not store.shared:
             raise click.ClickException(f"STAGE0_WORKERS={chosen.workers}: SQLite serves one process; use 1 worker")
         if not store.exists():
@@ -153,12 +164,11 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 @click.command()
 def migrate() -> None:
     """Bring the database to this version's tables; makes an embedded one where there is none."""
-    from stage0.ledger import open_store
     from stage0.ledger.migrate import migrate as run_migrations
 
     chosen = settings()
     with ledger_errors():
-        store = open_store(chosen.database_url)
+        store = _open(chosen)
         if not store.exists():
             store.create()
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
@@ -26,6 +27,7 @@ from stage0.ledger.store import (
     Rows,
     RunRow,
     StartsRow,
+    Store,
     TokenRow,
     Triple,
     UsageRow,
@@ -39,6 +41,9 @@ T = TypeVar("T")
 _OLDEST: Final = 140000
 #: Seconds within which a connection has to stand.
 _CONNECT_SECONDS: Final = 3
+#: While it starts: how often it is looked at, and how often that is said.
+_WAIT_LOOK_SECONDS: Final = 0.5
+_WAIT_SAID_SECONDS: Final = 10
 #: Advisory locks of this product, on one database.
 MIGRATION_LOCK: Final = 0x5374_6167_6530_0001
 _PARTITION_LOCK: Final = 0x5374_6167_6530_0002
@@ -226,6 +231,12 @@ class PostgresStore:
         except sa.exc.DBAPIError as error:
             raise Refused(f"PostgreSQL at `{self.where()}` cannot be used: {_first_line(error.orig)}") from None
 
+    def is_starting(self) -> bool:
+        """Whether nobody listens there yet, or it does not take connections yet. Needs no valid password."""
+        conninfo = self._driver.conninfo.make_conninfo(self._conninfo(), connect_timeout=_CONNECT_SECONDS)
+        status = self._driver.pq.PGconn.ping(conninfo.encode())
+        return status in (self._driver.pq.Ping.REJECT, self._driver.pq.Ping.NO_RESPONSE)
+
     def create(self) -> None:
         """A database is made by whoever runs PostgreSQL."""
 
@@ -260,9 +271,8 @@ class PostgresStore:
             return PostgresTransaction(self, self._free.pop() if self._free else await self._connect())
 
     async def _connect(self) -> Any:
-        conninfo = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         return await self._driver.AsyncConnection.connect(
-            conninfo,
+            self._conninfo(),
             autocommit=True,
             prepare_threshold=0,
             connect_timeout=_CONNECT_SECONDS,
@@ -270,6 +280,9 @@ class PostgresStore:
             target_session_attrs="read-write",
             **_KEEPALIVE,
         )
+
+    def _conninfo(self) -> str:
+        return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def give_back(self, connection: Any) -> None:
         """Keep a connection for the next batch."""
@@ -317,6 +330,22 @@ class PostgresStore:
         """Close everything else."""
         self.writer.dispose()
         self.reader.dispose()
+
+
+def wait_for(store: Store, seconds: int, say: Callable[[str], None]) -> None:
+    """Wait while a PostgreSQL starts, so many seconds at most. Afterwards, and where it answers and refuses (a wrong
+    password, a database that does not exist), the first connection says what is wrong."""
+    if not isinstance(store, PostgresStore):
+        return
+    where = f"PostgreSQL at `{store.where()}`"
+    start = said = time.monotonic()
+    while (now := time.monotonic()) < start + seconds and store.is_starting():
+        if now >= said:
+            say(f"{where} takes no connections yet: waiting, {start + seconds - now:.0f} seconds more at most")
+            said = now + _WAIT_SAID_SECONDS
+        time.sleep(_WAIT_LOOK_SECONDS)
+    if said != start:
+        say(f"{where} has been waited for")
 
 
 def partition_name(month: int) -> str:

@@ -89,6 +89,12 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "workers": Setting(
         "STAGE0_WORKERS", "1", "server processes; SQLite serves one, PostgreSQL any number", _number(1, 64)
     ),
+    "database_wait": Setting(
+        "STAGE0_DATABASE_WAIT",
+        "60",
+        "seconds for which `dev`, `serve` and `migrate` wait for a PostgreSQL that is starting",
+        _number(0, 3600),
+    ),
     "queue": Setting("STAGE0_QUEUE", "2000", "checks that may wait before new ones get 503", _number(1, 100_000)),
     "deadline": Setting("STAGE0_DEADLINE", "5", "seconds a check may wait before it gets 503", _seconds),
     "log_level": Setting(
@@ -106,6 +112,7 @@ class Settings(msgspec.Struct, frozen=True):
     host: str
     port: int
     workers: int
+    database_wait: int
     queue: int
     deadline: float
     log_level: str
