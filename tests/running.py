@@ -39,12 +39,16 @@ class Answer:
 class Server:
     """`stage0 dev` (or `serve`) on a folder. A context manager: leaves no process behind."""
 
-    def __init__(self, folder: Path, *, command: str = "dev", environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, command: str = "dev", environment: dict[str, str] | None = None, files: int = 0
+    ) -> None:
+        """`files` is how many the process may open at most, where that matters."""
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = command
         self._environment = environment or {}
+        self._files = files
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,9 +73,10 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
+        limited = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(self._files)] if self._files else []
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [STAGE0, self._command, "--port", str(self.port)],
+                [*limited, STAGE0, self._command, "--port", str(self.port)],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=log,

@@ -19,6 +19,7 @@ from stage0.ledger.keyring import Keyring
 from stage0.ledger.steady import SteadyClock
 from stage0.policy import shipped_packs
 from stage0.server.checks import Checks
+from stage0.server.connection import STATE, Connections, connections_that_fit
 from stage0.server.design import design
 from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, send_error, send_json, sent_request_id
@@ -46,6 +47,7 @@ class Application:
             deadline=settings.deadline,
         )
         self._clock = clock
+        self._connections = Connections(connections_that_fit(settings.connections), settings.header_timeout)
         self._checks = Checks(self.ledger)
         self._policies = Policies(self.ledger)
         default = self.ledger.packs["stage0-default"]
@@ -53,6 +55,8 @@ class Application:
         self._design = encode(design(default, version("stage0")))
         self._openapi = encode(openapi(version("stage0")))
         self._rest = Starlette(routes=self._routes(), lifespan=self._lifespan)
+        # No route has a path that does not begin with a slash, as in `OPTIONS *`.
+        self._rest.router.default = self._endpoint("", _nowhere)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/check":
@@ -105,10 +109,10 @@ class Application:
             await send_json(send, 503, encode({"ok": False, "error": "runtime_unhealthy"}), sent_request_id(scope))
 
     @contextlib.asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         await self.ledger.open()
         try:
-            yield
+            yield {STATE: self._connections}
         finally:
             await self.ledger.close()
 

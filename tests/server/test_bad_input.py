@@ -224,6 +224,7 @@ def test_a_context_value_that_no_rule_reads_is_only_noted(server: Server) -> Non
         ("GET", "/nowhere", 404),
         ("GET", "/", 404),
         ("GET", "/check/", 404),
+        ("OPTIONS", "*", 404),
     ],
 )
 def test_a_wrong_method_or_address_has_the_one_error_shape(method: str, path: str, status: int, server: Server) -> None:

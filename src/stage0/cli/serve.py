@@ -184,6 +184,7 @@ def _run(chosen: Settings) -> None:
     from uvicorn.supervisors import Multiprocess
 
     from stage0.app import create, prepare_process
+    from stage0.server.connection import Connection
 
     several = chosen.workers > 1
     with ledger_errors():
@@ -197,7 +198,7 @@ def _run(chosen: Settings) -> None:
         host=chosen.host,
         port=chosen.port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         access_log=False,

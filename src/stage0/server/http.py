@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
+import enum
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -42,60 +44,96 @@ DRAIN_SECONDS: Final = 5
 _JSON: Final = (b"content-type", b"application/json")
 
 
+class Repeated(enum.Enum):
+    """Stands for the value of a header that was sent more than once."""
+
+    VALUE = enum.auto()
+
+
 def header(scope: Scope, name: bytes) -> str | None:
-    """A request header's value; None where it was not sent. Of several the last counts."""
-    headers = scope.get("stage0.headers")
-    if headers is None:
-        headers = scope["stage0.headers"] = dict(scope["headers"])
-    value: bytes | None = headers.get(name)
-    return None if value is None else value.decode("latin-1")
+    """A request header's value; None where it was not sent. Raises where it was sent more than once: which one counts
+    would be a guess, and a proxy in front may guess otherwise."""
+    value = _headers(scope).get(name)
+    if value is None:
+        return None
+    if value is Repeated.VALUE:
+        raise _repeated(name)
+    return value.decode("latin-1")
+
+
+def _headers(scope: Scope) -> Mapping[bytes, bytes | Repeated]:
+    found: dict[bytes, bytes | Repeated] | None = scope.get("stage0.headers")
+    if found is None:
+        sent: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        found = scope["stage0.headers"] = dict(sent)
+        if len(found) != len(sent):
+            times = Counter(name for name, _ in sent)
+            found.update((name, Repeated.VALUE) for name, count in times.items() if count > 1)
+    return found
+
+
+def _repeated(name: bytes) -> Exception:
+    shown = name.decode("latin-1")
+    if name == b"x-api-key":
+        return ApiError(401, "api_key_invalid", "The header `x-api-key` was sent more than once: send one key.")
+    if name.startswith(b"content-"):
+        return ApiError(415, "unsupported_media_type", f"The header `{shown}` was sent more than once: send it once.")
+    return Invalid(shown.title(), "was sent more than once: send it once")
 
 
 def sent_request_id(scope: Scope) -> str:
     """The caller's own `X-Request-Id`, where it is one (up to 200 visible ASCII characters)."""
-    text = (header(scope, b"x-request-id") or "").strip()
+    value = _headers(scope).get(b"x-request-id")
+    text = value.decode("latin-1").strip() if isinstance(value, bytes) else ""
     return text if len(text) <= 200 and text.isascii() and text.isprintable() and " " not in text else ""
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body. Raises ApiError 413 as soon as it is known to be too large, 415 where it is not JSON."""
+    """The whole body. Raises ApiError 413 as soon as it is known to be too large, 415 where it is not JSON as it is,
+    422 where the client went away before it was whole."""
     kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     announced = header(scope, b"content-length")
     if not kind and announced in (None, "0") and header(scope, b"transfer-encoding") is None:
         return b""  # nothing was sent, and that is what the answer should say
     if kind != "application/json":
-        given = f"`{kind}`" if kind else "none"
+        given = f"`{kind[:100]}`" if kind else "none"
         raise ApiError(415, "unsupported_media_type", f"The content type must be `application/json`, not {given}.")
+    _refuse_coding(scope, b"content-encoding", "identity")
+    _refuse_coding(scope, b"transfer-encoding", "chunked")
     if announced is not None and announced.isascii() and announced.isdigit() and int(announced) > BODY_LIMIT:
         await _drain(receive)
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            if message.get("more_body", False):
-                return await _rest(body, receive)
+            return await _read(receive)
     except TimeoutError:
         raise ApiError(408, "request_timeout", f"The body did not arrive within {BODY_SECONDS} seconds.") from None
-    if len(body) > BODY_LIMIT:
-        raise _too_large()
-    return body
 
 
-async def _rest(body: bytes, receive: Receive) -> bytes:
-    parts, size, more = [body], len(body), True
+def _refuse_coding(scope: Scope, name: bytes, known: str) -> None:
+    """Raises ApiError 415 where the body is coded in another way than the one that is known."""
+    given = (header(scope, name) or "").strip().lower()
+    if given not in ("", known):
+        message = f"The body must be sent as it is, without the `{name.decode()}` `{given[:100]}`."
+        raise ApiError(415, "unsupported_media_type", message)
+
+
+async def _read(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiError(422, "validation_failed", "The body ended early.")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
+            raise Invalid("", "ended early")
+        part: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(part)
         if size > BODY_LIMIT:
-            if message.get("more_body", False):
+            if more:
                 await _drain(receive)
             raise _too_large()
-        more = message.get("more_body", False)
-    return b"".join(parts)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _drain(receive: Receive) -> None:
@@ -138,7 +176,7 @@ async def send_error(send: Send, error: BaseException, scope: Scope, now: float)
         headers.append((b"retry-after", str(known.retry_after).encode()))
     if known.allow:
         headers.append((b"allow", known.allow.encode()))
-    if known.status == 413:
+    if known.status in (408, 413):
         headers.append((b"connection", b"close"))
     shown = sent_request_id(scope) or request_id
     await send_json(send, known.status, error_body(known, request_id), shown, headers)

@@ -15,11 +15,11 @@ _ERRORS: Final = {
     402: "`pro: true` below Pro, or the quota is spent.",
     403: "A disabled key, or a key used outside its scope.",
     404: "Not found; also for everything that belongs to another account.",
-    408: "The body did not arrive in time.",
+    408: "The headers or the body did not arrive in time.",
     409: "Another policy version is active, or the `Idempotency-Key` was used with another body or its ALLOW was used; "
     "of `/policies`: refused for what the message says.",
     413: "The body is larger than 1 MB.",
-    415: "The content type is not `application/json`.",
+    415: "The content type is not `application/json`, or the body is compressed.",
     422: "The request is not valid; `fields` names what is wrong.",
     429: "Rate limit reached; `Retry-After` says when to try again.",
     500: "The request could not be evaluated; the action must not run.",

@@ -89,6 +89,15 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "workers": Setting(
         "STAGE0_WORKERS", "1", "server processes; SQLite serves one, PostgreSQL any number", _number(1, 64)
     ),
+    "connections": Setting(
+        "STAGE0_CONNECTIONS",
+        "2000",
+        "connections that may be open to a process; beyond, the one that has waited longest for a request is closed",
+        _number(1, 100_000),
+    ),
+    "header_timeout": Setting(
+        "STAGE0_HEADER_TIMEOUT", "10", "seconds in which a request's headers must arrive, or it gets 408", _seconds
+    ),
     "database_wait": Setting(
         "STAGE0_DATABASE_WAIT",
         "60",
@@ -112,6 +121,8 @@ class Settings(msgspec.Struct, frozen=True):
     host: str
     port: int
     workers: int
+    connections: int
+    header_timeout: float
     database_wait: int
     queue: int
     deadline: float
