@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 
 import msgspec
 
+from stage0.core.context import excess
+from stage0.core.limits import most
 from stage0.core.request import GOAL_LIMIT, ActionRequest
 from stage0.core.verdict import CostEstimate, Decision, DecisionWord, Issue, Verdict
 
@@ -15,12 +18,12 @@ T = TypeVar("T")
 Enforcement = Literal["enforce", "observe"]
 
 #: Bytes of a request body.
-BODY_LIMIT: Final = 1_000_000
-NESTING_LIMIT: Final = 32
+BODY_LIMIT: Final = most("body")
+NESTING_LIMIT: Final = most("nesting")
 #: Characters of a key.
-KEY_LIMIT: Final = 256
+KEY_LIMIT: Final = most("key")
 #: Characters of the header `Idempotency-Key`.
-IDEMPOTENCY_KEY_LIMIT: Final = 255
+IDEMPOTENCY_KEY_LIMIT: Final = most("idempotency_key")
 
 
 class Invalid(ValueError):
@@ -36,7 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the runtime did after a decision."""
 
     status: Literal["executed", "failed", "rolled_back", "stopped"]
-    detail: Annotated[str, msgspec.Meta(max_length=4_000)] = ""
+    detail: Annotated[str, msgspec.Meta(max_length=most("outcome_detail"))] = ""
     cost_usd: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
 
 
@@ -144,8 +147,11 @@ def parse(body: bytes) -> Any:
         if isinstance(error, Invalid):
             raise
         raise Invalid("", f"a number has too many digits ({error})") from None
-    if b"\\u" in body or body.count(b"[") + body.count(b"{") > NESTING_LIMIT:
-        _inspect(value, "", 1)
+    if _PERHAPS_NO_TEXT.search(body) or body.count(b"[") + body.count(b"{") > NESTING_LIMIT:
+        try:
+            _inspect(value, 1)
+        except _Flaw as flaw:
+            raise Invalid("".join(reversed(flaw.parts)).removeprefix("."), flaw.message) from None
     return value
 
 
@@ -179,30 +185,57 @@ _decoder: Final = json.JSONDecoder(
 )
 
 
-def _inspect(value: Any, path: str, depth: int) -> None:
-    """Depth and characters, for bodies that could be wrong in them."""
+#: Escapes that could spell U+0000 or half of a surrogate pair: no other way leads to them.
+_PERHAPS_NO_TEXT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+class _Flaw(Exception):
+    """What is wrong somewhere in a value. Each level on the way out adds its part of the path, the innermost first, so
+    that nothing is spent on the paths of what is right."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.parts: list[str] = []
+
+
+def _inspect(value: Any, depth: int) -> None:
+    """Depth and characters, for bodies that could be wrong in them. Raises _Flaw."""
+    if isinstance(value, (dict, list)) and depth > NESTING_LIMIT:
+        raise _Flaw(f"nested deeper than {NESTING_LIMIT}")
     if isinstance(value, str):
-        _inspect_text(value, path)
-    elif isinstance(value, (dict, list)):
-        if depth > NESTING_LIMIT:
-            raise Invalid(path, f"nested deeper than {NESTING_LIMIT}")
-        if isinstance(value, dict):
-            for key, item in value.items():
-                _inspect_text(key, path)
-                _inspect(item, f"{path}.{key}" if path else key, depth + 1)
-        else:
-            for index, item in enumerate(value):
-                _inspect(item, f"{path}[{index}]", depth + 1)
+        _inspect_text(value)
+    elif isinstance(value, dict):
+        for key in value:
+            _inspect_text(key)
+        _inspect_items(value.items(), ".{}", depth)
+    elif isinstance(value, list):
+        _inspect_items(enumerate(value), "[{}]", depth)
 
 
-def _inspect_text(text: str, path: str) -> None:
+def _inspect_items(items: Iterable[tuple[object, Any]], part: str, depth: int) -> None:
+    name: object = ""
+    try:
+        for name, item in items:  # noqa: B007 -- where it stops, `name` is a part of the path
+            kind = type(item)
+            if kind is str:
+                if not item.isascii() or "\0" in item:
+                    _inspect_text(item)
+            elif kind is dict or kind is list:
+                _inspect(item, depth + 1)
+    except _Flaw as flaw:
+        flaw.parts.append(part.format(name))
+        raise
+
+
+def _inspect_text(text: str) -> None:
     if "\0" in text:
-        raise Invalid(path, "holds U+0000")
+        raise _Flaw("holds U+0000")
     if not text.isascii():
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            raise Invalid(path, "holds a lone surrogate") from None
+            raise _Flaw("holds a lone surrogate") from None
 
 
 def read_check(body: bytes) -> ActionRequest:
@@ -214,6 +247,9 @@ def read_check(body: bytes) -> ActionRequest:
         raise Invalid("goal", "must not be empty")
     if len(goal) > GOAL_LIMIT:
         raise Invalid("goal", f"has {len(goal)} characters; at most {GOAL_LIMIT} are allowed")
+    over = excess(request.context)
+    if over is not None:
+        raise Invalid(*over)
     return request if goal == request.goal else msgspec.structs.replace(request, goal=goal)
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from stage0.cli.main import cli
 from stage0.core.context import FACTS
 from stage0.core.effects import EFFECTS, HIGH_RISK
+from stage0.core.limits import LIMITS
 from stage0.core.pack import Pack
 from stage0.core.rule import Rule
 from stage0.core.view import FACT_TYPES
@@ -74,6 +75,13 @@ def settings() -> str:
     for setting in SETTINGS.values():
         default = f"`{setting.default}`" if setting.default else "none, must be set"
         lines.append(f"| `{setting.variable}` | {default} | {setting.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def limits() -> str:
+    """Every limit of a request and an answer."""
+    lines = ["| limit | of | over it |", "|---:|---|---|"]
+    lines += [f"| {limit.most:,} {limit.unit} | {limit.of} | {limit.over} |" for limit in LIMITS.values()]
     return "\n".join(lines) + "\n"
 
 
@@ -251,6 +259,7 @@ def context_names() -> set[str]:
 #: Section name to what writes it.
 SECTIONS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
+    "limits": limits,
     "endpoints": endpoints,
     "effects": effects,
     "points": points,

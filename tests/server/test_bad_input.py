@@ -77,6 +77,13 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "201 tools": (with_(tools=["t"] * 201), "tools"),
     "201 constraints": (with_(constraints=["c"] * 201), "constraints"),
     "an item of 2,001 characters": (with_(side_effects=["x" * 2001]), "side_effects[0]"),
+    "1,001 targets": (with_(context={"target_resources": ["t"] * 1001}), "context.target_resources"),
+    "a scope of 2,001 characters": (with_(context={"resource_scope": ["a", "x" * 2001]}), "context.resource_scope[1]"),
+    "1,001 recent tools in the loop's state": (
+        with_(context={"loop_state": {"recent_tools": ["t"] * 1001}}),
+        "context.loop_state.recent_tools",
+    ),
+    "approvers of 8,001 characters": (with_(context={"approved_by": "x" * 8001}), "context.approved_by"),
     "nesting of 33": (nested(33), ""),
     "nesting of 5,000": (nested(5000), ""),
 }

@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from stage0.core.limits import most
+
 Lane = Literal["asserted", "verified"]
 
 _PLACEHOLDERS: Final = frozenset(
@@ -96,17 +98,21 @@ def _object(value: object) -> dict[str, Any]:
     raise Unreadable
 
 
+Size = Literal["list", "text", ""]
+
+
 class Fact(msgspec.Struct, frozen=True):
     """One fact that context can carry: its accepted names and how it is read.
 
     `narrower` picks one of two conflicting values; where it is None, both are kept and the reader of the fact
-    takes the worse. `nested` is the object that may hold it too."""
+    takes the worse. `nested` is the object that may hold it too; `size` says which limits hold for it."""
 
     name: str
     names: tuple[str, ...]
     read: Callable[[object], Any]
     narrower: Callable[[Any, Any], Any] | None = None
     nested: str = ""
+    size: Size = ""
 
 
 def _fact(
@@ -115,8 +121,16 @@ def _fact(
     *aliases: str,
     narrower: Callable[[Any, Any], Any] | None = None,
     nested: str = "",
+    unbounded: bool = False,
 ) -> Fact:
-    return Fact(name, (name, *aliases), read, narrower, nested)
+    size = "" if unbounded else _SIZES.get(read, "")
+    return Fact(name, (name, *aliases), read, narrower, nested, size)
+
+
+_SIZES: Final[Mapping[Callable[[object], Any], Size]] = {
+    _texts: "list",
+    **dict.fromkeys((_text, _reference, _truth_or_reference, _moment, _approval_status), "text"),
+}
 
 
 #: Every context field that is understood. Others are kept and recorded, and never widen a verdict.
@@ -157,16 +171,54 @@ FACTS: Final = (
     _fact("request_channel", _reference),
     _fact("output_policy", _text),
     _fact("tool_arguments", _object, "tool_args", "arguments"),
-    _fact("tool_description", _text),
+    _fact("tool_description", _text, unbounded=True),
     _fact("tool_annotations", _object),
     _fact("agent_name", _reference),
     _fact("agent_id", _reference),
     _fact("on_behalf_of", _reference),
-    _fact("evidence", _texts),
+    _fact("evidence", _texts, unbounded=True),  # no rule reads it
 )
 
 _BY_KEY: Final = {name: fact for fact in FACTS for name in fact.names}
 _NESTED: Final = {name: fact for fact in FACTS if fact.nested for name in fact.names}
+
+
+CONTEXT_LIST_LIMIT: Final = most("context_list")
+CONTEXT_ITEM_LIMIT: Final = most("context_item")
+CONTEXT_TEXT_LIMIT: Final = most("context_text")
+
+
+def excess(context: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The path of the first fact that is over its limit, and what is wrong with it; None where none is."""
+    nested = context.get("loop_state")
+    places = (
+        ("context.", _BY_KEY, context),
+        ("context.loop_state.", _NESTED, nested if isinstance(nested, dict) else {}),
+    )
+    for path, facts, held in places:
+        for key in facts:
+            found = _excess(facts[key].size, held.get(key))
+            if found is not None:
+                return f"{path}{key}{found[0]}", found[1]
+    return None
+
+
+def _excess(size: Size, value: object) -> tuple[str, str] | None:
+    if size and isinstance(value, str):
+        limit = CONTEXT_ITEM_LIMIT if size == "list" else CONTEXT_TEXT_LIMIT
+        return ("", _too_many(len(value), "characters", limit)) if len(value) > limit else None
+    if size != "list" or not isinstance(value, list):
+        return None
+    if len(value) > CONTEXT_LIST_LIMIT:
+        return "", _too_many(len(value), "items", CONTEXT_LIST_LIMIT)
+    for index, item in enumerate(value):
+        if isinstance(item, str) and len(item) > CONTEXT_ITEM_LIMIT:
+            return f"[{index}]", _too_many(len(item), "characters", CONTEXT_ITEM_LIMIT)
+    return None
+
+
+def _too_many(count: int, unit: str, limit: int) -> str:
+    return f"has {count} {unit}; at most {limit} are allowed"
 
 
 class ContextReading(msgspec.Struct, frozen=True):

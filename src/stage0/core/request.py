@@ -6,9 +6,11 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-GOAL_LIMIT: Final = 8_000
-LIST_LIMIT: Final = 200
-ITEM_LIMIT: Final = 2_000
+from stage0.core.limits import most
+
+GOAL_LIMIT: Final = most("goal")
+LIST_LIMIT: Final = most("list")
+ITEM_LIMIT: Final = most("item")
 
 Item = Annotated[str, msgspec.Meta(max_length=ITEM_LIMIT)]
 Items = Annotated[tuple[Item, ...], msgspec.Meta(max_length=LIST_LIMIT)]
@@ -24,7 +26,7 @@ class ActionRequest(msgspec.Struct, frozen=True):
     side_effects: Items = ()
     context: dict[str, Any] = {}
     pro: bool = False
-    policy_pack_version: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    policy_pack_version: Annotated[str, msgspec.Meta(max_length=most("policy_pack_version"))] = ""
     debug_store_input: bool = False
 
 

@@ -290,7 +290,8 @@ def approver_not_entitled(facts: Facts) -> Params | None:
     entitled, approval = facts.entitled, facts.approval
     if not approval.stands or not facts.approval_needed or len(entitled) >= facts.approvers_wanted:
         return None
-    outside = tuple(name for name in approval.approvers if name not in entitled)
+    inside = frozenset(entitled)
+    outside = tuple(name for name in approval.approvers if name not in inside)
     return {"outside": outside} if outside else None
 
 

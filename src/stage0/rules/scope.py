@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 
 from stage0.core.facts import Facts
 from stage0.core.registry import server_of
@@ -15,21 +16,61 @@ def _outside(given: Iterable[str], allowed: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in given if name not in permitted)
 
 
-def _within(target: str, scope: str) -> bool:
-    """Whether a target is a scope or lies below it: `repo/a` is in `repo` and in `repo/*`, `repository` is not.
+class _Targets:
+    """Targets in order, in which all that lie below one name stand side by side: what a name holds is found without
+    looking at each of them.
 
-    Only `/` parts by itself: where `.` or `:` do, the scope says so (`db.*`), since they also stand in host names."""
-    stem = scope.removesuffix("*")
-    if scope == "*":
-        return True
-    if not any(map(str.isalnum, stem)):
-        return target == scope
-    if "%" in target or ".." in re.split(r"[/\\]", target):
-        return target == scope
-    if scope.endswith("*"):
-        return target.startswith(stem) and stem[-1] in "/.:"
-    stem = stem.rstrip("/")
-    return target == stem or target.startswith(f"{stem}/")
+    `repo/a` is in `repo` and in `repo/*`, `repository` is not. Only `/` parts by itself: where `.` or `:` do, the scope
+    says so (`db.*`), since they also stand in host names. A target that could be read in two ways (`%`, `..`) is only
+    in the very same name."""
+
+    def __init__(self, targets: Iterable[str]) -> None:
+        self._all = tuple(targets)
+        each = set(self._all)
+        self._doubtful = frozenset(target for target in each if "%" in target or ".." in re.split(r"[/\\]", target))
+        self._ordered = sorted(each - self._doubtful)
+
+    def outside(self, scope: Iterable[str]) -> tuple[str, ...]:
+        """Those that are in none of the names."""
+        names = frozenset(scope)
+        if "*" in names:
+            return ()
+        spans = _joined(span for name in names for span in self._spans(name))
+        if self._doubtful <= names and sum(end - start for start, end in spans) == len(self._ordered):
+            return ()
+        inside = {*(self._doubtful & names), *(each for start, end in spans for each in self._ordered[start:end])}
+        return tuple(target for target in self._all if target not in inside)
+
+    def _spans(self, name: str) -> Iterator[tuple[int, int]]:
+        """Where the targets stand that a name holds: from, and to."""
+        stem = name.removesuffix("*")
+        if not any(map(str.isalnum, stem)):
+            yield self._same(name)
+        elif name.endswith("*"):
+            if stem[-1] in "/.:":
+                yield self._beginning(stem)
+        else:
+            stem = stem.rstrip("/")
+            yield self._same(stem)
+            yield self._beginning(f"{stem}/")
+
+    def _same(self, text: str) -> tuple[int, int]:
+        return bisect_left(self._ordered, text), bisect_right(self._ordered, text)
+
+    def _beginning(self, text: str) -> tuple[int, int]:
+        behind = text[:-1] + chr(ord(text[-1]) + 1)
+        return bisect_left(self._ordered, text), bisect_left(self._ordered, behind)
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same spans in order, none overlapping another, none empty."""
+    joined: list[tuple[int, int]] = []
+    end = 0
+    for start, until in sorted(spans):
+        if until > end and until > start:
+            joined.append((max(start, end), until))
+            end = until
+    return joined
 
 
 def _scopes(facts: Facts) -> list[tuple[str, ...]]:
@@ -50,9 +91,10 @@ def resource_scope_violation(facts: Facts) -> Params | None:
 
     Fix: keep to targets inside it. Names are compared exactly; a scope holds what lies below it.
     """
-    for scope in _scopes(facts):
-        targets = facts.values.get("target_resources", ())
-        outside = tuple(target for target in targets if not any(_within(target, allowed) for allowed in scope))
+    scopes = _scopes(facts)
+    targets = _Targets(facts.values.get("target_resources", ()) if scopes else ())
+    for scope in scopes:
+        outside = targets.outside(scope)
         if outside:
             return {"outside": outside, "scope": scope}
     return None
@@ -124,9 +166,9 @@ def mcp_server_not_allowed(facts: Facts) -> Params | None:
         lists = [*lists, tuple(sorted(listed))]
     if not lists:
         return None
-    servers = [*facts.values.get("active_mcp_servers", ()), *filter(None, map(server_of, facts.tools))]
+    servers = dict.fromkeys([*facts.values.get("active_mcp_servers", ()), *filter(None, map(server_of, facts.tools))])
     for allowed in lists:
-        outside = _outside(dict.fromkeys(servers), allowed)
+        outside = _outside(servers, allowed)
         if outside:
             return {"outside": outside, "allowed": allowed or ("none",)}
     return None
