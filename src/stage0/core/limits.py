@@ -1,4 +1,4 @@
-"""Every limit of what a request may hold, in one table. Docs and tests read it."""
+"""Every limit of what a request may hold and what an answer may repeat of it, in one table. Docs and tests read it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class Limit(NamedTuple):
-    """At most so many of a unit, of what, and what comes of more."""
+    """At most so many of a unit, of what, and what becomes of more."""
 
     most: int
     unit: str
@@ -31,6 +31,15 @@ LIMITS: Final[Mapping[str, Limit]] = {
     ),
     "idempotency_key": Limit(255, "characters", "the header `Idempotency-Key`", _REFUSED),
     "outcome_detail": Limit(4_000, "characters", "`detail` of an outcome", _REFUSED),
+    "repeated_items": Limit(20, "items", "a list that an issue repeats", "the others are counted"),
+    "repeated_text": Limit(2_000, "characters", "a text that an issue repeats", "its length stands in its place"),
+    "repeated_in_issues": Limit(
+        32_000, "bytes", "what the issues of an answer repeat of its request, the worst first", "counted"
+    ),
+    "repeated_controls": Limit(
+        6_000, "bytes", "`constraints_applied`, and the controls of `guardrail_checks`", "`and 3 more` ends the list"
+    ),
+    "answer": Limit(65_536, "bytes", "an answer to a check", "does not happen"),
 }
 
 

@@ -10,7 +10,9 @@ import msgspec
 
 from stage0.core.effects import HARMLESS, Sighting
 from stage0.core.facts import Facts
+from stage0.core.limits import most
 from stage0.core.pack import Costs, Pack
+from stage0.core.repeating import Room, beginning, repeat, size_of
 from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Rule, Severity
 
 Verdict = Literal["ALLOW", "DENY", "DEFER"]
@@ -83,7 +85,7 @@ _CLARITY: Final = frozenset({"clarity", "context", "constraint"})
 def conclude(facts: Facts, findings: Sequence[Finding]) -> Decision:
     """Everything that follows from the findings."""
     pack = facts.pack
-    issues = tuple([_issue(finding, pack, facts) for finding in sorted(findings, key=_worst_first)])
+    issues = _issues(findings, facts)
     worst = RANK[issues[0].severity] if issues else 0
     verdict: Verdict = "DENY" if worst == RANK["HIGH"] else "DEFER" if worst == RANK["MEDIUM"] else "ALLOW"
     codes = frozenset([issue.code for issue in issues])
@@ -98,7 +100,7 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> Decision:
         high_risk=bool(facts.high_risk),
         clarifying_questions=_questions([i for i in issues if _rule(i.code, pack).family in _CLARITY]),
         defer_questions=_questions([i for i in issues if i.severity == "MEDIUM"]) if verdict == "DEFER" else (),
-        constraints_applied=facts.constraints.applied,
+        constraints_applied=beginning(facts.constraints.applied, Room(_CONTROLS)),
         guardrails=facts.constraints.guardrails,
         guardrail_checks=_checks(facts, issues),
         value_risk=_value_risk(codes),
@@ -152,16 +154,37 @@ def _rule(code: str, pack: Pack) -> Rule:
     return INTERNAL if code == INTERNAL_ERROR else pack.rule(code)
 
 
-def _issue(finding: Finding, pack: Pack, facts: Facts) -> Issue:
-    source = _rule(finding.code, pack)
+def _issues(findings: Sequence[Finding], facts: Facts) -> tuple[Issue, ...]:
+    """The findings as issues, the worst first: it is repeated in the reason, and has room before the others."""
+    room = Room(_IN_ISSUES)
+    ordered = sorted(findings, key=_worst_first)
+    return tuple([_issue(finding, facts, room, first=at == 0) for at, finding in enumerate(ordered)])
+
+
+def _issue(finding: Finding, facts: Facts, room: Room, *, first: bool) -> Issue:
+    source = _rule(finding.code, facts.pack)
     params = finding.params
     if not params:
         return _plain_issue(source, finding.severity)
-    shown = {name: _shown(value) for name, value in params.items()}
-    details = {name: _plain(value) for name, value in params.items() if name != "severity"}
+    details: dict[str, Any] = {}
+    shown: dict[str, str] = {}
+    more: dict[str, int] = {}
+    for name, value in params.items():
+        # Effects are words of our own, and few: they take no room from what was sent.
+        repeated = repeat(value, _times(source, name, first=first), Room(_IN_ISSUES) if name == "effects" else room)
+        shown[name] = repeated.text
+        if name != "severity":
+            details[name] = repeated.plain
+        if repeated.more:
+            more[name] = repeated.more
     effects = params.get("effects")
     if effects:
-        details["seen"] = [_where(facts.effects[effect][0]) for effect in effects if effect in facts.effects]
+        seen = [_where(facts.effects[effect][0]) for effect in effects if effect in facts.effects]
+        details["seen"] = [each for each in seen if room.take(size_of(each))]
+        if len(details["seen"]) < len(seen):
+            more["seen"] = len(seen) - len(details["seen"])
+    if more:
+        details["more"] = more
     return Issue(
         finding.code,
         finding.severity,
@@ -170,6 +193,19 @@ def _issue(finding: Finding, pack: Pack, facts: Facts) -> Issue:
         source.question.format_map(shown),
         source.remedy.format_map(shown),
     )
+
+
+_IN_ISSUES: Final = most("repeated_in_issues")
+_CONTROLS: Final = most("repeated_controls")
+
+
+@lru_cache(maxsize=4096)
+def _times(source: Rule, name: str, *, first: bool) -> int:
+    """How often an answer repeats a parameter: in details, message and remedy, in the reason where it is the first, in
+    the question and both lists of questions."""
+    sign = "{" + name
+    said = source.message.count(sign) * (2 if first else 1)
+    return 1 + said + source.remedy.count(sign) + 3 * source.question.count(sign)
 
 
 @lru_cache(maxsize=1024)
@@ -196,18 +232,6 @@ def _where(seen: Sighting) -> dict[str, Any]:
         "end": span.end,
         "text": span.text,
     }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, (tuple, list)) else sorted(value) if isinstance(value, frozenset) else value
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return ", ".join(f"`{item}`" for item in value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value)
 
 
 def _reason(issues: Sequence[Issue], verdict: Verdict, facts: Facts) -> str:
@@ -255,8 +279,9 @@ def _risk(facts: Facts, worst: int) -> int:
 
 def _checks(facts: Facts, issues: Sequence[Issue]) -> dict[str, Any]:
     """What was checked, by family of rules: with which controls, and how it came out."""
+    room = Room(_CONTROLS)
     checks: dict[str, dict[str, Any]] = {
-        family: {"status": "passed", "controls": texts, "issues": []}
+        family: {"status": "passed", "controls": beginning(texts, room), "issues": []}
         for family, texts in facts.constraints.families.items()
     }
     for issue in issues:
@@ -275,6 +300,7 @@ def _checks(facts: Facts, issues: Sequence[Issue]) -> dict[str, Any]:
         owners = {
             tool: found.entry.owner for tool in facts.tools if (found := registry.find(tool)) and found.entry.owner
         }
+        owners = {tool: owner for tool, owner in owners.items() if room.take(size_of((tool, owner)))}
         if owners:
             checks.setdefault("scope", {"status": "passed", "controls": (), "issues": []})["owners"] = owners
     return checks
