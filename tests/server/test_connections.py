@@ -431,8 +431,15 @@ def test_the_refusals_of_strangers_leave_nothing_in_the_log(own_server: Server) 
     before = own_server.log()
     for sent in (*MALFORMED.values(), *TOO_LARGE.values()):
         ask(own_server, sent)
+    assert own_server.log() == before
+
+
+def test_clients_that_leave_before_their_answers_leave_nothing_in_the_log(own_server: Server) -> None:
+    before = own_server.log()
     for _ in range(20):
         with Connection(own_server) as connection:
-            connection.send(get("/health") * 5)
+            connection.send(get("/nowhere") + get("/checks", OURS) * 5)
+            assert connection.answer().status == 404
+            connection.socket.shutdown(socket.SHUT_WR)
     assert own_server.get("/health").status == 200
     assert own_server.log() == before
