@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
@@ -25,10 +25,11 @@ class Request(NamedTuple):
 class Network:
     """`faults` happen to one request each, in this order, and then no more: `lost` (the request does not arrive),
     `unanswered` (it arrives, and its answer does not), `503` or `503 N` (an overloaded server, with `Retry-After: N`)
-    or `ok`."""
+    or `ok`. `meanwhile` is called after the server's answer, and before it is passed on."""
 
     def __init__(self, url: str, faults: list[str]) -> None:
         self.url = url
+        self.meanwhile: Callable[[], object] = lambda: None
         self.faults = faults
         self.requests: list[Request] = []
 
@@ -54,15 +55,18 @@ def network(server: Server, *faults: str) -> Iterator[Network]:
             answer = connection.getresponse()
             whole = answer.read()
             connection.close()
+            made.meanwhile()
             if fault == "ok":
-                self._answer(answer.status, whole, "")
+                self._answer(answer.status, whole, "", answer.headers["x-request-id"])
 
         do_GET = do_POST
 
-        def _answer(self, status: int, body: bytes, retry_after: str) -> None:
+        def _answer(self, status: int, body: bytes, retry_after: str, request_id: str = "") -> None:
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.send_header("content-type", "application/json")
+            if request_id:
+                self.send_header("x-request-id", request_id)
             if retry_after:
                 self.send_header("retry-after", retry_after)
             self.end_headers()

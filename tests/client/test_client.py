@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -22,6 +24,7 @@ GOOD: Final[dict[str, Any]] = {
     "request_id": "req_x",
     "policy_version": "p@1",
     "issues": [],
+    "meta": {"source": "live"},
 }
 
 #: Asks for a decision about reading tickets at an address, with a key.
@@ -52,7 +55,8 @@ def answering(status: int, body: bytes, headers: dict[str, str] | None = None) -
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", 0)))
             self.send_response(status)
-            for name, value in {"content-type": "application/json", **(headers or {})}.items():
+            sent = {"content-type": "application/json", "x-request-id": self.headers["x-request-id"], **(headers or {})}
+            for name, value in sent.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -205,6 +209,31 @@ NO_DECISION: Final[dict[str, bytes]] = {
     "null": b"null",
     "HTML": b"<html><body>ALLOW</body></html>",
     "half of an answer": _json()[:-5],
+    "a HIGH issue": _json(issues=[{"code": "X", "severity": "HIGH"}]),
+    "a MEDIUM issue behind a note": _json(
+        issues=[{"code": "X", "severity": "LOW"}, {"code": "Y", "severity": "MEDIUM"}]
+    ),
+    "an issue of an unknown severity": _json(issues=[{"code": "X", "severity": "high"}]),
+    "an issue without a severity": _json(issues=[{"code": "X"}]),
+    "an issue that is a string": _json(issues=["HIGH"]),
+    "issues that are an object": _json(issues={}),
+    "issues that are null": _json(issues=None),
+    "no issues": _json(issues="absent"),
+    "another source": _json(meta={"source": "simulated"}),
+    "a source that is a list": _json(meta={"source": ["live"]}),
+    "no source": _json(meta={}),
+    "no meta": _json(meta="absent"),
+    "meta that is a string": _json(meta="live"),
+    "two verdicts": _json()[:-1] + b', "verdict": "ALLOW"}',
+    "two verdicts, one of them escaped": b'{"verd\\u0069ct": "DENY", ' + _json()[1:],
+    "a key twice in an issue": _json(issues="absent")[:-1] + b', "issues": [{"severity": "HIGH", "severity": "LOW"}]}',
+    "NaN": _json(risk_score=float("nan")),
+    "Infinity": _json(risk_score=float("inf")),
+    "a number beyond all": _json()[:-1] + b', "risk_score": 1e999}',
+    "a lone surrogate": _json(reason="\ud800"),
+    "two objects": _json() * 2,
+    "UTF-16": _json().decode().encode("utf-16"),
+    "a byte order mark": b"\xef\xbb\xbf" + _json(),
     "not UTF-8": b'{"decision": "GO", "verdict": "ALLOW", "request_id": "\xff"}',
     "nested without end": b"[" * 100_000,
 }
@@ -236,6 +265,29 @@ def test_the_500_body_of_the_contract_raises(ask: Ask) -> None:
 
 
 @each_client
+@pytest.mark.parametrize("kind", ["text/html", "text/plain", "application/json-seq", "application/problem+json", ""])
+def test_a_200_of_another_content_type_raises(kind: str, ask: Ask) -> None:
+    with answering(200, _json(), {"content-type": kind}) as url, pytest.raises(Stage0Error, match="content type"):
+        ask(url)
+
+
+@each_client
+def test_notes_and_parameters_of_the_content_type_change_nothing(ask: Ask) -> None:
+    body = _json(issues=[{"code": "X", "severity": "LOW"}])
+    with answering(200, body, {"content-type": "Application/JSON; charset=utf-8"}) as url:
+        assert ask(url)["verdict"] == "ALLOW"
+
+
+@each_client
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "x-gzip", "identity, gzip"])
+def test_a_compressed_answer_raises_though_it_could_be_read(coding: str, ask: Ask) -> None:
+    """It was not asked for, and its size says nothing of what it becomes."""
+    body = zlib.compress(_json()) if coding == "deflate" else gzip.compress(_json())
+    with answering(200, body, {"content-encoding": coding}) as url, pytest.raises(Stage0Error, match="compressed"):
+        ask(url)
+
+
+@each_client
 def test_a_broken_compression_raises(ask: Ask) -> None:
     with answering(200, _json(), {"content-encoding": "gzip"}) as url, pytest.raises(Stage0Error):
         ask(url)
@@ -260,7 +312,20 @@ def test_an_answer_that_does_not_come_in_time_raises() -> None:
 
 
 @each_client
-@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "http://", "http://[::1", "http://127.0.0.1:99999"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1/?to=x",
+        "http://user:word@127.0.0.1",
+        "http://127.0.0.1\n.example",
+        "http://stra\u00dfe.example",
+    ],
+)
 def test_an_address_that_is_none_raises(url: str, ask: Ask) -> None:
     with pytest.raises(Stage0Error):
         ask(url)
@@ -306,6 +371,14 @@ def test_what_is_given_goes_before_the_environment(ask: Ask, server: Server, mon
     monkeypatch.setenv("STAGE0_BASE_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("STAGE0_API_KEY", "nobody-has-this-key-0001")
     assert ask(server.url, KEY)["verdict"] == "ALLOW"
+
+
+@pytest.mark.parametrize("odd", ["secret-0001\n", "secret 0001", "s\u00e9cret-0001", "secret-0001\r\nx: y"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(odd: str) -> None:
+    for make in (Client, AsyncClient):
+        with pytest.raises(Stage0Error, match="API key") as refused:
+            make("http://127.0.0.1:1", api_key=odd)
+        assert "0001" not in f"{refused.value!r} {refused.value.__cause__!r}"
 
 
 def test_neither_the_error_nor_the_client_shows_the_key(server: Server) -> None:

@@ -213,7 +213,7 @@ def test_a_200_without_a_whole_decision_runs_nothing(body: bytes, run: Run, tool
     assert tools.calls == []
 
 
-OBSERVE: Final = {**GOOD, "meta": {"enforcement": "observe"}}
+OBSERVE: Final = {**GOOD, "meta": {"source": "live", "enforcement": "observe"}}
 ODD_META: Final[list[Any]] = [
     None,
     "observe",
@@ -506,4 +506,8 @@ def test_blocked_can_be_sent_to_another_process() -> None:
 def test_the_guard_loads_nothing_of_the_engine_or_the_server() -> None:
     code = "import sys, stage0; stage0.Guard; print(*sorted(n for n in sys.modules if n.startswith('stage0')))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert ran.stdout.split() == ["stage0", "stage0.client", "stage0.client.client", "stage0.client.guard"]
+    assert ran.stdout.split() == [
+        "stage0",
+        "stage0.client",
+        *[f"stage0.client.{name}" for name in ("answer", "client", "errors", "guard", "proposal", "transport")],
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from stage0.client.client import AsyncClient, Client, Stage0Error
+from stage0.client.client import AsyncClient, Client
+from stage0.client.errors import Stage0Error
 
 __all__ = ["AsyncClient", "Client", "Stage0Error"]

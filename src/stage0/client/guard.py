@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, ParamSpec, TypedDict, TypeVar, Unpack
 
-from stage0.client.client import AsyncClient, Client, Stage0Error
+from stage0.client.client import AsyncClient, Client
+from stage0.client.errors import Stage0Error
 
 log: Final = logging.getLogger("stage0.guard")
 
