@@ -4,15 +4,20 @@ The one exception is an observe-only key: where the server's own answer says so,
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import Any, Final, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
+from stage0.client.answer import is_observed, seconds_valid
 from stage0.client.client import AsyncClient, Client
 from stage0.client.errors import Stage0Error
+from stage0.client.proposal import LISTS, encode_proposal, read_list
 
 log: Final = logging.getLogger("stage0.guard")
 
@@ -46,6 +51,39 @@ class Blocked(Stage0Error):
         return type(self), (self.answer,)
 
 
+class _Proposal:
+    """An action as it is proposed, and whether its answer still holds when it starts. Raises Stage0Error where it has
+    no JSON form."""
+
+    def __init__(self, goal: str, fields: Fields) -> None:
+        self._goal, self._fields = goal, fields
+        try:
+            self.body = encode_proposal(goal, **fields)
+        except Stage0Error:
+            raise
+        except Exception as error:
+            raise Stage0Error(f"the action cannot be proposed: {error}") from error
+        # It is decided after this, so counting from here never lets an ALLOW hold for too long.
+        self._begun = time.monotonic()
+
+    def require_current(self, answer: Answer) -> None:
+        """Raises Stage0Error where what would run is no longer what was checked, or its ALLOW is over."""
+        if not self._is_unchanged():
+            raise _not_started("what was checked has been changed meanwhile", "arguments_changed", answer)
+        if time.monotonic() >= self._begun + seconds_valid(answer):
+            raise _not_started("the ALLOW is no longer valid", "expired", answer)
+
+    def _is_unchanged(self) -> bool:
+        try:
+            return encode_proposal(self._goal, **self._fields) == self.body
+        except Exception:  # it has no JSON form any more, or is being changed right now
+            return False
+
+
+def _not_started(why: str, code: str, answer: Answer) -> Stage0Error:
+    return Stage0Error(f"the action was not started: {why}", code=code, request_id=str(answer["request_id"]))
+
+
 class Action:
     """An action that may run. What is set here is reported with its outcome: `detail`, and `cost_usd` in US dollars."""
 
@@ -74,22 +112,27 @@ class _Guard:
         self._context = dict(context or {})
         self._on_would_stop = on_would_stop
 
+    def _propose(self, goal: str, fields: Fields) -> _Proposal:
+        return _Proposal(goal, self._with_context(fields))
+
     def _with_context(self, fields: Fields, **more: Any) -> Fields:
-        return {**fields, "context": {**self._context, **fields.get("context", {}), **more}}
+        own = fields.get("context")
+        if own is not None and not isinstance(own, Mapping):
+            return fields  # is refused by name when it is encoded
+        return {**fields, "context": {**self._context, **(own or {}), **more}}
 
     def _of_call(
         self, function: Callable[..., Any], fields: Fields, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Fields:
         """What is proposed for a call: the tool's name, unless others are given, and the call's real arguments."""
-        named: Fields = fields if fields.get("tools") else {**fields, "tools": [function.__name__]}
+        named: Fields = fields if fields.get("tools") else {**fields, "tools": [_name(function)]}
         return self._with_context(named, tool_arguments=arguments_of(function, args, kwargs))
 
     def _admit(self, answer: Answer) -> Answer:
         """The answer of an action that may run. Raises Blocked for any other."""
         if answer["verdict"] == "ALLOW":
             return answer
-        meta = answer.get("meta")
-        if not isinstance(meta, dict) or meta.get("enforcement") != "observe":
+        if not is_observed(answer):
             raise Blocked(answer)
         if self._on_would_stop is not None:
             try:
@@ -118,13 +161,14 @@ class Guard(_Guard):
 
     def check(self, goal: str, **fields: Unpack[Fields]) -> Answer:
         """Propose an action. Gives the answer where it may run; running and reporting it is the caller's."""
+        proposal = self._propose(goal, fields)
+        answer = self._admit(self._client.send(proposal.body))
         try:
-            answer = self._client.check(goal, **self._with_context(fields))
-        except Stage0Error:
+            proposal.require_current(answer)
+        except Stage0Error as error:
+            self._send_outcome(answer, "stopped", error.code)
             raise
-        except Exception as error:
-            raise Stage0Error(f"the action cannot be proposed: {error}") from error
-        return self._admit(answer)
+        return answer
 
     @contextmanager
     def action(self, goal: str, **fields: Unpack[Fields]) -> Iterator[Action]:
@@ -140,14 +184,15 @@ class Guard(_Guard):
     def tool(self, goal: str, **fields: Unpack[Fields]) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Decorate a function: each call is proposed with its arguments, as a tool of the function's name unless
         `tools` says otherwise."""
+        fixed = _fix_lists(fields)
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
-            _refuse_kind(function, wanted=not inspect.iscoroutinefunction(function), instead="AsyncGuard")
+            _refuse_kind(function, wanted=not _is_async(function), instead="AsyncGuard")
 
             @functools.wraps(function)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-                with self.action(goal, **self._of_call(function, fields, args, kwargs)):
-                    return function(*args, **kwargs)
+                with self.action(goal, **self._of_call(function, fixed, args, kwargs)):
+                    return _require_done(function, function(*args, **kwargs))
 
             return guarded
 
@@ -155,9 +200,12 @@ class Guard(_Guard):
 
     def _report(self, action: Action, error: BaseException | None = None) -> None:
         status, detail = action.outcome(error)
-        request_id = action.answer["request_id"]
+        self._send_outcome(action.answer, status, detail, action.cost_usd)
+
+    def _send_outcome(self, answer: Answer, status: str, detail: str, cost_usd: float | None = None) -> None:
+        request_id = answer["request_id"]
         try:
-            self._client.report(request_id, status, detail=detail, cost_usd=action.cost_usd)
+            self._client.report(request_id, status, detail=detail, cost_usd=cost_usd)
         except Exception as failure:
             _log_unreported(request_id, status, failure)
 
@@ -177,23 +225,22 @@ class AsyncGuard(_Guard):
 
     async def check(self, goal: str, **fields: Unpack[Fields]) -> Answer:
         """Propose an action. Gives the answer where it may run; running and reporting it is the caller's."""
+        proposal = self._propose(goal, fields)
+        answer = self._admit(await self._client.send(proposal.body))
         try:
-            answer = await self._client.check(goal, **self._with_context(fields))
-        except Stage0Error:
+            proposal.require_current(answer)
+        except Stage0Error as error:
+            await self._send_outcome(answer, "stopped", error.code)
             raise
-        except Exception as error:
-            raise Stage0Error(f"the action cannot be proposed: {error}") from error
-        return self._admit(answer)
+        return answer
 
     @asynccontextmanager
     async def action(self, goal: str, **fields: Unpack[Fields]) -> AsyncIterator[Action]:
         """Propose an action; the block runs where it may, and how it ended is reported."""
-        from asyncio import CancelledError
-
         action = Action(await self.check(goal, **fields))
         try:
             yield action
-        except (Exception, CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:
             await self._report(action, error)
             raise
         await self._report(action)
@@ -203,14 +250,15 @@ class AsyncGuard(_Guard):
     ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
         """Decorate a coroutine function: each call is proposed with its arguments, as a tool of the function's name
         unless `tools` says otherwise."""
+        fixed = _fix_lists(fields)
 
         def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-            _refuse_kind(function, wanted=inspect.iscoroutinefunction(function), instead="Guard")
+            _refuse_kind(function, wanted=_is_async(function), instead="Guard")
 
             @functools.wraps(function)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-                async with self.action(goal, **self._of_call(function, fields, args, kwargs)):
-                    return await function(*args, **kwargs)
+                async with self.action(goal, **self._of_call(function, fixed, args, kwargs)):
+                    return _require_done(function, await function(*args, **kwargs))
 
             return guarded
 
@@ -218,9 +266,12 @@ class AsyncGuard(_Guard):
 
     async def _report(self, action: Action, error: BaseException | None = None) -> None:
         status, detail = action.outcome(error)
-        request_id = action.answer["request_id"]
+        await self._send_outcome(action.answer, status, detail, action.cost_usd)
+
+    async def _send_outcome(self, answer: Answer, status: str, detail: str, cost_usd: float | None = None) -> None:
+        request_id = answer["request_id"]
         try:
-            await self._client.report(request_id, status, detail=detail, cost_usd=action.cost_usd)
+            await self._client.report(request_id, status, detail=detail, cost_usd=cost_usd)
         except Exception as failure:
             _log_unreported(request_id, status, failure)
 
@@ -229,7 +280,11 @@ def arguments_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     """The arguments of a call by name, with defaults, without a method's `self` or `cls`. Raises TypeError as the call
     would.
 
-    What `**kwargs` takes stands beside the others, unless a name would then stand twice."""
+    What `**kwargs` takes stands beside the others, unless a name would then stand twice. What a `partial` holds already
+    is an argument like any other."""
+    while isinstance(function, functools.partial):
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
     signature = inspect.signature(function)
     parameters = signature.parameters
     bound = signature.bind(*args, **kwargs)
@@ -245,12 +300,63 @@ def arguments_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     return found
 
 
+def _fix_lists(fields: Fields) -> Fields:
+    """The same fields with lists of their own. A list that is none is refused here, before anything is called."""
+    fixed = dict(fields)
+    for name in LISTS:
+        if name in fixed:
+            fixed[name] = read_list(name, fixed[name])
+    return cast(Fields, fixed)
+
+
+def _unwrap_partial(function: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """The name of a function; of an object that is called, its class's."""
+    inner = _unwrap_partial(function)
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def _is_any(function: Callable[..., Any], *tests: Callable[[Any], bool]) -> bool:
+    """Whether a test holds for a function, or for what is called where it is an object."""
+    inner = _unwrap_partial(function)
+    called = [inner] if inspect.isroutine(inner) or inspect.isclass(inner) else [inner, type(inner).__call__]
+    return any([test(each) for test in tests for each in called])
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return _is_any(function, inspect.iscoroutinefunction)
+
+
 def _refuse_kind(function: Callable[..., Any], *, wanted: bool, instead: str) -> None:
     """Raises TypeError for a function whose call does not run it to its end."""
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"`{function.__name__}` is a generator: guard what it does with `action` instead")
+    if _is_any(function, inspect.isgeneratorfunction, inspect.isasyncgenfunction):
+        raise TypeError(f"`{_name(function)}` is a generator: guard what it does with `action` instead")
     if not wanted:
-        raise TypeError(f"`{function.__name__}` is not for this guard: use {instead}")
+        raise TypeError(f"`{_name(function)}` is not for this guard: use {instead}")
+
+
+def _require_done(function: Callable[..., Any], result: R) -> R:
+    """What a tool gave. Raises TypeError where that still has to be run: it would be reported as executed before."""
+    if isinstance(result, Future) or inspect.isawaitable(result):
+        pending = True
+    else:
+        pending = inspect.isgenerator(result) or inspect.isasyncgen(result)
+    if not pending:
+        return result
+    # Nobody shall run it without an outcome.
+    if inspect.iscoroutine(result) or inspect.isgenerator(result):
+        result.close()
+    elif isinstance(result, (Future, asyncio.Future)):
+        result.cancel()
+    raise TypeError(
+        f"`{_name(function)}` gave back a `{type(result).__name__}`, which has not run yet: guard the `async def` "
+        "that awaits it with AsyncGuard, or what it does with `action`"
+    )
 
 
 def _log_unreported(request_id: str, status: str, error: Exception) -> None:
