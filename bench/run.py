@@ -1,8 +1,8 @@
 """`make bench`: what a check costs on this machine, as ratios within one run.
 
-Five parts: load over HTTP (`load.py`), how a flood of one account meets another (`fairness.py`), how a check grows
-with what is stored (`stored.py`), how reading and judging grow with a request's length (`reading.py`), and what a large
-policy pack costs (`policies.py`).
+Six parts: load over HTTP (`load.py`), how a flood of one account meets another (`fairness.py`), how a check grows
+with what is stored (`stored.py`), how reading and judging grow with a request's length (`reading.py`), what the worst
+bodies cost (`worst.py`), and what a large policy pack costs (`policies.py`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import fairness, load, policies, reading, stored
+from bench import fairness, load, policies, reading, stored, worst
 
 _OUT: Final = Path(__file__).parent / "out"
-PARTS: Final = ("load", "fairness", "growth", "reading", "policy")
+PARTS: Final = ("load", "fairness", "growth", "reading", "worst", "policy")
 
 
 def say(text: str) -> None:
@@ -39,6 +39,8 @@ def measure(part: str, console: Console, folder: Path, *, quick: bool, sizes: Se
         stored.measure(console, folder, quick=quick, sizes=sizes, say=say)
     elif part == "policy":
         policies.measure(console, folder, policies.QUICK if quick else policies.FULL, say)
+    elif part == "worst":
+        worst.report(quick=quick, say=say)
     else:
         reading.report(console, quick=quick, say=say)
 

@@ -147,7 +147,8 @@ def parse(body: bytes) -> Any:
         if isinstance(error, Invalid):
             raise
         raise Invalid("", f"a number has too many digits ({error})") from None
-    if _PERHAPS_NO_TEXT.search(body) or body.count(b"[") + body.count(b"{") > NESTING_LIMIT:
+    deep = body.count(b"[") + body.count(b"{") > NESTING_LIMIT and _too_deep(value)
+    if deep or _PERHAPS_NO_TEXT.search(body):
         try:
             _inspect(value, 1)
         except _Flaw as flaw:
@@ -183,6 +184,21 @@ def _finite(text: str) -> float:
 _decoder: Final = json.JSONDecoder(
     object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite, strict=True
 )
+
+
+def _too_deep(value: Any) -> bool:
+    """Whether objects and lists stand too deep in one another, one level after the other."""
+    level = [value]
+    for _ in range(NESTING_LIMIT):
+        level = [
+            item
+            for holder in level
+            for item in (holder.values() if type(holder) is dict else holder)
+            if type(item) is list or type(item) is dict
+        ]
+        if not level:
+            return False
+    return True
 
 
 #: Escapes that could spell U+0000 or half of a surrogate pair: no other way leads to them.

@@ -365,3 +365,25 @@ def test_a_sighting_shows_the_words_as_they_were_sent(goal: str, text: str) -> N
     (sighting,) = reading_of(goal).sightings
     assert (sighting.source, sighting.span.path, sighting.span.text) == ("goal", "goal", text)
     assert goal[sighting.span.start : sighting.span.end] == text
+
+
+MANY: Final = "Do not delete the users. "
+
+
+def test_words_that_are_only_talked_about_are_told_apart_in_a_long_text() -> None:
+    assert reading_of(MANY * 300).sightings == ()
+
+
+@pytest.mark.parametrize("sentence", [MANY, "不要删除用户。", "ユーザーを削除しないでください。"])
+def test_past_four_hundred_action_words_each_counts_as_it_stands(sentence: str) -> None:
+    """Nobody means a text with so many; weighing each takes time."""
+    (sighting,) = reading_of(sentence * 420).sightings
+    assert sighting.effect == "delete"
+    assert sighting.span.start >= 400 * len(sentence)
+
+
+def test_past_four_hundred_action_words_no_other_one_is_lost() -> None:
+    effects = {
+        sighting.effect for sighting in reading_of("delete users, " * 450 + "pay the invoice and deploy it").sightings
+    }
+    assert {"delete", "money_movement", "deployment"} <= effects

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +17,7 @@ def canonical(value: Any) -> bytes:
             return _sorted.encode(value)
         except OverflowError:
             pass  # a whole number beyond 64 bits
-    return "".join(_parts(value)).encode()
+    return "".join(_parts(value, [])).encode()
 
 
 #: Writes strings and whole numbers just as RFC 8785 does, and sorts keys by code point: the same for ASCII.
@@ -39,34 +39,37 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-def _parts(value: Any) -> list[str]:
+def _parts(value: Any, out: list[str]) -> list[str]:
+    """The pieces of a value, one after the other, at the end of `out`."""
     if isinstance(value, str):
-        return [_text(value)]
-    if value is True:
-        return ["true"]
-    if value is False:
-        return ["false"]
-    if value is None:
-        return ["null"]
-    if isinstance(value, int):
-        return [str(value)]
-    if isinstance(value, float):
-        return [_number(value)]
-    if isinstance(value, dict):
-        out = ["{"]
+        out.append(encode_basestring(value))
+    elif value is True:
+        out.append("true")
+    elif value is False:
+        out.append("false")
+    elif value is None:
+        out.append("null")
+    elif isinstance(value, int):
+        out.append(str(value))
+    elif isinstance(value, float):
+        out.append(_number(value))
+    elif isinstance(value, dict):
+        sign = "{"
         for key in sorted(value, key=_utf16):
-            out += [_text(key), ":", *_parts(value[key]), ","]
-        return [*out[:-1], "}"] if len(out) > 1 else ["{}"]
-    if isinstance(value, (list, tuple)):
-        out = ["["]
+            out += (sign, encode_basestring(key), ":")
+            _parts(value[key], out)
+            sign = ","
+        out.append("}" if value else "{}")
+    elif isinstance(value, (list, tuple)):
+        sign = "["
         for item in value:
-            out += [*_parts(item), ","]
-        return [*out[:-1], "]"] if len(out) > 1 else ["[]"]
-    raise ValueError(f"`{type(value).__name__}` is not a JSON value")
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+            out.append(sign)
+            _parts(item, out)
+            sign = ","
+        out.append("]" if value else "[]")
+    else:
+        raise ValueError(f"`{type(value).__name__}` is not a JSON value")
+    return out
 
 
 def _utf16(key: str) -> bytes:

@@ -12,7 +12,6 @@ from stage0.core.context import FACTS, Fact, Lane
 from stage0.core.decide import Prepared, decide
 from stage0.core.effects import EFFECTS, HIGH_RISK
 from stage0.core.facts import Facts
-from stage0.core.interpret import strings
 from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
 from stage0.core.quotes import Quote, quotes
@@ -231,11 +230,24 @@ def _environments(facts: Facts) -> tuple[EnvironmentView, ...]:
     if not paths:
         return ()
     for field in ("goal", "tools", "side_effects", "context"):
-        for path, text in strings(getattr(request, field), field):
+        for path, text in _strings(getattr(request, field), field):
             for name in lexicon.environments(text) | {text.strip().lower()}:
                 if name in paths:
                     paths[name][path] = None
     return tuple(EnvironmentView(name, tuple(where)) for name, where in paths.items())
+
+
+def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every string in a value, keys included, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield f"{path} (key)", key
+            yield from _strings(item, f"{path}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _strings(item, f"{path}[{index}]")
 
 
 def _without_secrets(quote: Quote, fingerprint: Fingerprint) -> Quote:

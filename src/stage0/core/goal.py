@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -17,7 +18,7 @@ import msgspec
 from stage0.core.effects import HARMLESS, Sighting, Span
 from stage0.core.folding import Folded
 from stage0.core.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words, split_words
-from stage0.core.meaning import NATIVE, Sense, Word
+from stage0.core.meaning import NATIVE, Meaning, Sense, Word
 from stage0.core.syntax import REACH, Spaced
 
 _KANA: Final = re.compile("[\u3041-\u30fa]")
@@ -155,6 +156,9 @@ _BORDERS: Final = frozenset({"soft", "break"})
 #: What begins a clause of its own after a comma.
 _STARTS: Final = frozenset(ACTIONS) | {"trigger", "question", "count", "negation", "affirmed"}
 
+#: Action words of one text whose meaning is weighed; no text that somebody means has as many. Those after them count as
+#: they stand, whatever is near them.
+_WEIGHED: Final = 400
 _CODE: Final = frozenset({"code"})
 _ASKS: Final = frozenset({"question", "count", "lead"})
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -174,6 +178,8 @@ class _Reader:
         self.sightings: list[Sighting] = []
         self.actions: set[str] = set()
         self.sense = Sense(folded.text, hits, lexicon)
+        self.weighed = 0
+        self._counted: set[tuple[str, frozenset[str]]] = set()
 
     def read(self, clause: Clause) -> None:
         """Note what a clause asks for."""
@@ -186,7 +192,7 @@ class _Reader:
             effect = ACTIONS.get(hit.concept)
             if effect is None:
                 continue
-            meaning = self.sense.of(Word(hit, index, clause), concepts, looked)
+            meaning = self._meaning(hit, index, clause, concepts, looked)
             if meaning == "talk":
                 continue
             acted = True
@@ -198,8 +204,7 @@ class _Reader:
                 looked = looked if looked >= 0 else hit.end
             else:
                 changing = True
-            for each in effects_of(hit.concept, things[index]):
-                self._see(each, hit)
+            self._act(hit, things[index])
         if changing and not concepts.isdisjoint(MODIFIERS):
             for hit in clause:
                 if hit.concept in MODIFIERS:
@@ -208,6 +213,20 @@ class _Reader:
             self._read_trigger(clause, concepts)
         if looked >= 0 and not changing:
             self.sense.looked = looked
+
+    def _meaning(self, hit: Hit, index: int, clause: Clause, concepts: set[str], looked: int) -> Meaning:
+        """How an action word is meant. Past so many of them, each counts as it stands."""
+        self.weighed += 1
+        return "act" if self.weighed > _WEIGHED else self.sense.of(Word(hit, index, clause), concepts, looked)
+
+    def _act(self, hit: Hit, things: frozenset[str]) -> None:
+        """Note what an action word does to such objects; where meanings are no longer weighed, once."""
+        if self.weighed > _WEIGHED:
+            if (hit.concept, things) in self._counted:
+                return
+            self._counted.add((hit.concept, things))
+        for each in effects_of(hit.concept, things):
+            self._see(each, hit)
 
     def called(self, names: Sequence[tuple[int, int]], read_name: ReadName) -> None:
         """Note what the names would do that the goal says to call."""
@@ -376,9 +395,9 @@ _COVERED_SCRIPTS: Final = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", 
 def _is_covered(sent: str, text: str, lexicon: Lexicon) -> bool:
     """Whether most letters, as sent, belong to a language that the lexicon knows."""
     if not sent.isascii():
-        letters = [char for char in sent if char.isalpha()]
-        foreign = sum(1 for char in letters if not char.isascii() and not _script_known(char))
-        if foreign * 2 > len(letters):
+        letters = {char: count for char, count in Counter(sent).items() if char.isalpha()}
+        foreign = sum(count for char, count in letters.items() if not char.isascii() and not _script_known(char))
+        if foreign * 2 > sum(letters.values()):
             return False
     if not text.isascii() and 2 * len(NATIVE.findall(text)) > len(text):
         return True

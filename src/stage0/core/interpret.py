@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -378,11 +378,33 @@ def _hidden(request: ActionRequest) -> tuple[Span, ...]:
     for name in ("goal", "success_criteria", "constraints", "tools", "side_effects", "context"):
         value = getattr(request, name)
         if value and not _all_ascii(value):
-            for path, text in strings(value, name):
-                found.extend(Span(path, a, b, f"U+{ord(text[a]):04X}") for a, b in hidden_spans(text)[:_SHOWN])
-                if len(found) > _SHOWN:
-                    return tuple(found)
+            _note_hidden(value, [name], found)
+            if len(found) > _SHOWN:
+                break
     return tuple(found)
+
+
+def _note_hidden(value: object, trail: list[str], found: list[Span]) -> None:
+    """Note the invisible characters in a value. `trail` has the parts of its path, which is made where one is found."""
+    if isinstance(value, str):
+        _note_in(value, trail, "", found)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not key.isascii():
+                _note_in(key, trail, " (key)", found)
+            if type(item) is not str or not item.isascii():
+                _note_hidden(item, [*trail, f".{key}"], found)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            if type(item) is not str or not item.isascii():
+                _note_hidden(item, [*trail, f"[{index}]"], found)
+
+
+def _note_in(text: str, trail: list[str], ending: str, found: list[Span]) -> None:
+    if len(found) > _SHOWN:
+        return
+    for start, end in hidden_spans(text)[:_SHOWN]:
+        found.append(Span("".join(trail) + ending, start, end, f"U+{ord(text[start]):04X}"))
 
 
 #: How many places are shown where many are wrong.
@@ -402,16 +424,3 @@ def _all_ascii(value: object) -> bool:
             if not (item.isascii() if type(item) is str else _all_ascii(item)):
                 return False
     return True
-
-
-def strings(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Every string in a value, keys included, with its path."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{path} (key)", key
-            yield from strings(item, f"{path}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from strings(item, f"{path}[{index}]")

@@ -38,7 +38,7 @@ def mask(value: Any, fingerprint: Fingerprint) -> Any:
     if isinstance(value, dict):
         return {mask_text(key, fingerprint): mask(item, fingerprint) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(mask(item, fingerprint) for item in value)
+        return type(value)([mask(item, fingerprint) for item in value])
     return value
 
 

@@ -357,13 +357,15 @@ class Unspaced(_Syntax):
         self._asks = re.compile(_any(classes["interrogative"]))
         self._request = re.compile(_any(classes["request"]))
         self._content = re.compile(rf"{_any(classes['content'])}[^。!?;\n:]{{0,20}}:")
+        #: A text begins or ends with any of several words in one look.
+        self._ordered = {name: tuple(sorted(words)) for name, words in classes.items()}
 
     def asks(self, clause: str, end: int, text: str) -> bool:
         """Whether a clause (what stands between two commas) only asks about an action word in it that ends at `end`
         of the text: 哪些檔案被刪除. One that asks for something does not."""
         if self._request.search(clause) is not None:
             return False
-        if any([text.startswith(word, end) for word in self._classes["happened"]]):
+        if text.startswith(self._ordered["happened"], end):
             return True
         found = self._asks.search(clause)
         if found is None:
@@ -375,7 +377,7 @@ class Unspaced(_Syntax):
 
     def passive(self, text: str, start: int) -> bool:
         """Whether an action word tells what has been done to something: 被刪除, but not 讓它被刪除."""
-        if not any([text.endswith(word, 0, start) for word in self._classes["passive"]]):
+        if not text.endswith(self._ordered["passive"], 0, start):
             return False
         return not any([word in text[max(0, start - 8) : start] for word in self._classes["causative"]])
 
@@ -414,15 +416,15 @@ class Unspaced(_Syntax):
         following = text[at : at + 8]
         if not following or not _WORDLIKE.match(following):
             return False
-        return not any([following.startswith(word) for word in self._classes["completes"]])
+        return not following.startswith(self._ordered["completes"])
 
     def is_attribute(self, text: str, end: int) -> bool:
         """Whether an action word only describes: 變更的欄位, 登録されている取引先."""
-        return any([text.startswith(word, end) for word in self._classes["attribute"]])
+        return text.startswith(self._ordered["attribute"], end)
 
     def asks_whether(self, text: str, start: int) -> bool:
         """Whether what stands right before an action word only asks whether it holds: 是否開啟."""
-        return any([text.endswith(word, 0, start) for word in self._classes["whether"]])
+        return text.endswith(self._ordered["whether"], 0, start)
 
     def includes(self, between: str) -> bool:
         """Whether a list of what something holds begins in a text: 包括發送人."""
@@ -430,7 +432,7 @@ class Unspaced(_Syntax):
 
     def permits(self, text: str, start: int) -> bool:
         """Whether an action word is only said to be possible for something: 每個詞條可添加分類."""
-        return any([text.endswith(word, 0, start) for word in self._classes["permits"]])
+        return text.endswith(self._ordered["permits"], 0, start)
 
     def goes_on(self, between: str) -> bool:
         """Japanese: whether what stands between an action word and a later one makes it a step of its own: 削除して |

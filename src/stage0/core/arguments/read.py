@@ -215,6 +215,10 @@ _ROLE_WORDS: Final = (
     ("jsonrpc", frozenset({"jsonrpc"})),
     ("type", frozenset({"type", "action", "operation", "op"})),
 )
+#: The same, by the word.
+_ROLES_OF: Final = {
+    word: frozenset(role for role, words in _ROLE_WORDS if word in words) for _, names in _ROLE_WORDS for word in names
+}
 
 
 #: Characters of a key that are looked at as a name.
@@ -226,7 +230,7 @@ def _name(key: str) -> _Name:
     words = tuple(split_words(key[:_KEY_LENGTH])) or ("",)
     last = words[-1]
     pair = words[-2:]
-    roles = {role for role, names in _ROLE_WORDS if last in names}
+    roles = set(_ROLES_OF.get(last, ()))
     if last in _METHOD and all(word in _METHOD_BEFORE for word in words[:-1]):
         roles.add("method")
     if pair in _RECIPIENT_PAIRS:
@@ -587,8 +591,8 @@ class _Reader:
             self._identified = indirect.names_one(keys)
         identified = self._identified or indirect.names_one(keys)
         placed = indirect.names_place(keys)
-        for key, item in value.items():
-            effects = indirect.state_effects(_name(key).words, item, identified=identified, placed=placed)
+        for (key, item), words in zip(value.items(), keys, strict=True):
+            effects = indirect.state_effects(words, item, identified=identified, placed=placed)
             if effects:
                 self._note(_Place(place, key, place.depth + 1), _text_of(item), effects, spoke=True)
         if indirect.is_trade(value):
