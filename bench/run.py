@@ -2,7 +2,8 @@
 
 Six parts: load over HTTP (`load.py`), how a flood of one account meets another (`fairness.py`), how a check grows
 with what is stored (`stored.py`), how reading and judging grow with a request's length (`reading.py`), what the worst
-bodies cost (`worst.py`), and what a large policy pack costs (`policies.py`).
+bodies cost (`worst.py`) and how long they hold the event loop (`held.py`), and what a large policy pack costs
+(`policies.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import fairness, load, policies, reading, stored, worst
+from bench import fairness, held, load, policies, reading, stored, worst
 
 _OUT: Final = Path(__file__).parent / "out"
 PARTS: Final = ("load", "fairness", "growth", "reading", "worst", "policy")
@@ -41,6 +42,7 @@ def measure(part: str, console: Console, folder: Path, *, quick: bool, sizes: Se
         policies.measure(console, folder, policies.QUICK if quick else policies.FULL, say)
     elif part == "worst":
         worst.report(quick=quick, say=say)
+        held.report(folder, say=say)
     else:
         reading.report(console, quick=quick, say=say)
 

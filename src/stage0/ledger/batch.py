@@ -52,8 +52,8 @@ class Answered(NamedTuple):
 
 class CheckJob:
     """One check that waits to be decided and recorded. Which `pack` decides is known when its turn comes, and so is how
-    the request is read (`prepared`). A `large` one was read before, under the pack that decided then; whatever is done
-    with it is done beside the event loop."""
+    the request is read (`prepared`); one that is not small was read before, under the pack that decided then. All that
+    is done with a `large` one is done beside the event loop."""
 
     __slots__ = (
         "action",

@@ -24,6 +24,9 @@ from stage0.server.http import Receive, Scope, Send, header, read_body, send_err
 from stage0.server.limits import Turnstile, rate_headers, usage_of
 from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Invalid, encode, parse, read_check, read_outcome
 
+#: Bytes of a body past which the check is also decided beside the event loop.
+_DECIDED_BESIDE: Final = 16_384
+
 
 class Checks:
     """The endpoints over one ledger."""
@@ -56,7 +59,7 @@ class Checks:
         job = await self._bodies.read(
             key.account,
             len(body),
-            lambda large: self._job(key, body, retried, sent_request_id(scope), large=large),
+            lambda beside: self._job(key, body, retried, sent_request_id(scope), whole=beside),
         )
         if job.request.pro and not key.plan.pro:
             # What is kept of a key may be old: a refusal rests on what it is now.
@@ -65,8 +68,8 @@ class Checks:
                 raise PlanRefused(key.plan_name)
         return await ledger.check(job)
 
-    def _job(self, key: Key, body: bytes, retried: str | None, sent_id: str, *, large: bool) -> CheckJob:
-        """A body as a check. A large one is read whole: it is not read on the event loop, where its turn would be."""
+    def _job(self, key: Key, body: bytes, retried: str | None, sent_id: str, *, whole: bool) -> CheckJob:
+        """A body as a check. A large one is read `whole`: not on the event loop, when its turn has come."""
         keyring = self._ledger.keyring
         request = read_check(body)
         # An escape could spell a secret that a look at the bytes does not see.
@@ -78,9 +81,9 @@ class Checks:
             sent_request_id=sent_id,
             raw=mask(parse(body), keyring.fingerprint) if request.debug_store_input else None,
             token=None if retried is None else token_of(retried, body, keyring.body_hashes),
-            large=large,
+            large=len(body) > _DECIDED_BESIDE,
         )
-        if large:
+        if whole:
             job.prepare(self._ledger.pack_of(key), keyring.fingerprint)
         return job
 
