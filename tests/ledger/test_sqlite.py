@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from stage0.ledger import KeyRefused, Overloaded, Refused, StoreUnavailable, open_store
+from stage0.ledger.accounts import create_account
 from stage0.ledger.events import record_event
 from stage0.ledger.sqlite import SqliteStore, sqlite_module
 from stage0.ledger.store import Rows
@@ -220,6 +221,117 @@ def test_an_address_that_is_not_understood_is_refused_without_its_password(url: 
 def test_an_absolute_and_a_relative_address_lead_to_their_files() -> None:
     assert open_store("sqlite:////var/lib/s.db").where() == "/var/lib/s.db"
     assert open_store("sqlite:///data/s.db").where() == "data/s.db"
+
+
+ENDINGS: Final = ["-wal", "-shm"]
+
+
+def _found_after_power_loss(path: Path, aside: Path) -> set[str]:
+    """The names of accounts that the next process finds: in copies of those files that have a name."""
+    aside.mkdir()
+    for ending in ("", "-wal"):
+        if Path(f"{path}{ending}").exists():
+            (aside / f"copy.db{ending}").write_bytes(Path(f"{path}{ending}").read_bytes())
+    connection = sqlite_module().connect(aside / "copy.db")
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return {row[0] for row in connection.execute("SELECT name FROM accounts")}
+    finally:
+        connection.close()
+
+
+def _named(name: str) -> Any:
+    def write(connection: sa.Connection) -> None:
+        create_account(connection, name=name, plan="free", actor="t", now=0)
+
+    return write
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_log_that_is_deleted_while_a_batch_is_under_way_costs_its_answers_and_no_record(
+    ending: str, store: SqliteStore, tmp_path: Path
+) -> None:
+    doomed = Path(f"{store.path}{ending}")
+
+    async def write(name: str, *, lose: bool) -> None:
+        transaction = await store.begin(0)
+        try:
+            transaction.run(_named(name))
+            if lose:
+                doomed.unlink()
+            await transaction.save(_NOTHING)
+        finally:
+            await transaction.rollback()
+
+    async def run() -> None:
+        await write("before", lose=False)
+        with pytest.raises(StoreUnavailable, match=f"{ending}` was deleted"):
+            await write("lost", lose=True)
+        assert {"before", "lost"} <= _found_after_power_loss(store.path, tmp_path / "first")
+        with pytest.raises(StoreUnavailable, match=f"{ending}` was deleted"):
+            await write("never", lose=False)
+        await write("after", lose=False)
+        await store.close_lanes()
+
+    asyncio.run(run())
+    found = _found_after_power_loss(store.path, tmp_path / "second")
+    assert {"before", "lost", "after"} <= found
+    assert "never" not in found
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_files_are_not_let_go_while_somebody_reads_them_and_no_connection_is_opened_beside(
+    ending: str, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection to the new log that shared the index of the old one would read what is not there."""
+    monkeypatch.setattr("stage0.ledger.sqlite._LEAVING_SECONDS", 0.05)
+    asyncio.run(_touched(store))
+    reading = store.reader.connect()
+    reading.exec_driver_sql("SELECT count(*) FROM accounts")
+    Path(f"{store.path}{ending}").unlink()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=r"deleted|opened anew"):
+            asyncio.run(store.begin(0))
+        with pytest.raises(StoreUnavailable, match=r"deleted|opened anew"):
+            store.reader.connect()
+    assert reading.exec_driver_sql("SELECT count(*) FROM accounts").scalar() == 0
+    reading.close()
+    with pytest.raises(StoreUnavailable, match="deleted"):
+        asyncio.run(store.begin(0))
+    asyncio.run(_touched(store))
+
+
+def test_a_database_with_two_names_is_neither_claimed_nor_opened(store: SqliteStore, tmp_path: Path) -> None:
+    store.close()
+    (tmp_path / "second.db").hardlink_to(store.path)
+    for path in (store.path, tmp_path / "second.db"):
+        with pytest.raises(Refused, match="2 names"):
+            SqliteStore(path).claim()
+        with pytest.raises(Refused, match="2 names"):
+            SqliteStore(path).reader.connect()
+
+
+def test_a_symbolic_link_leads_to_the_lock_of_the_file_itself(store: SqliteStore, tmp_path: Path) -> None:
+    store.claim()
+    (tmp_path / "link.db").symlink_to(store.path)
+    with pytest.raises(Refused, match="another server is running"):
+        SqliteStore(tmp_path / "link.db").claim()
+    assert SqliteStore(tmp_path / "link.db").where() == str(tmp_path / "link.db")
+
+
+def test_a_link_that_leads_to_another_database_now_is_noticed(store: SqliteStore, tmp_path: Path) -> None:
+    link, other = tmp_path / "link.db", migrated(tmp_path / "other.db")
+    link.symlink_to(store.path)
+    through = SqliteStore(link)
+    asyncio.run(_touched(through))
+    link.unlink()
+    link.symlink_to(other.path)
+    with pytest.raises(StoreUnavailable, match="replaced"):
+        asyncio.run(through.begin(0))
+    asyncio.run(_touched(through))
+    assert through.path == other.path
+    through.close()
+    other.close()
 
 
 # -- which SQLite

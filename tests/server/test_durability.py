@@ -185,3 +185,25 @@ def test_the_files_of_the_data_folder_are_private(own_server: Server) -> None:
     assert data.stat().st_mode & 0o077 == 0
     for path in data.iterdir():
         assert path.stat().st_mode & 0o077 == 0, path.name
+
+
+def _fail_in_a_row(server: Server, count: int) -> None:
+    for _ in range(count):
+        assert server.check(goal="List the open tickets", tools=["search_tickets"]).status == 503
+
+
+def test_health_says_so_when_checks_fail_in_a_row_until_one_is_recorded_again(own_server: Server) -> None:
+    """A small write may find room on a full disk where a check does not."""
+    assert own_server.process is not None
+    frame = 4096 + 24
+    room = Path(f"{own_server.database}-wal").stat().st_size + 2 * frame
+    soft, hard = resource.prlimit(own_server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(own_server.process.pid, resource.RLIMIT_FSIZE, (room, hard))
+    _fail_in_a_row(own_server, 2)
+    assert own_server.get("/health").status == 200
+    _fail_in_a_row(own_server, 1)
+    assert own_server.get("/health").status == 503
+    resource.prlimit(own_server.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+    assert own_server.get("/health").status == 503
+    assert own_server.check(goal="List the open tickets", tools=["search_tickets"]).status == 200
+    assert own_server.get("/health").status == 200

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -43,7 +44,15 @@ _LOADED_FIRST: Final = 32
 #: How often another write is tried where another process was quicker.
 _WRITE_ATTEMPTS: Final = 3
 #: Threads that read beside the writer.
-_THREADS: Final = 8
+_THREADS: Final = 4
+#: Threads that look up keys, and look whether the database is well. Nothing that takes long is done on them.
+_KEY_THREADS: Final = 2
+#: Batches of checks in a row that could not be recorded after which the server is not healthy, and for how many
+#: seconds after the last of them, where no check is tried.
+FAILED_BATCHES: Final = 3
+FAILED_SECONDS: Final = 30.0
+#: Seconds after which a probe is given up.
+HEALTH_SECONDS: Final = 2.0
 
 
 class Ledger:
@@ -89,8 +98,10 @@ class Ledger:
         self._pushed = int(clock() * 1e6)
         self._janitor: asyncio.Task[None] | None = None
         self._expirer: asyncio.Task[None] | None = None
-        # Threads of its own: nothing that a request brings along may keep a look at a key waiting.
+        # Threads of their own: nothing that a request brings along may keep a look at a key waiting.
+        self._key_threads = ThreadPoolExecutor(_KEY_THREADS, "stage0-key")
         self._threads = ThreadPoolExecutor(_THREADS, "stage0-reads")
+        self._probe: asyncio.Task[bool] | None = None
         self._housekeeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -107,10 +118,12 @@ class Ledger:
         """Commit what is queued, then let go of everything."""
         await _end(self._housekeeper)
         await _end(self._janitor)
+        await _end(self._probe)
         await self._writer.close()
         await _end(self._expirer)
         # A thread goes on when whoever waited for it is gone, and holds a connection: the store is closed after it.
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        for threads in (self._key_threads, self._threads):
+            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
         await asyncio.to_thread(self.store.close)
 
     async def _tidy(self) -> None:
@@ -119,6 +132,8 @@ class Ledger:
             await asyncio.sleep(_JANITOR_SECONDS)
             turn += 1
             try:
+                if not self.store.in_place():
+                    await self.write(_touch)  # the batch sees to it
                 if turn % _LOOK_EVERY == 0:
                     await self._look()
                     await self._load_ahead()
@@ -139,7 +154,7 @@ class Ledger:
         if not self._writer.exhausted:
             return
         generation = self.store.generation
-        epoch = await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar())
+        epoch = await self._look_up(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar())
         if (generation, epoch) != self._writer.version:
             self._writer.exhausted.clear()
 
@@ -187,13 +202,13 @@ class Ledger:
 
         A check may use a kept one, since its batch looks again; everything else asks for a `fresh` one."""
         if fresh:
-            return await self.read(lambda connection: key_by_text(connection, self.keyring, text))
+            return await self._look_up(lambda connection: key_by_text(connection, self.keyring, text))
         if self._keys_version != self._writer.version or len(self._keys) > _KEY_CACHE:
             self._keys, self._keys_version = {}, self._writer.version
         identity = hashlib.blake2b(text.encode(), digest_size=16, key=self._cache_key).digest()
         key = self._keys.get(identity)
         if key is None:
-            key = await self.read(lambda connection: key_by_text(connection, self.keyring, text))
+            key = await self._look_up(lambda connection: key_by_text(connection, self.keyring, text))
             # Only a key that works is kept: whoever is refused is looked up anew each time.
             if key is not None and key.status == "active":
                 self._keys[identity] = key
@@ -238,6 +253,10 @@ class Ledger:
         """Run a read on a connection of its own, beside the writer. Raises StoreUnavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
 
+    async def _look_up(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run a read that takes no time, which others must not keep waiting."""
+        return await asyncio.get_running_loop().run_in_executor(self._key_threads, self._read, work)
+
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
         try:
             with self.store.reader.connect() as connection, connection.begin():
@@ -246,16 +265,26 @@ class Ledger:
             raise StoreUnavailable(str(error).partition("\n")[0]) from error
 
     async def healthy(self) -> bool:
-        """Whether a check could be recorded now: the database is in place, readable, and takes a write."""
+        """Whether a check could be recorded now: the database is in place, readable, and takes a write, and those of
+        the last checks have not all failed. Whoever asks meanwhile gets the same answer."""
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._probed())
+        return await asyncio.shield(self._probe)
+
+    async def _probed(self) -> bool:
         try:
-            await self.read(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar_one())
-            await asyncio.wait_for(asyncio.shield(self.write(_touch)), self.deadline)
+            async with asyncio.timeout(min(HEALTH_SECONDS, self.deadline)):
+                # The write comes first: its batch opens a database that has come back.
+                await asyncio.shield(self.write(_touch))
+                await self._look_up(lambda connection: connection.exec_driver_sql(READ_EPOCH).scalar_one())
         except Exception:
             return False
-        return True
+        # A small write may find room where a check does not. After a while without checks, it is all there is to know.
+        writer = self._writer
+        return writer.failed_batches < FAILED_BATCHES or time.monotonic() - writer.failed_at > FAILED_SECONDS
 
 
-async def _end(task: asyncio.Task[None] | None) -> None:
+async def _end(task: asyncio.Task[Any] | None) -> None:
     """Cancel a task and see it end."""
     if task is not None:
         task.cancel()

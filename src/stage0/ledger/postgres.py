@@ -262,6 +262,10 @@ class PostgresStore:
             if show("server_encoding") != "UTF8":
                 raise Refused(f"the database has the encoding {show('server_encoding')}; UTF8 is needed")
 
+    def in_place(self) -> bool:
+        """A server sees to its files itself."""
+        return True
+
     async def begin(self, now: float) -> PostgresTransaction:
         """A connection for a batch, and this month's partition. Raises StoreUnavailable."""
         with self.translated():

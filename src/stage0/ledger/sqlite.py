@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import queue
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+import structlog
 
+from stage0.ledger import files
 from stage0.ledger.errors import Refused, StoreUnavailable
 from stage0.ledger.statements import READ_EPOCH, sqlite
 from stage0.ledger.store import (
@@ -36,6 +38,8 @@ from stage0.ledger.store import (
 )
 from stage0.wire import encode
 
+log: Final = structlog.get_logger("stage0.ledger")
+
 T = TypeVar("T")
 
 #: The first release without the WAL-reset defect.
@@ -47,6 +51,10 @@ _CHECKPOINT_SECONDS: Final = 0.25
 _CHECKPOINT_BUSY_MS: Final = 20
 #: Seconds between looks at a database that another process has locked.
 _BUSY_PAUSE: Final = 0.005
+#: Seconds for which readers are waited for before files that are no longer in place are let go.
+_LEAVING_SECONDS: Final = 2.0
+#: Pages that are copied in one step from a database that was deleted.
+_COPY_PAGES: Final = 1_000
 #: Pages of the log (128 MiB) past which they are copied, and it begins anew at the start of its file. To copy more
 #: often would write more: a page that many commits change is copied once.
 _LOG_PAGES: Final = 32_768
@@ -159,23 +167,37 @@ class SqliteTransaction:
 
 class SqliteStore:
     """Engines over one SQLite file: `writer` for commands and `reader` for reads; checks have a connection of their
-    own. One batch at a time, in one process."""
+    own. One batch at a time, in one process.
+
+    From the first batch on one more connection, the anchor, keeps the files open that were found then. While it is open
+    whatever was committed can be copied into the database, even from a log that has been deleted."""
 
     name = "sqlite"
     shared = False
     lanes = 1
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.given = path
+        self.path = files.real(path)
         self._module = sqlite_module()
+        self._connection_class = _counted(self._module)
         self.writer = self._engine(read_only=False)
         self.reader = self._engine(read_only=True)
         self.generation = 0
         #: Seconds that a batch waits for another process to finish writing.
         self.busy_seconds = _BUSY_MS / 1000
         self._open: tuple[sa.Connection, Any] | None = None
-        self._identity: tuple[int, int] | None = None
-        self._lock_file: int | None = None
+        self._claimed = False
+        self._held: files.Held | None = None
+        self._opened_files: files.Opened | None = None
+        self._anchor: Any = None
+        #: Whoever uses the anchor, or changes what is open.
+        self._guard = threading.RLock()
+        #: Connections of this store that are open. While the files are let go no other is opened.
+        self._connections = 0
+        self._counting = threading.RLock()
+        self._leaving = False
+        self._copying: list[threading.Thread] = []
         self._stop = threading.Event()
         self._checkpointer: threading.Thread | None = None
         self._commits: queue.SimpleQueue[tuple[Callable[[], None], asyncio.Future[None]] | None] = queue.SimpleQueue()
@@ -187,7 +209,7 @@ class SqliteStore:
 
     def where(self) -> str:
         """The file."""
-        return str(self.path)
+        return str(self.given)
 
     def _engine(self, *, read_only: bool) -> sa.Engine:
         engine = sa.create_engine(
@@ -196,7 +218,7 @@ class SqliteStore:
             creator=lambda: self._connect(read_only=read_only),
             poolclass=sa.pool.QueuePool,
             pool_size=4 if read_only else 1,
-            max_overflow=4,
+            max_overflow=8 if read_only else 4,
             pool_timeout=5,
         )
         begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
@@ -207,9 +229,35 @@ class SqliteStore:
             if not raw.in_transaction:
                 raw.execute(begin)
 
+        @sa.event.listens_for(engine, "checkin")
+        def _checkin(_: Any, record: Any) -> None:
+            if self._leaving:
+                record.invalidate()
+
         return engine
 
     def _connect(self, *, read_only: bool, create: bool = False) -> Any:
+        """A connection to the files that this store has open, or to those that are there where it has none."""
+        files.refuse_links(self.path)
+        if self._leaving:
+            raise StoreUnavailable("the database is being opened anew")
+        if self._opened_files is None:
+            if self._claimed:
+                raise StoreUnavailable(f"the database file `{self.given}` is not open")
+            self._wait_for_server()
+        self._refuse_changed()
+        connection = self._plain_connection(create=create)
+        try:
+            if read_only:
+                connection.execute("PRAGMA query_only=ON")
+            # It has opened its log by name: that must have been the same one.
+            self._refuse_changed()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _plain_connection(self, *, create: bool = False) -> Any:
         mode = "rwc" if create else "rw"
         connection = self._module.connect(
             f"file:{_quoted(self.path)}?mode={mode}",
@@ -218,7 +266,12 @@ class SqliteStore:
             isolation_level=None,
             timeout=_BUSY_MS / 1000,
             cached_statements=256,
+            factory=self._connection_class,
         )
+        with self._counting:
+            self._connections += 1
+        connection.closed = weakref.finalize(connection, self._count_closed)
+        connection.closed.atexit = False
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -226,13 +279,31 @@ class SqliteStore:
             connection.execute("PRAGMA wal_autocheckpoint=0")
             connection.execute(f"PRAGMA journal_size_limit={_LOG_KEPT}")
             connection.execute("PRAGMA cache_size=-16384")
-            if read_only:
-                connection.execute("PRAGMA query_only=ON")
             _assert_durable(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _count_closed(self) -> None:
+        with self._counting:
+            self._connections -= 1
+
+    def _refuse_changed(self) -> None:
+        opened = self._opened_files
+        if opened is not None and (change := opened.change()):
+            raise StoreUnavailable(change)
+
+    def _wait_for_server(self) -> None:
+        """A server whose log was deleted sees to it within a moment. Until then another log must not be begun."""
+        patience = time.monotonic() + _LEAVING_SECONDS
+        while files.is_torn(self.path):
+            if time.monotonic() > patience:
+                raise StoreUnavailable(
+                    f"a server is running on `{self.path}`, whose log or its index was deleted: try again when "
+                    "it has opened the database anew, or stop it"
+                )
+            time.sleep(_BUSY_PAUSE)
 
     def create(self) -> None:
         """Make the file where there is none."""
@@ -242,19 +313,16 @@ class SqliteStore:
         self._connect(read_only=False, create=True).close()
 
     def claim(self) -> None:
-        """Hold the file for this process, and start the checkpointer. Raises Refused where another one holds it."""
-        if self._lock_file is not None:
+        """Hold the file for this process, and start the checkpointer. Raises Refused where another one holds it, or
+        it has several names."""
+        if self._claimed:
             return
-        self.check_in_place()
-        descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._claimed = True
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise Refused(
-                f"another server is running on `{self.path}`; SQLite serves one process: stop the other"
-            ) from None
-        self._lock_file = descriptor
+            self._open_files()
+        except BaseException:
+            self._claimed = False
+            raise
         self._checkpointer = threading.Thread(target=self._checkpoint_loop, name="stage0-checkpoint", daemon=True)
         self._checkpointer.start()
 
@@ -265,7 +333,9 @@ class SqliteStore:
         patience = time.monotonic() + self.busy_seconds
         while True:
             with self.translated():
-                self.check_in_place()
+                if not self.in_place():
+                    await asyncio.to_thread(self._recover)
+                files.refuse_links(self.path)
                 connection, raw = self._opened()
                 try:
                     raw.execute("BEGIN IMMEDIATE")
@@ -300,7 +370,8 @@ class SqliteStore:
             raise StoreUnavailable(str(origin).partition("\n")[0]) from error
 
     async def commit(self, work: Callable[[], None]) -> None:
-        """Commit on the thread that waits for the disk."""
+        """Commit on the thread that waits for the disk. Raises StoreUnavailable where the log was deleted meanwhile:
+        what it holds would not be found again."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._committer is None:
             self._committer = threading.Thread(target=self._commit_loop, name="stage0-writer", daemon=True)
@@ -314,6 +385,7 @@ class SqliteStore:
             error: Exception | None = None
             try:
                 work()
+                self._refuse_lost()
             except Exception as failure:
                 error = failure
             # A loop that has closed has nobody left to tell; the records stand.
@@ -338,60 +410,166 @@ class SqliteStore:
                 connection.close()
         self.writer.dispose()
 
-    def check_in_place(self) -> None:
-        """That the file is still the one that was opened. Raises StoreUnavailable where it has gone or changed.
+    # -- the files
 
-        A deleted file would go on taking writes that nobody ever finds again."""
-        try:
-            status = self.path.stat()
-        except OSError as error:
-            self._forget()
-            raise StoreUnavailable(f"the database file is gone: {error}") from error
-        identity = (status.st_dev, status.st_ino)
-        if self._identity is None:
-            self._identity = identity
-        elif identity != self._identity:
-            self._forget()
-            raise StoreUnavailable("the database file was replaced")
+    def in_place(self) -> bool:
+        """Whether the files that were opened are still the ones that others find."""
+        opened = self._opened_files
+        return opened is not None and not self._leaving and not opened.change()
 
-    def _forget(self) -> None:
-        self._identity = None
+    def _open_files(self) -> None:
+        """Open the files that are there now, and keep them open. Raises StoreUnavailable, Refused."""
+        with self._guard:
+            self.path = files.real(self.given)
+            if not self.path.exists():
+                raise StoreUnavailable(f"the database file `{self.given}` is gone")
+            files.refuse_links(self.path)
+            held = files.Held(self.path) if self._claimed else None
+            anchor = None
+            try:
+                if held is None:
+                    self._wait_for_server()
+                anchor = self._plain_connection()
+                # The first read opens the log.
+                anchor.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                found = files.opened(self.given, self.path)
+                if found is None:
+                    raise StoreUnavailable("the database's files are being changed")
+            except BaseException:
+                if anchor is not None:
+                    anchor.close()
+                if held is not None:
+                    held.release()
+                raise
+            self._held, self._anchor, self._opened_files = held, anchor, found
+
+    def _refuse_lost(self) -> None:
+        """Just after a commit. Raises StoreUnavailable where its log is not in place any more."""
+        opened = self._opened_files
+        if opened is not None and (change := opened.change()):
+            with self._guard:
+                self._save()
+            raise StoreUnavailable(change)
+
+    def _recover(self) -> None:
+        """Where the files are not in place any more: save what was committed, let them go, and open what is there now.
+        Runs between two batches. Raises StoreUnavailable: the batch that found out is told to come again."""
+        with self._guard:
+            if self._opened_files is None:  # nothing was open
+                return self._open_files()
+            change = self._opened_files.change()
+            if not change and not self._leaving:  # they are back
+                return None
+            saved = self._save()
+            if saved:
+                self._let_go()
+                log.error("database_files_changed", change=change, answered_checks="are in the database file")
+                with contextlib.suppress(StoreUnavailable, Refused, self._module.Error):
+                    self._open_files()
+            else:
+                log.error("database_files_changed", change=change, answered_checks="are still in the deleted log")
+        raise StoreUnavailable(change)
+
+    def _save(self) -> bool:
+        """Copy everything that was committed from the log, deleted or not, into the database, and sync it. Gives
+        whether all of it could be copied."""
+        with contextlib.suppress(self._module.Error):
+            self._anchor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            # What stays behind is empty: a log that belongs to another database would be read into it.
+            busy, *_ = self._anchor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return bool(busy == 0)
+        return False
+
+    def _let_go(self) -> None:
+        """Close every connection to the files that were opened: a new one would share its index with them. Raises
+        StoreUnavailable while somebody still reads; then the next batch tries again."""
+        self._leaving = True
         self.generation += 1
         self.reopen()
         self.reader.dispose()
+        patience = time.monotonic() + _LEAVING_SECONDS
+        while self._connections > 1:  # all but the anchor
+            if time.monotonic() > patience:
+                raise StoreUnavailable("the database is being opened anew")
+            time.sleep(_BUSY_PAUSE)
+        anchor, held = self._anchor, self._held
+        self._anchor = self._held = self._opened_files = None
+        if held is not None and held.is_deleted():
+            # Its file has nothing in common with the next one: it need not be waited for.
+            anchor.closed.detach()
+            self._count_closed()
+            copying = threading.Thread(target=_copy_out, args=(anchor, held, self.path), name="stage0-copy")
+            copying.start()
+            self._copying.append(copying)
+        else:
+            anchor.close()
+            if held is not None:
+                held.release()
+        self._leaving = False
 
     def _checkpoint_loop(self) -> None:
         """Keep the log short beside the writer, never in its way for longer than a moment."""
-        connection = None
-        opened = -1
         while not self._stop.wait(_CHECKPOINT_SECONDS):
-            try:
-                inode = self.path.stat().st_ino
-                if connection is not None and inode != opened:
-                    connection.close()
-                    connection = None
-                if connection is None:
-                    connection, opened = self._connect(read_only=False), inode
-                    connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_BUSY_MS}")
-                _checkpoint(connection)
-            except (self._module.Error, OSError):
-                # Whatever is wrong with the file, the writer finds out and says so.
-                if connection is not None:
-                    connection.close()
-                connection = None
-        if connection is not None:
-            connection.close()
+            # Whatever is wrong with the file, the writer finds out and says so.
+            with contextlib.suppress(self._module.Error), self._guard:
+                if self._anchor is not None:
+                    self._anchor.execute(f"PRAGMA busy_timeout={_CHECKPOINT_BUSY_MS}")
+                    _checkpoint(self._anchor)
 
     def close(self) -> None:
         """Stop the checkpointer and let go of the file."""
         self._stop.set()
         if self._checkpointer is not None:
             self._checkpointer.join()
-        self.reopen()
-        self.reader.dispose()
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        with self._guard:
+            if self._opened_files is not None and self._opened_files.change():
+                self._save()
+            self.reopen()
+            self.reader.dispose()
+            if self._anchor is not None:
+                self._anchor.close()
+            if self._held is not None:
+                self._held.release()
+            self._anchor = self._held = self._opened_files = None
+            self._claimed = False
+        for copying in self._copying:
+            copying.join()
+
+
+def _copy_out(source: Any, held: files.Held, path: Path) -> None:
+    """Copy a database that has lost its last name into a file beside its place: nothing else can find it again."""
+    target = path.with_name(f"{path.name}.deleted-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    partial = Path(f"{target}.partial")
+    try:
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        copy = sqlite_module().connect(str(partial), isolation_level=None)
+        try:
+            source.backup(copy, pages=_COPY_PAGES)
+            copy.execute("PRAGMA journal_mode=DELETE").fetchall()
+        finally:
+            copy.close()
+        partial.rename(target)
+        log.error("deleted_database_saved", file=str(target))
+    except (sqlite_module().Error, OSError) as error:
+        log.error("deleted_database_lost", error=str(error))
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    finally:
+        source.close()
+        held.release()
+
+
+def _counted(module: ModuleType) -> type:
+    """A connection that says when it is closed: `closed` is called then, or when it is forgotten."""
+
+    class Counted(module.Connection):  # type: ignore[misc, name-defined]
+        closed: Callable[[], object]
+
+        def close(self) -> None:
+            super().close()
+            self.closed()
+
+    return Counted
 
 
 def _checkpoint(connection: Any) -> None:

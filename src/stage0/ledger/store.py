@@ -294,6 +294,9 @@ class Store(Protocol):
     def claim(self) -> None:
         """Get ready to serve. Raises Refused where this process must not."""
 
+    def in_place(self) -> bool:
+        """Whether the database is still the one that was opened; where it is not, the next batch sees to it."""
+
     async def begin(self, now: float) -> Transaction:
         """Begin a batch at a time in Unix seconds. Raises StoreUnavailable."""
 

@@ -105,6 +105,9 @@ class Writer:
         self.exhausted: dict[str, tuple[float, LimitReached]] = {}
         #: Holders that have reached a threshold of which no event tells yet: by account and holder.
         self.to_warn: dict[tuple[str, str], Tally] = {}
+        #: Batches of checks in a row that could not be recorded, and when the last one was, by the monotonic clock.
+        self.failed_batches = 0
+        self.failed_at = float("-inf")
         self._closing = False
         self._idle: deque[asyncio.Future[None]] = deque()
         self._lanes: list[asyncio.Task[None]] = []
@@ -216,6 +219,8 @@ class Writer:
                 await transaction.rollback()
                 error = failure
                 break
+            if _has_checks(batch):
+                self.failed_batches = 0
             for job, result, refusal in results:
                 _settle(job, result, refusal)
             return
@@ -233,6 +238,9 @@ class Writer:
 
     def _fail(self, jobs: list[Job], error: Exception) -> None:
         self._tell(error)
+        if isinstance(error, StoreUnavailable) and _has_checks(jobs):
+            self.failed_batches += 1
+            self.failed_at = time.monotonic()
         if isinstance(error, Conflict) or (len(jobs) > 1 and not isinstance(error, LedgerError)):
             error = StoreUnavailable(str(error).partition("\n")[0])
         for job in jobs:
@@ -383,6 +391,10 @@ class Writer:
         for tally in work.tallies.values():
             if tally.added and tally.to_warn():
                 self.to_warn[tally.account, tally.holder] = tally
+
+
+def _has_checks(jobs: list[Job]) -> bool:
+    return any([isinstance(job, CheckJob) for job in jobs])
 
 
 def _in_time(jobs: list[Job]) -> list[Job]:
