@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -253,24 +253,23 @@ def test_a_log_that_is_deleted_while_a_batch_is_under_way_costs_its_answers_and_
 ) -> None:
     doomed = Path(f"{store.path}{ending}")
 
-    async def write(name: str, *, lose: bool) -> None:
+    async def write(name: str, meanwhile: Callable[[], object] = lambda: None) -> None:
         transaction = await store.begin(0)
         try:
             transaction.run(_named(name))
-            if lose:
-                doomed.unlink()
+            meanwhile()
             await transaction.save(_NOTHING)
         finally:
             await transaction.rollback()
 
     async def run() -> None:
-        await write("before", lose=False)
+        await write("before")
         with pytest.raises(StoreUnavailable, match=f"{ending}` was deleted"):
-            await write("lost", lose=True)
+            await write("lost", doomed.unlink)
         assert {"before", "lost"} <= _found_after_power_loss(store.path, tmp_path / "first")
         with pytest.raises(StoreUnavailable, match=f"{ending}` was deleted"):
-            await write("never", lose=False)
-        await write("after", lose=False)
+            await write("never")
+        await write("after")
         await store.close_lanes()
 
     asyncio.run(run())
