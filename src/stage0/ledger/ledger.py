@@ -17,6 +17,7 @@ import structlog
 
 from stage0.core.pack import Pack
 from stage0.ledger.batch import Answered, CheckJob, WriteJob
+from stage0.ledger.bulkhead import Bulkhead
 from stage0.ledger.errors import Conflict, LedgerError, LimitReached, Refused, StoreUnavailable
 from stage0.ledger.fair import Turns
 from stage0.ledger.keyring import Keyring
@@ -45,6 +46,12 @@ _LOADED_FIRST: Final = 32
 _WRITE_ATTEMPTS: Final = 3
 #: Threads that read beside the writer.
 _THREADS: Final = 4
+#: Reads that may take long, such as lists: how many at once in all and of one account, how many of an account wait, and
+#: after how many seconds one is interrupted.
+LISTS: Final = 4
+LISTS_EACH: Final = 2
+LISTS_WAITING: Final = 8
+LIST_SECONDS_MAX: Final = 2.0
 #: Threads that look up keys, and look whether the database is well. Nothing that takes long is done on them.
 _KEY_THREADS: Final = 2
 #: Batches of checks in a row that could not be recorded after which the server is not healthy, and for how many
@@ -101,6 +108,10 @@ class Ledger:
         # Threads of their own: nothing that a request brings along may keep a look at a key waiting.
         self._key_threads = ThreadPoolExecutor(_KEY_THREADS, "stage0-key")
         self._threads = ThreadPoolExecutor(_THREADS, "stage0-reads")
+        self._list_threads = ThreadPoolExecutor(LISTS, "stage0-lists")
+        self._lists = Bulkhead(
+            "reads", running=LISTS, each=LISTS_EACH, waiting=LISTS_WAITING, patience=min(deadline, LIST_SECONDS_MAX * 2)
+        )
         self._probe: asyncio.Task[bool] | None = None
         self._housekeeper: asyncio.Task[None] | None = None
 
@@ -122,7 +133,7 @@ class Ledger:
         await self._writer.close()
         await _end(self._expirer)
         # A thread goes on when whoever waited for it is gone, and holds a connection: the store is closed after it.
-        for threads in (self._key_threads, self._threads):
+        for threads in (self._key_threads, self._threads, self._list_threads):
             await asyncio.to_thread(threads.shutdown, cancel_futures=True)
         await asyncio.to_thread(self.store.close)
 
@@ -252,6 +263,28 @@ class Ledger:
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a read on a connection of its own, beside the writer. Raises StoreUnavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+
+    async def read_bounded(self, account: str, work: Callable[[sa.Connection], T]) -> T:
+        """Run a read that may take long, such as a list: on threads of its own, few of one account at a time, and
+        interrupted after a while. Raises Overloaded, StoreUnavailable."""
+        await self._lists.acquire(account)
+        running = asyncio.get_running_loop().run_in_executor(self._list_threads, self._read_bounded, work)
+
+        def end(done: asyncio.Future[T]) -> None:
+            # The thread goes on though whoever waited for it is gone: only now its turn is over.
+            self._lists.release(account)
+            if not done.cancelled():
+                done.exception()
+
+        running.add_done_callback(end)
+        return await asyncio.shield(running)
+
+    def _read_bounded(self, work: Callable[[sa.Connection], T]) -> T:
+        def bounded(connection: sa.Connection) -> T:
+            with self.store.bounded(connection, LIST_SECONDS_MAX):
+                return work(connection)
+
+        return self._read(bounded)
 
     async def _look_up(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a read that takes no time, which others must not keep waiting."""

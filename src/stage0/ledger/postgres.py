@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
-from stage0.ledger.errors import Conflict, Refused, StoreUnavailable
+from stage0.ledger.errors import Conflict, Overloaded, Refused, StoreUnavailable
 from stage0.ledger.ids import first_id
 from stage0.ledger.statements import READ_EPOCH, Bulk, postgresql
 from stage0.ledger.store import (
@@ -61,6 +61,8 @@ _BATCH_SETTINGS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "en
 
 #: Two batches met: a row that both insert, a count that both raise (see CHANGE_STARTS), locks.
 _CONFLICTS: Final = frozenset({"22012", "23505", "40001", "40P01", "55P03"})
+#: A statement that was ended for its time.
+_CANCELED: Final = "57014"
 #: What the database says of one row that it refuses (SQLSTATE classes): data, integrity, size, a trigger.
 _OF_ONE_ROW: Final = frozenset({"22", "23", "54", "P0"})
 
@@ -219,7 +221,7 @@ class PostgresStore:
             },
             pool_pre_ping=True,
             pool_size=4,
-            max_overflow=4,
+            max_overflow=8 if read_only else 4,
             pool_timeout=5,
         )
 
@@ -316,6 +318,17 @@ class PostgresStore:
             raise StoreUnavailable(_first_line(origin)) from error
         except sa.exc.TimeoutError as error:
             raise StoreUnavailable(_first_line(error)) from error
+
+    @contextlib.contextmanager
+    def bounded(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
+        """As `store.Store` has it: the server ends the statement."""
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _CANCELED:
+                raise Overloaded("the read took too long") from error
+            raise
 
     def make_partitions(self, month: int) -> None:
         """The partitions of a month and of the one after it."""

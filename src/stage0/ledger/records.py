@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from stage0.core.context import read_context
 from stage0.core.request import ActionRequest, State
 from stage0.ledger.errors import NotFound
 from stage0.ledger.events import record_event
-from stage0.ledger.ids import new_id
+from stage0.ledger.ids import first_id, new_id
 from stage0.ledger.keys import Key
 from stage0.ledger.runs import note_outcome, run_key
 from stage0.ledger.schema import decisions, outcomes
@@ -22,6 +22,11 @@ from stage0.wire import Outcome
 #: 2: the answer says until when an ALLOW may be acted upon.
 RECORD_VERSION: Final = 2
 PAGE_LIMIT: Final = 200
+#: Bytes of records after which a page ends.
+PAGE_BYTES: Final = 8_000_000
+#: Records that are looked at in one step of a list: in the first one, and at most.
+_STEP: Final = 256
+_STEP_MOST: Final = 4_096
 
 
 class Shadow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -108,27 +113,88 @@ class Filter(msgspec.Struct, frozen=True):
     limit: int = 50
 
 
-def list_records(connection: sa.Connection, account: str, wanted: Filter) -> list[dict[str, Any]]:
-    """An account's records, newest first, one more than `limit` where there are more."""
+class Page(NamedTuple):
+    """Records in short, newest first, and the cursor of what comes after them; None where nothing does."""
+
+    records: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+def list_records(connection: sa.Connection, account: str, wanted: Filter, goes_on: Callable[[], bool]) -> Page:
+    """An account's records, newest first.
+
+    What no index finds is looked for step by step, as long as it `goes_on`: a page may end before it is full, with the
+    cursor of where that was."""
+    found, cursor = _find(connection, account, wanted, goes_on)
+    size, ids = 0, []
+    for identifier, length in found[: wanted.limit]:
+        ids.append(identifier)
+        size += length
+        if size >= PAGE_BYTES:
+            break
+    if len(ids) < len(found):
+        cursor = ids[-1]
     table = decisions
-    query = sa.select(table).where(table.c.account_id == account).order_by(table.c.id.desc()).limit(wanted.limit + 1)
-    for column, value in (
-        (table.c.verdict, wanted.verdict),
-        (table.c.run_id, run_key(wanted.run_id)),
-        (table.c.task_hash, wanted.task_hash),
-        (table.c.key_id, wanted.key_id),
-    ):
-        if value:
-            query = query.where(column == value)
-    if wanted.code:
-        query = query.where(table.c.codes.contains(f" {wanted.code} ", autoescape=True))
-    if wanted.before:
-        query = query.where(table.c.id < wanted.before)
+    rows = connection.execute(
+        sa.select(table).where(table.c.account_id == account, table.c.id.in_(ids)).order_by(table.c.id.desc())
+    )
+    return Page([summary(row) for row in rows], cursor)
+
+
+def _find(
+    connection: sa.Connection, account: str, wanted: Filter, goes_on: Callable[[], bool]
+) -> tuple[list[Any], str | None]:
+    """Ids of records and their lengths, one more than `limit` where there are more, and where it stopped early."""
+    key, length, filters = decisions.c.id, sa.func.length(decisions.c.record), _filters(wanted)
+    within, before, step = _within(account, wanted), wanted.before, _STEP
+    found: list[Any] = []
+    while True:
+        part = [*within, key < before] if before else within
+        edge = None
+        if filters:  # the id of the last record of this step, which the key alone tells
+            last = sa.select(key).where(*part).order_by(key.desc()).limit(1).offset(step - 1)
+            edge = connection.execute(last).scalar()
+        narrowed = [*part, key >= edge] if edge is not None else part
+        query = sa.select(key, length).where(*narrowed, *_exactly(wanted), *filters).order_by(key.desc())
+        found += connection.execute(query.limit(wanted.limit + 1 - len(found))).all()
+        if edge is None or len(found) > wanted.limit:
+            return found, None
+        if not goes_on():
+            return found, edge
+        before, step = edge, min(2 * step, _STEP_MOST)
+
+
+def _within(account: str, wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """What an index tells. Ids begin with their time, in milliseconds: a range of time is one of ids."""
+    key = decisions.c.id
+    conditions = [decisions.c.account_id == account]
+    if wanted.run_id:
+        conditions.append(decisions.c.run_id == run_key(wanted.run_id))
     if wanted.since is not None:
-        query = query.where(table.c.created_at >= int(wanted.since * 1e6))
+        conditions.append(key >= first_id("req", max(0.0, wanted.since - 0.001)))
     if wanted.until is not None:
-        query = query.where(table.c.created_at < int(wanted.until * 1e6))
-    return [summary(row) for row in connection.execute(query)]
+        conditions.append(key < first_id("req", wanted.until + 0.002))
+    return conditions
+
+
+def _exactly(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """The range of time to the microsecond: it leaves out no more than what was made within three milliseconds."""
+    at, conditions = decisions.c.created_at, []
+    if wanted.since is not None:
+        conditions.append(at >= int(wanted.since * 1e6))
+    if wanted.until is not None:
+        conditions.append(at < int(wanted.until * 1e6))
+    return conditions
+
+
+def _filters(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """What each record has to be looked at for."""
+    table = decisions.c
+    equal = ((table.verdict, wanted.verdict), (table.task_hash, wanted.task_hash), (table.key_id, wanted.key_id))
+    conditions = [column == value for column, value in equal if value]
+    if wanted.code:
+        conditions.append(table.codes.contains(f" {wanted.code} ", autoescape=True))
+    return conditions
 
 
 def summary(row: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 import structlog
 
 from stage0.ledger import files
-from stage0.ledger.errors import Refused, StoreUnavailable
+from stage0.ledger.errors import Overloaded, Refused, StoreUnavailable
 from stage0.ledger.statements import READ_EPOCH, sqlite
 from stage0.ledger.store import (
     ConfigRows,
@@ -53,6 +53,8 @@ _CHECKPOINT_BUSY_MS: Final = 20
 _BUSY_PAUSE: Final = 0.005
 #: Seconds for which readers are waited for before files that are no longer in place are let go.
 _LEAVING_SECONDS: Final = 2.0
+#: Instructions of SQLite's machine between looks at the time of a read that is bounded: far less than a millisecond.
+_INSTRUCTIONS: Final = 10_000
 #: Pages that are copied in one step from a database that was deleted.
 _COPY_PAGES: Final = 1_000
 #: Pages of the log (128 MiB) past which they are copied, and it begins anew at the start of its file. To copy more
@@ -368,6 +370,21 @@ class SqliteStore:
                 raise
             self.reopen()
             raise StoreUnavailable(str(origin).partition("\n")[0]) from error
+
+    @contextlib.contextmanager
+    def bounded(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
+        """As `store.Store` has it: SQLite asks now and then whether it shall go on."""
+        raw: Any = connection.connection.dbapi_connection
+        over = time.monotonic() + seconds
+        raw.set_progress_handler(lambda: time.monotonic() > over, _INSTRUCTIONS)
+        try:
+            yield
+        except sa.exc.OperationalError as error:
+            if "interrupted" in str(error.orig):
+                raise Overloaded("the read took too long") from error
+            raise
+        finally:
+            raw.set_progress_handler(None, 0)
 
     async def commit(self, work: Callable[[], None]) -> None:
         """Commit on the thread that waits for the disk. Raises StoreUnavailable where the log was deleted meanwhile:

@@ -303,6 +303,9 @@ class Store(Protocol):
     def translated(self) -> AbstractContextManager[None]:
         """What the driver says becomes what it means: StoreUnavailable, Conflict, or as it is for a row it refuses."""
 
+    def bounded(self, connection: sa.Connection, seconds: float) -> AbstractContextManager[None]:
+        """What is read inside is interrupted after so many seconds, and is Overloaded then."""
+
     async def close_lanes(self) -> None:
         """Let go of the connections that batches use."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+import time
+from collections.abc import Callable, Set
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -14,7 +16,7 @@ from stage0.ledger.batch import Answered, CheckJob
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
-from stage0.ledger.records import PAGE_LIMIT, Filter, add_outcome, get_record, list_records
+from stage0.ledger.records import PAGE_LIMIT, Filter, Page, add_outcome, get_record, list_records
 from stage0.ledger.runs import get_run
 from stage0.ledger.usage import read_tallies
 from stage0.server.auth import authenticate, require_scope
@@ -105,12 +107,12 @@ class Checks:
         own = "" if _reads_all(key) else key.id
         wanted = msgspec.structs.replace(_filter(scope, {"cursor", "limit"}), run_id=run_id, key_id=own)
 
-        def read(connection: Any) -> tuple[dict[str, Any], Any]:
+        def read(connection: Any) -> tuple[dict[str, Any], Page]:
             state = get_run(connection, key.account, run_id, now=ledger.clock(), key_id=own)
-            return state, list_records(connection, key.account, wanted)
+            return state, list_records(connection, key.account, wanted, _budget())
 
-        state, rows = await ledger.read(read)
-        body = {**state, **_page("decisions", rows, wanted.limit)}
+        state, page = await ledger.read_bounded(key.account, read)
+        body = {**state, "decisions": page.records, "next_cursor": page.next_cursor}
         await send_json(send, 200, _encode(body), sent_request_id(scope))
 
     async def list(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,8 +123,11 @@ class Checks:
             if wanted.key_id not in ("", key.id):
                 raise ApiError(403, "scope_missing", "This key reads only its own records; others need `read`.")
             wanted = msgspec.structs.replace(wanted, key_id=key.id)
-        rows = await self._ledger.read(lambda connection: list_records(connection, key.account, wanted))
-        await send_json(send, 200, _encode(_page("checks", rows, wanted.limit)), sent_request_id(scope))
+        page = await self._ledger.read_bounded(
+            key.account, lambda connection: list_records(connection, key.account, wanted, _budget())
+        )
+        body = {"checks": page.records, "next_cursor": page.next_cursor}
+        await send_json(send, 200, _encode(body), sent_request_id(scope))
 
     async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /checks/{request_id}`."""
@@ -179,14 +184,15 @@ def _named(scope: Scope, name: str) -> str:
     return text
 
 
+#: Seconds after which a list that finds little is answered with what it has found, and the cursor of where it is.
+_LIST_SECONDS: Final = 0.25
 _PARAMETERS: Final = {"verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit"}
 
 
-def _page(name: str, rows: list[dict[str, Any]], limit: int) -> dict[str, Any]:
-    """One page of records, and where the next one begins."""
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return {name: rows, "next_cursor": rows[-1]["request_id"] if more else None}
+def _budget() -> Callable[[], bool]:
+    """Whether a list that begins now may go on looking."""
+    over = time.monotonic() + _LIST_SECONDS
+    return lambda: time.monotonic() < over
 
 
 def _idempotency_key(scope: Scope) -> str | None:

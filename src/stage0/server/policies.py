@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final, TypeVar
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from stage0.ledger import Ledger, NotFound, PolicyUnusable, Refused
+from stage0.ledger.bulkhead import Bulkhead
 from stage0.ledger.keys import Key
 from stage0.ledger.packs import (
     Active,
@@ -45,8 +47,12 @@ Change = Callable[..., Any]
 
 #: Seconds that reading, checking and trying a pack may take.
 _SECONDS: Final = 60
-#: Seconds for which one waits for its turn.
+#: Processes that read and try packs at once, one of each account; how many of an account wait for their turn, and for
+#: how many seconds. What runs beside the server must not take its processors.
+_AT_ONCE: Final = 4
+_WAITING: Final = 3
 _PATIENCE: Final = 30
+_NICENESS: Final = 10
 #: Of what a pack may have.
 _FILES: Final = 50
 Environment = Annotated[str, msgspec.Meta(max_length=100)]
@@ -86,8 +92,8 @@ class Policies:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._compiling = asyncio.Semaphore(1)
-        self._replaying = asyncio.Semaphore(1)
+        self._compiling = Bulkhead("packs", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
+        self._replaying = Bulkhead("replays", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
 
     async def list(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /policies`: what is active where, what was pushed, what ships."""
@@ -185,17 +191,20 @@ class Policies:
         for name in ("from", "to"):
             if not query.get(name):
                 raise Invalid(name, "names a version of a pack, such as `acme@1`")
-        one = await self._ledger.read(lambda connection: _file(connection, key.account, query["from"]))
-        other = await self._ledger.read(lambda connection: _file(connection, key.account, query["to"]))
-        body = {"from": query["from"], "to": query["to"], "changes": compared(one, other)}
-        await self._answer(send, scope, body)
+
+        def read(connection: Any) -> Any:
+            one, other = (_file(connection, key.account, query[name]) for name in ("from", "to"))
+            return compared(one, other)
+
+        changes = await self._ledger.read_bounded(key.account, read)
+        await self._answer(send, scope, {"from": query["from"], "to": query["to"], "changes": changes})
 
     async def replay(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/replay`: what a version would have decided on the account's records, the oldest first."""
         key = await self._key(scope, "policy:write")
         wanted = await _body(scope, receive, Replay)
         await self._ledger.read(lambda connection: _file(connection, key.account, wanted.pack))
-        async with _turn(self._replaying):
+        async with self._replaying.turn(key.account):
             out = await _run_command(
                 *("policy", "replay", wanted.pack, "--account", key.account, "--json"),
                 *("--at-most", str(wanted.at_most), "--since", _ago(self._ledger.clock(), wanted.since_seconds)),
@@ -217,7 +226,7 @@ class Policies:
             row = await self._ledger.read(lambda connection: find_pack(connection, key.account, parent))
             if row is not None:
                 parents[parent] = row.content.decode()
-        async with _turn(self._compiling):
+        async with self._compiling.turn(key.account):
             result = await _compile(Upload(files.files, parents))
         if isinstance(result, Failed):
             raise Invalid("files", result.error)
@@ -244,19 +253,6 @@ class Policies:
 
 def _made(made: Compiled) -> dict[str, Any]:
     return {"id": made.id, "digest": made.digest, "suite": made.suite, "warnings": list(made.warnings)}
-
-
-@asynccontextmanager
-async def _turn(slot: asyncio.Semaphore) -> AsyncIterator[None]:
-    """One at a time, and a while of waiting for it: what runs beside the server must not take its processors."""
-    try:
-        await asyncio.wait_for(slot.acquire(), _PATIENCE)
-    except TimeoutError:
-        raise _busy("Others are trying packs now") from None
-    try:
-        yield
-    finally:
-        slot.release()
 
 
 def _busy(message: str) -> ApiError:
@@ -292,6 +288,8 @@ async def _run(*arguments: str, given: bytes = b"") -> tuple[bytes, bytes, int]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
     try:
         out, told = await asyncio.wait_for(process.communicate(given), _SECONDS)
     finally:
