@@ -187,6 +187,31 @@ def test_a_pack_that_is_long_to_read_keeps_no_check_waiting(team: Team) -> None:
     assert answered > 3
 
 
+def test_one_accounts_packs_keep_no_other_accounts_waiting(server: Server) -> None:
+    """Whoever sends many has them read one after the other, and those beyond a few refused."""
+    many, one = Team(server), Team(server)
+    statuses: list[int] = []
+    ended: list[str] = []
+
+    def lint(team: Team, name: str) -> None:
+        answer = team.post("/policies/lint", {"files": pack_files()})
+        statuses.append(answer.status)
+        if answer.status == 200:
+            ended.append(name)
+
+    threads = [threading.Thread(target=lint, args=(many, "many")) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    while statuses.count(503) < 2:
+        assert any(thread.is_alive() for thread in threads), statuses
+        time.sleep(0.001)
+    lint(one, "one")
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200] * 5 + [503] * 2
+    assert ended[-1] == "many"
+
+
 def test_the_schema_for_editors_is_served_without_a_key(server: Server) -> None:
     assert server.get("/policies/schema.json").body == json.loads(json.dumps(json_schema()))
 

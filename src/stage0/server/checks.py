@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Set
-from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -52,7 +50,6 @@ _SECONDS: Final = 60
 _AT_ONCE: Final = 4
 _WAITING: Final = 3
 _PATIENCE: Final = 30
-_NICENESS: Final = 10
 #: Of what a pack may have.
 _FILES: Final = 50
 Environment = Annotated[str, msgspec.Meta(max_length=100)]
@@ -288,8 +285,6 @@ async def _run(*arguments: str, given: bytes = b"") -> tuple[bytes, bytes, int]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
     try:
         out, told = await asyncio.wait_for(process.communicate(given), _SECONDS)
     finally:
