@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from stage0.core.decide import decide
-from stage0.core.effects import HARMLESS, Sighting
-from stage0.core.interpret import interpret
 from stage0.core.pack import Pack
-from stage0.core.request import ActionRequest, Caller, State
 from stage0.core.verdict import Decision
 from stage0.policy import shipped_packs
+from stage0.reading.effects import HARMLESS, Sighting
+from stage0.reading.interpret import interpret
+from stage0.reading.request import ActionRequest, Caller, State
 from stage0.server.logs import quiet_parsers
 from stage0.wire import Invalid, parse, read_check
 

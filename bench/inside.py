@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from bench.sample import body
 from bench.wrk import RUNS
 from stage0.core.decide import decide
-from stage0.core.interpret import interpret
-from stage0.core.request import ActionRequest, Caller, RunState, State
 from stage0.policy import shipped_packs
+from stage0.reading.interpret import interpret
+from stage0.reading.request import ActionRequest, Caller, RunState, State
 from stage0.wire import read_check
 
 

@@ -26,10 +26,10 @@ from bench.wrk import RUNS
 from stage0.app import prepare_process
 from stage0.core.decide import decide
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, RunState, State
-from stage0.ledger import Ledger, open_store
+from stage0.engine import Engine
+from stage0.engine.batch import CheckJob
+from stage0.ledger import open_store
 from stage0.ledger.accounts import create_account
-from stage0.ledger.batch import CheckJob
 from stage0.ledger.export import Wanted
 from stage0.ledger.ids import new_id
 from stage0.ledger.keyring import Keyring
@@ -42,6 +42,7 @@ from stage0.ledger.store import Store
 from stage0.policy import shipped_packs
 from stage0.policy.load import pack_of_content
 from stage0.policy.upload import Compiled, Upload, compiled
+from stage0.reading.request import Caller, RunState, State
 from stage0.wire import read_check
 
 Say = Callable[[str], None]
@@ -160,7 +161,7 @@ def _history(folder: Path, made: Compiled) -> Iterator[tuple[Store, Key]]:
 
 async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> tuple[float, float, float]:
     """Milliseconds: the slowest check before, one batch, and the slowest check while the pack is activated."""
-    ledger = Ledger(
+    ledger = Engine(
         open_store(f"sqlite:///{store.where()}"),
         Keyring([_ROOT]),
         shipped_packs(),

@@ -24,8 +24,8 @@ from rich.table import Table
 
 from bench.shapes import SHAPES, Shape
 from stage0.core.decide import decide, prepare
-from stage0.core.request import Caller, State
 from stage0.policy import shipped_packs
+from stage0.reading.request import Caller, State
 from stage0.server.logs import quiet_parsers
 from stage0.wire import Invalid, read_check
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from stage0.core.request import LIST_LIMIT
+from stage0.reading.request import LIST_LIMIT
 
 Shape = Callable[[int, str], bytes]
 

@@ -38,8 +38,9 @@ from bench.fill import (
 from bench.sample import ROOT, make_database, text
 from bench.targets import GROWN, Target, at_most, table_of, targets_table
 from bench.wrk import CHECK_MARK, RUN_MARK
-from stage0.ledger import Ledger, open_store
-from stage0.ledger.batch import CheckJob
+from stage0.engine import Engine
+from stage0.engine.batch import CheckJob
+from stage0.ledger import open_store
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, list_keys
@@ -201,7 +202,7 @@ class Contents:
 class Checks:
     """Checks that nobody has sent before, spread evenly over the keys and runs in use, in no order."""
 
-    def __init__(self, ledger: Ledger, keys: dict[str, Key], size: Size) -> None:
+    def __init__(self, ledger: Engine, keys: dict[str, Key], size: Size) -> None:
         self._ledger = ledger
         self._keys = keys
         self._text = text()
@@ -247,8 +248,8 @@ def _spread(count: int, accounts: int, chance: random.Random) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[Ledger]:
-    ledger = Ledger(
+async def _opened(url: str) -> AsyncIterator[Engine]:
+    ledger = Engine(
         open_store(url),
         Keyring([ROOT]),
         shipped_packs(),
@@ -264,7 +265,7 @@ async def _opened(url: str) -> AsyncIterator[Ledger]:
         await ledger.close()
 
 
-async def _send(ledger: Ledger, jobs: Sequence[CheckJob]) -> float:
+async def _send(ledger: Engine, jobs: Sequence[CheckJob]) -> float:
     """Seconds that a batch takes."""
     start = time.perf_counter()
     futures = [ledger.check(job) for job in jobs]

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 
 from stage0.core.decide import decide, prepare
 from stage0.core.masking import mask, may_hold_secrets
-from stage0.core.request import Caller, State
 from stage0.policy import shipped_packs
+from stage0.reading.request import Caller, State
 from stage0.server.logs import quiet_parsers
 from stage0.wire import Invalid, answer, encode, parse, read_check
 

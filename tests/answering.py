@@ -12,8 +12,8 @@ from typing import Any, Final
 from stage0.cli.cases import read_cases
 from stage0.core.decide import decide, prepare
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, RunState, State
 from stage0.policy import shipped_packs
+from stage0.reading.request import Caller, RunState, State
 from stage0.wire import answer, encode, read_check
 
 #: A Monday, 10:00 UTC.

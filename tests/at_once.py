@@ -52,7 +52,7 @@ def corpus() -> dict[str, Reading]:
 
 
 def _statements() -> Iterator[tuple[str, Reading]]:
-    from stage0.core.arguments.sql import read_sql
+    from stage0.reading.sql.statements import read_sql
     from tests.core.test_sql import LEXICON, STATEMENTS
 
     for sql in STATEMENTS:
@@ -61,7 +61,7 @@ def _statements() -> Iterator[tuple[str, Reading]]:
 
 
 def _lines() -> Iterator[tuple[str, Reading]]:
-    from stage0.core.arguments.shell import read_shell
+    from stage0.reading.shell.lines import read_shell
     from tests.core import test_shell as shell
 
     tables = (shell.FILES, shell.GIT, shell.RUNNING, shell.DATABASES, shell.TOOLS, shell.PACKAGES, shell.GIVEN_AWAY)
@@ -70,7 +70,7 @@ def _lines() -> Iterator[tuple[str, Reading]]:
 
 
 def _programs() -> Iterator[tuple[str, Reading]]:
-    from stage0.core.arguments.python import read_python
+    from stage0.reading.programs.python import read_python
     from tests.core.test_python import PROGRAMS, RUN, WARNED
 
     for text in (*PROGRAMS, *WARNED):

@@ -9,8 +9,8 @@ import msgspec
 
 from stage0.core.decide import decide
 from stage0.core.pack import Pack
-from stage0.core.request import ActionRequest, Caller, RunState, State
 from stage0.core.verdict import Decision
+from stage0.reading.request import ActionRequest, Caller, RunState, State
 
 #: A Monday, 10:00 UTC.
 NOW: Final = datetime.fromisoformat("2026-03-16T10:00:00+00:00").timestamp()

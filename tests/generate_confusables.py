@@ -1,4 +1,4 @@
-"""Writes `src/stage0/core/confusables.py`: `python -m tests.generate_confusables`. A test compares it with the file.
+"""Writes `src/stage0/reading/text/confusables.py`: `python -m tests.generate_confusables`. A test compares them.
 
 The facts are the confusables of Unicode Technical Standard #39, which the development dependency
 `confusable-homoglyphs` carries, and the names of letters in the Unicode Character Database. A newer Python does not
@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-FILE: Final = Path(__file__).parent.parent / "src" / "stage0" / "core" / "confusables.py"
+FILE: Final = Path(__file__).parent.parent / "src" / "stage0" / "reading" / "text" / "confusables.py"
 
 #: Ordinary writing of the languages that are read: some of it is drawn like a Latin letter (丨, ㇿ), none is meant so.
 _ORDINARY: Final = ("CJK", "KANGXI", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HALFWIDTH", "HANGUL", "BOPOMOFO", "YI ")

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import pytest
 
 from stage0.core.pack import Pack
+from stage0.knowledge.source import source_of
 from stage0.policy import PolicyError
 from stage0.policy.load import Loaded, loaded, resolver_of, shipped_file
-from stage0.policy.source import source_of
 
 #: The file that a pack of one file stands in.
 FILE: Final = "pack.yaml"

@@ -10,10 +10,10 @@ from typing import Any, Final
 import msgspec
 from hypothesis import strategies as st
 
-from stage0.core.effects import EFFECTS, HARMLESS
 from stage0.policy.format import PackFile
 from stage0.policy.layers import DEFAULTS
 from stage0.policy.load import PACKS, Loaded, load
+from stage0.reading.effects import EFFECTS, HARMLESS
 from stage0.rules.kill_switch import kill_switch
 from tests.layering import layer
 from tests.strategies import some

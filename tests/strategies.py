@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from stage0.core.context import FACTS
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, RunState
 from stage0.core.verdict import Decision
 from stage0.policy import shipped_packs
+from stage0.reading.context import FACTS
+from stage0.reading.request import Caller, RunState
 from tests.deciding import CALLER, NOW, decided
 
 PACKS: Final[Mapping[str, Pack]] = shipped_packs()

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from stage0.core.decide import decide
-from stage0.core.request import ActionRequest, State
 from stage0.policy import load, shipped_packs
+from stage0.reading.request import ActionRequest, State
 from stage0.wire import answer, encode
 from tests.answering import FURTHER, REQUESTS, answers
 from tests.running import STAGE0, Server

@@ -15,10 +15,10 @@ import ahocorasick_rs
 import msgspec
 import pytest
 
-from stage0.core.datakinds import SECRETS, find_secrets
 from stage0.core.decide import decide, prepare
-from stage0.core.request import State
 from stage0.policy import shipped_packs
+from stage0.reading.request import State
+from stage0.reading.text.datakinds import SECRETS, find_secrets
 from stage0.wire import Invalid, answer, encode, read_check
 from tests.deciding import CALLER, NOW
 

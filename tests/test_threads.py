@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.core.arguments.python import read_python
+from stage0.reading.programs.python import read_python
 from tests.at_once import compiled_modules, corpus, differences
 from tests.core.test_python import WARNED
 

@@ -14,9 +14,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from stage0.ledger import Ledger, open_store
+from stage0.engine import Engine
+from stage0.engine.steady import SteadyClock
+from stage0.ledger import open_store
 from stage0.ledger.keyring import Keyring
-from stage0.ledger.steady import SteadyClock
 from stage0.policy import shipped_packs
 from stage0.server.checks import Checks
 from stage0.server.connection import STATE, Connections, connections_that_fit
@@ -36,7 +37,7 @@ class Application:
     """The ASGI application. `/check` is taken out of the way first: it is nearly all of the traffic."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self.ledger = Ledger(
+        self.ledger = Engine(
             open_store(settings.database_url),
             Keyring(settings.secret_key),
             shipped_packs(),

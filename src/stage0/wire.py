@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 
 import msgspec
 
-from stage0.core.context import excess
-from stage0.core.limits import most
-from stage0.core.request import GOAL_LIMIT, ActionRequest
 from stage0.core.verdict import CostEstimate, Decision, DecisionWord, Issue, Verdict
+from stage0.reading.context import excess
+from stage0.reading.limits import most
+from stage0.reading.request import GOAL_LIMIT, ActionRequest
 
 T = TypeVar("T")
 Enforcement = Literal["enforce", "observe"]

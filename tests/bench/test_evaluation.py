@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from bench.evaluation import FLOOR, Share, main
-from stage0.core.request import ITEM_LIMIT
+from stage0.reading.request import ITEM_LIMIT
 
 ROOT: Final = Path(__file__).parents[2]
 DELETE: Final[dict[str, Any]] = {

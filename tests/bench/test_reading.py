@@ -14,7 +14,7 @@ import pytest
 from bench.shapes import ADVERSARIAL, PROSE, SHAPES, Shape
 from stage0.core.decide import decide, prepare
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, State
+from stage0.reading.request import Caller, State
 from stage0.server.logs import quiet_parsers
 from stage0.wire import Invalid, read_check
 from tests.deciding import NOW, codes

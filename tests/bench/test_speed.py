@@ -19,10 +19,10 @@ from bench.targets import Target, at_least, at_most, moved, targets_table
 from bench.wrk import CHECK_MARK, RUN_MARK, Checks, Load, percentile, read, together
 from stage0.core.decide import decide
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, RunState, State
 from stage0.ledger.ids import time_of
+from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.usage import Limits
-from stage0.policy import UNLIMITED
+from stage0.reading.request import Caller, RunState, State
 from stage0.wire import read_check
 
 

@@ -22,10 +22,10 @@ from stage0.cli.marked import Mark, marked
 from stage0.core.decide import prepare
 from stage0.core.explain import EVIDENCE, Explanation, explain
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, RunState, State
 from stage0.core.rule import Rule
 from stage0.policy import shipped_packs
 from stage0.policy.suite import Case
+from stage0.reading.request import Caller, RunState, State
 from tests.deciding import NOW, codes, decided, request_of
 
 CORPUS: Final = Path(__file__).parents[1] / "corpus"

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.arguments import mongo
-from stage0.core.arguments.path import holds_secrets
-from stage0.core.arguments.read import ArgumentsReading, read_arguments
-from stage0.core.arguments.reading import TEXT_LIMIT
 from stage0.core.pack import Pack
 from stage0.policy import shipped_packs
+from stage0.reading.call.arguments import ArgumentsReading, read_arguments
+from stage0.reading.paths import holds_secrets
+from stage0.reading.programs import mongo
+from stage0.reading.result import TEXT_LIMIT
 from tests.deciding import decided
 
 KNOWN: Final = shipped_packs()["stage0-default"].knowledge

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.core.constraints import Control
 from stage0.core.facts import Facts
-from stage0.core.interpret import interpret
-from stage0.core.request import State
 from stage0.policy import shipped_packs
+from stage0.reading.constraints import Control
+from stage0.reading.interpret import interpret
+from stage0.reading.request import State
 from tests.deciding import CALLER, NOW, request_of
 
 PACK: Final = shipped_packs()["stage0-default"]

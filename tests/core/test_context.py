@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.core.context import is_reference, read_context
+from stage0.reading.context import is_reference, read_context
 
 ALIASES: Final = [
     ("actor_role", "user_role"),

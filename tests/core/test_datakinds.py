@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.datakinds import exposes, find_secrets, holds_secret, is_iban, scan
+from stage0.reading.text.datakinds import exposes, find_secrets, holds_secret, is_iban, scan
 
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.core.arguments.read import read_arguments
-from stage0.core.decoding import base64_pieces, hex_pieces
-from stage0.core.disguise import disguised
-from stage0.core.folding import fold
 from stage0.core.pack import Pack
 from stage0.policy import shipped_packs
+from stage0.reading.call.arguments import read_arguments
+from stage0.reading.text.decoding import base64_pieces, hex_pieces
+from stage0.reading.text.disguise import disguised
+from stage0.reading.text.folding import fold
 from tests.core.test_disguise import WORDS
 from tests.deciding import decided
 

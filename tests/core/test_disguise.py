@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.disguise import Disguise, Kind, Words, disguised, reveal
-from stage0.core.effects import HARMLESS
-from stage0.core.folding import fold
-from stage0.core.lexicon import ACTIONS
-from stage0.core.transliteration import AMBIGUOUS, CLEAR
+from stage0.knowledge.yaml import HERE, read
 from stage0.policy import shipped_packs
-from stage0.policy.yaml import HERE, read
+from stage0.reading.effects import HARMLESS
+from stage0.reading.prose.lexicon import ACTIONS
+from stage0.reading.text.disguise import Disguise, Kind, Words, disguised, reveal
+from stage0.reading.text.folding import fold
+from stage0.reading.text.transliteration import AMBIGUOUS, CLEAR
 
 LEXICON: Final = shipped_packs()["stage0-default"].knowledge.lexicon
 TABLE: Final = LEXICON.table

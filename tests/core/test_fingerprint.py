@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from stage0.core.fingerprint import task_hash
-from stage0.core.interpret import interpret
 from stage0.policy import shipped_packs
+from stage0.reading.interpret import interpret
 from tests.deciding import request_of
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.confusables import CONFUSABLES
-from stage0.core.folding import Folded, fold, hidden_spans, is_hidden, with_capitals
 from stage0.policy import shipped_packs
+from stage0.reading.text.confusables import CONFUSABLES
+from stage0.reading.text.folding import Folded, fold, hidden_spans, is_hidden, with_capitals
 from tests.generate_confusables import FILE, module
 
 TABLE: Final = shipped_packs()["stage0-default"].knowledge.lexicon.table

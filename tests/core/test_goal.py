@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from stage0.core.goal import GoalReading, read_goal
 from stage0.policy import shipped_packs
+from stage0.reading.prose.goal import GoalReading, read_goal
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 

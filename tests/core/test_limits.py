@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.core.context import FACTS
-from stage0.core.limits import LIMITS, most
+from stage0.reading.context import FACTS
+from stage0.reading.limits import LIMITS, most
 from stage0.wire import Invalid, read_check, read_outcome
 
 GOAL: Final = "List the open tickets"

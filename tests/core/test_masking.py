@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stage0.core.decide import decide
 from stage0.core.masking import mask, mask_text, masked
 from stage0.core.pack import Pack
-from stage0.core.request import State
+from stage0.reading.request import State
 from tests.deciding import CALLER, NOW, request_of
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.arguments.python import read_python
-from stage0.core.arguments.reading import TEXT_LIMIT
-from stage0.core.arguments.shell import read_shell
 from stage0.policy import shipped_packs
+from stage0.reading.programs.python import read_python
+from stage0.reading.result import TEXT_LIMIT
+from stage0.reading.shell.lines import read_shell
 
 RUN: Final = partial(read_shell, commands=shipped_packs()["stage0-default"].knowledge.commands)
 

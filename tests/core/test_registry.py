@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage0.core.pack import Pack
-from stage0.core.registry import EMPTY, Entry, Registry, glob, matches, server_of
-from stage0.policy.knowledge import shipped_knowledge
+from stage0.knowledge.load import shipped_knowledge
+from stage0.reading.registry import EMPTY, Entry, Registry, glob, matches, server_of
 from tests.deciding import decided
 from tests.layering import pack_with
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.core.limits import most
 from stage0.core.pack import Pack
 from stage0.core.repeating import Room, beginning, repeat
 from stage0.core.verdict import Decision, Issue
+from stage0.reading.limits import most
 from tests.deciding import decided, request, sending
 from tests.layering import pack_with
 

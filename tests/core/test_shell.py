@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.arguments.reading import TEXT_LIMIT
-from stage0.core.arguments.shell import Command, Commands, read_shell
-from stage0.core.effects import HARMLESS
 from stage0.policy import shipped_packs
+from stage0.reading.effects import HARMLESS
+from stage0.reading.result import TEXT_LIMIT
+from stage0.reading.shell.lines import Command, Commands, read_shell
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 COMMANDS: Final = KNOWLEDGE.commands

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.arguments.reading import TEXT_LIMIT
-from stage0.core.arguments.sql import dialect_named, read_sql
 from stage0.policy import shipped_packs
+from stage0.reading.result import TEXT_LIMIT
+from stage0.reading.sql.statements import dialect_named, read_sql
 
 LEXICON: Final = shipped_packs()["stage0-default"].knowledge.lexicon
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from stage0.core.calendar import Calendar
 from stage0.core.decide import decide
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, State
 from stage0.core.verdict import Decision
+from stage0.reading.request import Caller, State
 from tests.core.test_calendar import calendar
 from tests.deciding import request_of
 from tests.layering import pack_with

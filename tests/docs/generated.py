@@ -11,13 +11,14 @@ import click
 from click.testing import CliRunner
 
 from stage0.cli.main import cli
-from stage0.core.context import FACTS
-from stage0.core.effects import EFFECTS, HIGH_RISK
-from stage0.core.limits import LIMITS
 from stage0.core.pack import Pack
 from stage0.core.rule import Rule
 from stage0.core.view import FACT_TYPES
-from stage0.policy import PLANS, UNLIMITED, shipped_packs
+from stage0.ledger.plans import PLANS, UNLIMITED
+from stage0.policy import shipped_packs
+from stage0.reading.context import FACTS
+from stage0.reading.effects import EFFECTS, HIGH_RISK
+from stage0.reading.limits import LIMITS
 from stage0.rules import RULES
 from stage0.server.openapi import openapi
 from stage0.server.settings import SETTINGS

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.policy.knowledge import shipped_knowledge
+from stage0.knowledge.load import shipped_knowledge
 from stage0.rules import RULES
 from stage0.server.openapi import openapi
 from stage0.server.settings import SETTINGS

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from stage0.ledger import Ledger, open_store
+from stage0.engine import Engine
+from stage0.engine.batch import Answered, CheckJob
+from stage0.ledger import open_store
 from stage0.ledger.accounts import create_account
-from stage0.ledger.batch import Answered, CheckJob
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, Status, create_key, set_key_status
@@ -64,9 +65,9 @@ def again(store: Store) -> Store:
 @asynccontextmanager
 async def opened(
     store: Store, *, capacity: int = 1000, deadline: float = 10, clock: Callable[[], float] = time.time
-) -> AsyncIterator[Ledger]:
+) -> AsyncIterator[Engine]:
     """An open ledger on a migrated database."""
-    ledger = Ledger(
+    ledger = Engine(
         again(store),
         Keyring([ROOT]),
         shipped_packs(),
@@ -82,7 +83,7 @@ async def opened(
         await ledger.close()
 
 
-def check(ledger: Ledger, key: Key, *, token: str = "", **fields: Any) -> asyncio.Future[Answered]:
+def check(ledger: Engine, key: Key, *, token: str = "", **fields: Any) -> asyncio.Future[Answered]:
     """Submit a check; `token` is its `Idempotency-Key`. Gives the future of its answer."""
     request = request_of(**fields)
     sent = encode(request)

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from stage0.engine.batch import Answered, CheckJob
+from stage0.engine.writer import BATCH_LIMIT
 from stage0.ledger import KeyRefused, NotFound, Overloaded
-from stage0.ledger.batch import Answered, CheckJob
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.keys import Key
 from stage0.ledger.runs import get_run
 from stage0.ledger.schema import accounts, events
 from stage0.ledger.store import Store
-from stage0.ledger.writer import BATCH_LIMIT
 from tests.deciding import request_of
 from tests.ledger.opening import Running, add_key, check, opened, put, recorded
 

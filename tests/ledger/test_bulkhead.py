@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from stage0.engine.bulkhead import Bulkhead
 from stage0.ledger import Overloaded
-from stage0.ledger.bulkhead import Bulkhead
 
 
 class _Asked:

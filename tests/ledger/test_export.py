@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from stage0.cli.main import cli
-from stage0.ledger import Ledger, export
+from stage0.engine import Engine
+from stage0.ledger import export
 from stage0.ledger.accounts import find_account
 from stage0.ledger.keys import Key
 from stage0.ledger.records import add_outcome, get_record
@@ -58,7 +59,7 @@ def _rows(store: Store, key: Key, *options: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
 
 
-async def _report(ledger: Ledger, key: Key, request_id: str, status: Any) -> None:
+async def _report(ledger: Engine, key: Key, request_id: str, status: Any) -> None:
     await ledger.write(
         lambda connection: add_outcome(
             connection, key, request_id, Outcome(status=status, detail="done"), now=time.time(), own=True

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from stage0.ledger.fair import FairQueue, Turns
+from stage0.engine.queue import FairQueue, Turns
 
 
 class Job(NamedTuple):

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from stage0.ledger import Ledger, LimitReached
+from stage0.engine import Engine
+from stage0.ledger import LimitReached
 from stage0.ledger.accounts import change_limits, change_plan
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, change_key, create_key, get_key, rotate_key, set_group
@@ -233,7 +234,7 @@ def test_windows_are_numbered_from_1970_and_end_where_the_next_begins(at: str, m
 def test_a_quota_of_n_gives_exactly_n_answers_from_two_servers_in_a_race(limits: dict[str, int], store: Store) -> None:
     key = _limited(store, **limits)
 
-    async def client(ledger: Ledger, number: int) -> int:
+    async def client(ledger: Engine, number: int) -> int:
         passed = 0
         for turn in range(12):
             try:

@@ -11,10 +11,10 @@ from typing import Any, Final
 import pytest
 import sqlalchemy as sa
 
+from stage0.engine.engine import LISTS_EACH, LISTS_WAITING
 from stage0.ledger import Overloaded
 from stage0.ledger.ids import first_id
 from stage0.ledger.keys import Key
-from stage0.ledger.ledger import LISTS_EACH, LISTS_WAITING
 from stage0.ledger.records import Filter, add_outcome, list_records
 from stage0.ledger.schema import decisions
 from stage0.ledger.store import Store
@@ -168,7 +168,7 @@ SLOW: Final = (
 def test_a_read_that_takes_too_long_is_interrupted_by_the_database_and_the_connection_is_well(
     store: Store, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stage0.ledger.ledger.LIST_SECONDS_MAX", 0.1)
+    monkeypatch.setattr("stage0.engine.engine.LIST_SECONDS_MAX", 0.1)
 
     async def run() -> None:
         async with opened(store) as ledger:

@@ -11,12 +11,14 @@ from typing import Any, Final, TypeVar
 import pytest
 import sqlalchemy as sa
 
-from stage0.ledger import Ledger, retention
+from stage0.engine import Engine
+from stage0.engine.housekeeping import Housekeeper
+from stage0.ledger import retention
 from stage0.ledger.accounts import change_retention
 from stage0.ledger.keys import Key
 from stage0.ledger.postgres import partition_name
 from stage0.ledger.records import add_outcome
-from stage0.ledger.retention import LIMIT, Housekeeper
+from stage0.ledger.retention import LIMIT
 from stage0.ledger.schema import decisions, events, idempotency, metadata, outcomes, run_starts, runs
 from stage0.ledger.store import Store
 from stage0.ledger.usage import windows_at
@@ -54,7 +56,7 @@ def _keep(store: Store, key: Key, days: int) -> None:
         change_retention(connection, account=key.account, days=days, actor="t", now=time.time())
 
 
-def _with(store: Store, clock: Moved, work: Callable[[Ledger], Awaitable[T]]) -> T:
+def _with(store: Store, clock: Moved, work: Callable[[Engine], Awaitable[T]]) -> T:
     async def run() -> T:
         async with opened(store, clock=clock) as ledger:
             return await work(ledger)
@@ -62,7 +64,7 @@ def _with(store: Store, clock: Moved, work: Callable[[Ledger], Awaitable[T]]) ->
     return asyncio.run(run())
 
 
-async def _keep_house(ledger: Ledger) -> int:
+async def _keep_house(ledger: Engine) -> int:
     """Passes until there is nothing left to do. Gives how many had something to do."""
     keeper = Housekeeper(ledger)
     passes = 0
@@ -71,7 +73,7 @@ async def _keep_house(ledger: Ledger) -> int:
     return passes
 
 
-async def _report(ledger: Ledger, key: Key, request_id: str) -> None:
+async def _report(ledger: Engine, key: Key, request_id: str) -> None:
     await ledger.write(
         lambda connection: add_outcome(
             connection, key, request_id, Outcome(status="executed"), now=ledger.clock(), own=True
@@ -103,7 +105,7 @@ def test_records_outcomes_and_runs_go_after_the_days_of_their_account_and_events
     longer, _ = add_key(store)
     _keep(store, longer, 400)
 
-    async def work(ledger: Ledger) -> tuple[str, ...]:
+    async def work(ledger: Engine) -> tuple[str, ...]:
         ids = []
         for days in (0, 170, 20):
             clock.now += days * DAY
@@ -128,7 +130,7 @@ def test_records_outcomes_and_runs_go_after_the_days_of_their_account_and_events
 
 
 def test_records_are_kept_for_180_days_where_nobody_says_otherwise(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Ledger) -> None:
+    async def work(ledger: Engine) -> None:
         request_id, *_ = await check(ledger, key)
         clock.now += 180 * DAY
         assert await _keep_house(ledger) == 0
@@ -141,7 +143,7 @@ def test_records_are_kept_for_180_days_where_nobody_says_otherwise(store: Store,
 
 
 def test_changed_days_count_from_the_next_pass(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Ledger) -> None:
+    async def work(ledger: Engine) -> None:
         await check(ledger, key)
         clock.now += 2 * DAY
         assert await _keep_house(ledger) == 0
@@ -153,7 +155,7 @@ def test_changed_days_count_from_the_next_pass(store: Store, key: Key, clock: Mo
 
 
 def test_a_run_that_goes_on_is_kept_however_long_ago_it_began(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Ledger) -> None:
+    async def work(ledger: Engine) -> None:
         await check(ledger, key, context={"run_id": "long"})
         clock.now += 100 * DAY
         await check(ledger, key, context={"run_id": "long"})
@@ -168,7 +170,7 @@ def test_a_run_that_goes_on_is_kept_however_long_ago_it_began(store: Store, key:
 
 
 def test_a_run_that_goes_on_after_it_was_found_is_kept(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Ledger) -> None:
+    async def work(ledger: Engine) -> None:
         await check(ledger, key, context={"run_id": "old"})
         clock.now += 200 * DAY
         with store.writer.begin() as connection:
@@ -187,7 +189,7 @@ def test_a_run_that_goes_on_after_it_was_found_is_kept(store: Store, key: Key, c
 def test_answers_to_give_again_go_after_a_day_and_counts_of_begun_runs_after_an_hour(
     store: Store, key: Key, clock: Moved
 ) -> None:
-    async def work(ledger: Ledger) -> list[tuple[int, int]]:
+    async def work(ledger: Engine) -> list[tuple[int, int]]:
         left = []
         await check(ledger, key, token="once", context={"run_id": "a"})
         for seconds in (HOUR - 1, 1, DAY - HOUR - 1, 1):
@@ -201,7 +203,7 @@ def test_answers_to_give_again_go_after_a_day_and_counts_of_begun_runs_after_an_
 
 
 def test_a_clock_that_is_at_its_very_beginning_deletes_nothing(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Ledger) -> None:
+    async def work(ledger: Engine) -> None:
         await check(ledger, key)
         clock.now = 5.0
         assert await _keep_house(ledger) == 0
@@ -218,7 +220,7 @@ def test_a_pass_deletes_a_bounded_number_of_rows_and_says_that_there_is_more(
 ) -> None:
     _keep(store, add_key(store)[0], 400)  # so that no partition is dropped
 
-    async def work(ledger: Ledger) -> list[int]:
+    async def work(ledger: Engine) -> list[int]:
         request_id, *_ = await check(ledger, key)
         _copies(store, request_id, 2 * LIMIT)
         # Outcomes of one record may be many.
@@ -238,12 +240,12 @@ def test_a_pass_deletes_a_bounded_number_of_rows_and_says_that_there_is_more(
 def test_the_housekeeper_of_a_ledger_begins_by_itself_and_checks_go_on_meanwhile(
     store: Store, key: Key, clock: Moved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def old(ledger: Ledger) -> None:
+    async def old(ledger: Engine) -> None:
         request_id, *_ = await check(ledger, key)
         _copies(store, request_id, 5 * LIMIT)
         clock.now += 200 * DAY
 
-    async def work(ledger: Ledger) -> set[str]:
+    async def work(ledger: Engine) -> set[str]:
         mine: set[str] = set()
         async with asyncio.timeout(20):
             while len(recorded(store)) > len(mine):
@@ -262,7 +264,7 @@ def test_a_pass_that_fails_is_tried_again_and_does_not_end_the_housekeeper(
 ) -> None:
     monkeypatch.setattr(retention, "IDLE", 0.02)
 
-    async def work(ledger: Ledger) -> None:
+    async def work(ledger: Engine) -> None:
         await check(ledger, key)
         monkeypatch.setattr(retention, "FIRST", 0.0)
         keeping = asyncio.create_task(Housekeeper(ledger).run())
@@ -303,7 +305,7 @@ def test_a_month_that_no_account_keeps_is_dropped_whole_and_the_next_one_is_made
     longer, _ = add_key(store)
     _keep(store, longer, 400)
 
-    async def work(ledger: Ledger) -> None:
+    async def work(ledger: Engine) -> None:
         await check(ledger, key)
         await check(ledger, longer)
         clock.now += 300 * DAY
@@ -322,7 +324,7 @@ def test_a_month_that_no_account_keeps_is_dropped_whole_and_the_next_one_is_made
 
 @on_postgresql
 def test_the_first_check_of_a_month_makes_no_partition(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Ledger) -> tuple[set[str], set[str]]:
+    async def work(ledger: Engine) -> tuple[set[str], set[str]]:
         await check(ledger, key)
         await _keep_house(ledger)
         before = _partitions(store)
@@ -340,7 +342,7 @@ def test_while_somebody_reads_an_old_month_it_stays_and_checks_do_not_wait(
 ) -> None:
     begun = windows_at(clock.now).month
 
-    async def work(ledger: Ledger) -> float:
+    async def work(ledger: Engine) -> float:
         await check(ledger, key)
         clock.now += 300 * DAY
         await check(ledger, key)
@@ -359,7 +361,7 @@ def test_while_somebody_reads_an_old_month_it_stays_and_checks_do_not_wait(
 
 @on_postgresql
 def test_one_process_at_a_time_keeps_house(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Ledger) -> tuple[int, int]:
+    async def work(ledger: Engine) -> tuple[int, int]:
         await check(ledger, key)
         clock.now += 181 * DAY
         with store.writer.begin() as connection:

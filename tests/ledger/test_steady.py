@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from stage0.engine.steady import SteadyClock
 from stage0.ledger import LimitReached
 from stage0.ledger.accounts import change_limits
 from stage0.ledger.keys import Key
-from stage0.ledger.steady import SteadyClock
 from stage0.ledger.store import Store
 from stage0.ledger.usage import Limits, reset_usage
 from tests.ledger.opening import Clock, Running, add_key

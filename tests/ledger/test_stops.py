@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from stage0.engine.batch import CheckJob
 from stage0.ledger import NotFound
-from stage0.ledger.batch import CheckJob
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, change_key, create_key, rotate_key
 from stage0.ledger.stops import Kind, list_stops, resume, stop

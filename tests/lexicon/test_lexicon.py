@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 import pytest
 
-from stage0.core.effects import HARMLESS
-from stage0.core.goal import GoalReading, read_goal
-from stage0.core.lexicon import ACTIONS, CONCEPTS, ENVIRONMENTS, OBJECTS, Hit, Lexicon
+from stage0.knowledge.words import Entry, LanguageFile, load_lexicon
+from stage0.knowledge.yaml import HERE, convert, read
 from stage0.policy import PolicyError, shipped_packs
-from stage0.policy.words import Entry, LanguageFile, load_lexicon
-from stage0.policy.yaml import HERE, convert, read
+from stage0.reading.effects import HARMLESS
+from stage0.reading.prose.goal import GoalReading, read_goal
+from stage0.reading.prose.lexicon import ACTIONS, CONCEPTS, ENVIRONMENTS, OBJECTS, Hit, Lexicon
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 LEXICON: Final = KNOWLEDGE.lexicon

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.core.arguments.money import stated
 from stage0.policy import PolicyError, shipped_packs
 from stage0.policy.upload import wanted_parent
+from stage0.reading.call.money import stated
 from tests.deciding import codes, decided
 from tests.layering import layer, pack_with
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import pytest
 
+from stage0.knowledge.source import source_of
 from stage0.policy import PolicyError, load_pack, pack_of_content
 from stage0.policy.load import content_of, loaded, resolver_of
-from stage0.policy.source import source_of
 from stage0.policy.suite import read_suite
 from tests.layering import DEFAULT, FILE, ROOT, Broken, check, layer, refusal, written
 

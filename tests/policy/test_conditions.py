@@ -8,7 +8,6 @@ from typing import Any, Final
 import pytest
 
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, RunState
 from stage0.core.verdict import Decision, Issue
 from stage0.core.view import FACT_TYPES
 from stage0.policy.conditions import (
@@ -19,6 +18,7 @@ from stage0.policy.conditions import (
     holds_when_closed,
     unguarded,
 )
+from stage0.reading.request import Caller, RunState
 from tests.deciding import CALLER, NOW, codes, decided
 from tests.layering import pack_with
 

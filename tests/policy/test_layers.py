@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.core.effects import EFFECTS
 from stage0.core.pack import Pack
+from stage0.knowledge.source import source_of
 from stage0.policy import PolicyError, load_pack, pack_of_content, shipped_packs
 from stage0.policy.compare import compared
 from stage0.policy.format import COLLECTIONS, RECORDS
 from stage0.policy.layers import OPENABLE
 from stage0.policy.load import Loaded, content_of, file_of_content, loaded, resolver_of
-from stage0.policy.source import source_of
+from stage0.reading.effects import EFFECTS
 from tests.deciding import NOW, codes, decided
 from tests.layering import DEFAULT, ROOT, company_pack, layer, pack_with, refusal, written
 

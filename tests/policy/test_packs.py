@@ -11,18 +11,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from stage0.cli.cases import read_cases
-from stage0.core.constraints import ControlKind, Grammar
-from stage0.core.effects import EFFECTS
-from stage0.core.lexicon import ACTIONS, CONCEPTS, ENVIRONMENTS, MODIFIERS, OBJECTS
 from stage0.core.pack import Pack
+from stage0.knowledge.words import load_lexicon
+from stage0.knowledge.yaml import HERE, read, read_slowly
 from stage0.policy import PolicyError, load_pack, shipped_packs
+from stage0.policy.load import PACKS
 from stage0.policy.suite import Case
-from stage0.policy.words import load_lexicon
-from stage0.policy.yaml import HERE, read, read_slowly
+from stage0.reading.constraints import ControlKind, Grammar
+from stage0.reading.effects import EFFECTS
+from stage0.reading.prose.lexicon import ACTIONS, CONCEPTS, ENVIRONMENTS, MODIFIERS, OBJECTS
 from stage0.rules import RULES
 from tests.deciding import NOW, decided
 
-PACKS: Final = HERE / "packs"
 LEXICON: Final = HERE / "lexicon"
 LANGUAGES: Final = ("en", "ja", "zh")
 CORPUS: Final = Path(__file__).parents[1] / "corpus"
@@ -144,6 +144,8 @@ def test_a_constraint_key_that_stands_for_two_kinds_is_refused() -> None:
         Grammar(kinds, {}, load_lexicon())
 
 
-@pytest.mark.parametrize("path", sorted(HERE.rglob("*.yaml")), ids=lambda path: path.relative_to(HERE).as_posix())
+@pytest.mark.parametrize(
+    "path", sorted(HERE.parent.rglob("*.yaml")), ids=lambda path: path.relative_to(HERE.parent).as_posix()
+)
 def test_a_file_that_ships_has_no_key_twice_and_reads_the_same_by_both_parsers(path: Path) -> None:
     assert read(path) == read_slowly(path.read_text(encoding="utf-8"), path.name)

@@ -7,9 +7,9 @@ from typing import Final
 import pytest
 
 from stage0.core.pack import Pack
+from stage0.knowledge.source import source_of
 from stage0.policy.lint import warnings_of
 from stage0.policy.load import Loaded, loaded, resolver_of
-from stage0.policy.source import source_of
 from stage0.policy.suite import SuiteResult, read_suite, run_suite, tried
 from tests.layering import FILE, layer, pack_with
 

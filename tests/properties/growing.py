@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from stage0.core.context import FACTS
-from stage0.core.limits import most
+from stage0.reading.context import FACTS
+from stage0.reading.limits import most
 
 Fields = dict[str, Any]
 Part = Callable[[Fields, int], None]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from bench.worst import WORST
 from stage0.core.decide import decide, prepare
-from stage0.core.limits import most
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, State
 from stage0.ledger.records import RECORD_VERSION, Record, encode_record
+from stage0.reading.limits import most
+from stage0.reading.request import Caller, State
 from stage0.wire import Invalid, answer, encode, read_check
 from tests.deciding import NOW
 from tests.layering import pack_with

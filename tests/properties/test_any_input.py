@@ -7,9 +7,9 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage0.core.interpret import interpret
-from stage0.core.request import ActionRequest
 from stage0.policy import shipped_packs
+from stage0.reading.interpret import interpret
+from stage0.reading.request import ActionRequest
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 

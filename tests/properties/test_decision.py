@@ -9,12 +9,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stage0.core.decide import decide
-from stage0.core.effects import HARMLESS
 from stage0.core.facts import Facts
 from stage0.core.pack import Pack
-from stage0.core.request import State
 from stage0.core.rule import RANK, rule
 from stage0.core.verdict import Decision
+from stage0.reading.effects import HARMLESS
+from stage0.reading.request import State
 from tests.deciding import codes, request_of
 from tests.properties.promises import CALLS, CURABLE, LISTS, seen, told, verdict_of
 from tests.strategies import (

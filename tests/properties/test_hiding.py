@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage0.cli.cases import read_cases
-from stage0.core.confusables import CONFUSABLES
-from stage0.core.effects import HIGH_RISK
-from stage0.core.goal import read_goal
-from stage0.core.lexicon import split_words
 from stage0.core.verdict import Decision
+from stage0.reading.effects import HIGH_RISK
+from stage0.reading.prose.goal import read_goal
+from stage0.reading.prose.lexicon import split_words
+from stage0.reading.text.confusables import CONFUSABLES
 from tests.deciding import decided
 from tests.properties.promises import LISTS, told
 from tests.rules.test_rules import CASES as RULE_CASES

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stage0.core.request import RunState
+from stage0.reading.request import RunState
 from tests.deciding import NOW, codes
 from tests.properties.promises import APPROVAL, CALLS, CURABLE, ORDER, not_raised, seen, told
 from tests.strategies import (

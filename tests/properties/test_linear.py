@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stage0.core.decide import decide, prepare
 from stage0.core.masking import mask
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, State
+from stage0.reading.request import Caller, State
 from stage0.wire import Invalid, answer, encode, parse, read_check
 from tests.deciding import NOW
 from tests.properties.growing import PARTS, body_of

@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stage0.core.decide import decide, prepare
-from stage0.core.request import State
 from stage0.core.verdict import Decision
 from stage0.policy import shipped_packs
+from stage0.reading.request import State
 from tests.deciding import codes, request_of
 from tests.properties.promises import LISTS, told
 from tests.strategies import (

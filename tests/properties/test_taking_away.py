@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stage0.core.request import Caller, RunState
 from stage0.core.verdict import Decision
+from stage0.reading.request import Caller, RunState
 from tests.deciding import codes
 from tests.properties.promises import APPROVAL, not_raised, told
 from tests.strategies import (

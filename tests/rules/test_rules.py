@@ -16,10 +16,10 @@ from ruamel.yaml import YAML
 
 from stage0.core.fingerprint import short
 from stage0.core.pack import Pack
-from stage0.core.request import Caller, RunState
 from stage0.core.rule import Rule, Severity
 from stage0.core.verdict import Issue
 from stage0.policy import shipped_packs
+from stage0.reading.request import Caller, RunState
 from stage0.rules import RULES
 from tests.deciding import NOW, decided
 from tests.layering import pack_with

@@ -9,7 +9,8 @@ from typing import Any, Final
 import pytest
 
 from stage0.ledger.ids import time_of
-from stage0.policy import PLANS, shipped_packs
+from stage0.ledger.plans import PLANS
+from stage0.policy import shipped_packs
 from stage0.server.errors import error_body, internal
 from tests.running import KEY, Answer, Server
 from tests.server.issuing import new_key

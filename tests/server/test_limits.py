@@ -10,8 +10,8 @@ import pytest
 
 from stage0.ledger.accounts import find_account
 from stage0.ledger.keys import set_group
+from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.usage import Limits
-from stage0.policy import UNLIMITED
 from tests.running import Server
 from tests.server.issuing import (
     ACTOR,

@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from stage0.core.context import FACTS
 from stage0.core.verdict import Issue
 from stage0.policy import shipped_packs
+from stage0.reading.context import FACTS
 from stage0.rules import RULES
 from tests.running import KEY, Answer, Server
 

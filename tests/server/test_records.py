@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 import sqlalchemy as sa
 
-from stage0.core.request import ActionRequest
 from stage0.ledger.keys import get_key
 from stage0.ledger.records import add_outcome, get_record
 from stage0.ledger.schema import events
 from stage0.policy import shipped_packs
+from stage0.reading.request import ActionRequest
 from stage0.wire import Outcome, convert
 from tests.running import KEY, Server
 from tests.server.issuing import Issued, ledger, new_key

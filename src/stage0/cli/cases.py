@@ -24,8 +24,8 @@ Answering = Callable[[bytes], dict[str, Any]]
 
 def read_cases(path: Path) -> list[Case]:
     """The cases of a JSON or YAML file. Ends the command where it is not a list of cases."""
+    from stage0.knowledge.yaml import read_slowly
     from stage0.policy.suite import Case
-    from stage0.policy.yaml import read_slowly
 
     text = path.read_text(encoding="utf-8")
     try:

@@ -28,8 +28,8 @@ def decide_locally(body: bytes, *, pack: str, now: float | None = None, test_mod
     import msgspec
 
     from stage0.core.decide import decide, prepare
-    from stage0.core.request import Caller, State
     from stage0.ledger.ids import new_id
+    from stage0.reading.request import Caller, State
     from stage0.server.logs import quiet_parsers
     from stage0.wire import answer, read_check
 

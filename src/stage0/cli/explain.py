@@ -146,7 +146,7 @@ def _explained(asked: Asked, pack: str) -> Explanation:
 
     from stage0.core.decide import prepare
     from stage0.core.explain import explain as explanation_of
-    from stage0.core.request import Caller, State
+    from stage0.reading.request import Caller, State
     from stage0.server.logs import quiet_parsers
     from stage0.wire import BODY_LIMIT, Invalid, read_check
 

@@ -12,9 +12,9 @@ from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from stage0.cli.marked import Mark, Row, marked, shown
-from stage0.core.effects import HIGH_RISK
 from stage0.core.explain import ConstraintView, Explanation, FactView, FiredRule, Need, QuietRule
 from stage0.core.quotes import Quote
+from stage0.reading.effects import HIGH_RISK
 
 _VERDICTS: Final = {"ALLOW": "bold green", "DEFER": "bold yellow", "DENY": "bold red"}
 _SEVERITIES: Final = {"HIGH": "bold red", "MEDIUM": "bold yellow", "LOW": "bold"}

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+    from stage0.ledger.access import Connection
     from stage0.ledger.keyring import Keyring
     from stage0.ledger.store import Store
     from stage0.server.settings import Settings
@@ -50,7 +49,7 @@ def settings(**given: Any) -> Settings:
 
 @contextmanager
 def ledger_errors() -> Iterator[None]:
-    """Ledger errors as messages of the command."""
+    """Engine errors as messages of the command."""
     from stage0.ledger import LedgerError
 
     try:

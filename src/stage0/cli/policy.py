@@ -188,8 +188,8 @@ def fmt(packs: tuple[Path, ...], check: bool) -> None:
 
 
 def _laid_out(text: str, name: str) -> str:
+    from stage0.knowledge.source import parse, writer
     from stage0.policy import PolicyError
-    from stage0.policy.source import parse, writer
 
     try:
         value = parse(text, name)
@@ -213,8 +213,8 @@ def schema() -> None:
 @click.option("--junit", type=click.Path(path_type=Path), default=None, help="Write a report in JUnit's form.")
 def test(packs: tuple[Path, ...], junit: Path | None) -> None:
     """Run the suites of PACKS. Exit code 1 where a case is not as expected, or ALLOW, DEFER or DENY has no case."""
+    from stage0.knowledge.source import rules_of
     from stage0.policy import PolicyError
-    from stage0.policy.source import rules_of
     from stage0.policy.suite import run_suite, suite_of
 
     results: list[tuple[str, SuiteResult]] = []

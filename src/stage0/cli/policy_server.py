@@ -48,8 +48,8 @@ _ENVIRONMENT = click.option(
 @on_a_server
 def push(pack: Path, url: str | None, key: str | None) -> None:
     """Store a version of PACK on the server. It decides nothing until it is activated."""
+    from stage0.knowledge.source import SUITE, read_files
     from stage0.policy import PolicyError
-    from stage0.policy.source import SUITE, read_files
 
     try:
         files = read_files(pack)

@@ -10,8 +10,7 @@ import click
 from stage0.cli.local import actor, transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+    from stage0.ledger.access import Connection
     from stage0.ledger.stops import Kind
 
 _reason = click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the stop.")

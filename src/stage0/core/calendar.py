@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from stage0.core.keeping import kept
+from stage0.reading.text.keeping import kept
 
 #: Characters of a zone's name.
 _NAME: Final = 64

@@ -7,15 +7,15 @@ from typing import Final
 import msgspec
 
 from stage0.core.collect import collect
-from stage0.core.context import FACTS
 from stage0.core.facts import Facts
 from stage0.core.fingerprint import task_hash
-from stage0.core.interpret import Interpretation, Knowledge, interpret
-from stage0.core.keeping import keeping_nothing
 from stage0.core.masking import Fingerprint, masked
 from stage0.core.pack import Pack
-from stage0.core.request import ActionRequest, State
 from stage0.core.verdict import Decision, conclude
+from stage0.reading.context import FACTS
+from stage0.reading.interpret import Interpretation, Knowledge, interpret
+from stage0.reading.request import ActionRequest, State
+from stage0.reading.text.keeping import keeping_nothing
 
 
 class Prepared(msgspec.Struct, frozen=True):

@@ -7,17 +7,17 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from stage0.core.constraints import Control
-from stage0.core.context import FACTS, Fact, Lane
 from stage0.core.decide import Prepared, decide
-from stage0.core.effects import EFFECTS, HIGH_RISK
 from stage0.core.facts import Facts
 from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
 from stage0.core.quotes import Quote, quotes
-from stage0.core.request import State
 from stage0.core.rule import Rule, Severity
 from stage0.core.verdict import INTERNAL, Decision, DecisionWord, Issue, Verdict
+from stage0.reading.constraints import Control
+from stage0.reading.context import FACTS, Fact, Lane
+from stage0.reading.effects import EFFECTS, HIGH_RISK
+from stage0.reading.request import State
 
 #: The lane of a fact, or that there is none.
 FactLane = Literal["asserted", "verified", "absent", "invalid"]

@@ -13,15 +13,15 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 
 from stage0.core.calendar import Calendar
-from stage0.core.constraints import ConstraintSet, Control
-from stage0.core.context import Lane, is_reference
 from stage0.core.fingerprint import short
-from stage0.core.interpret import Interpretation
-from stage0.core.keeping import kept
-from stage0.core.lexicon import Lexicon
 from stage0.core.pack import ApprovalRule, Pack, Scope
-from stage0.core.registry import matches_any
-from stage0.core.request import ActionRequest, RunState, State
+from stage0.reading.constraints import ConstraintSet, Control
+from stage0.reading.context import Lane, is_reference
+from stage0.reading.interpret import Interpretation
+from stage0.reading.prose.lexicon import Lexicon
+from stage0.reading.registry import matches_any
+from stage0.reading.request import ActionRequest, RunState, State
+from stage0.reading.text.keeping import kept
 
 Coverage = Literal["evidenced", "declared", "none"]
 #: What parts several approvers, and the facts that name who asks.

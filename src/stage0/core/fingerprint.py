@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from stage0.core.canonical import canonical, digest
-from stage0.core.interpret import Interpretation
-from stage0.core.request import ActionRequest
+from stage0.reading.interpret import Interpretation
+from stage0.reading.request import ActionRequest
 
 _SCOPE: Final = ("resource_scope", "target_resources", "target_tenants", "active_mcp_servers")
 

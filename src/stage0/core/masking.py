@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from stage0.core.datakinds import find_secrets, may_hold_secrets
-from stage0.core.request import ActionRequest
+from stage0.reading.request import ActionRequest
+from stage0.reading.text.datakinds import find_secrets, may_hold_secrets
 
 __all__ = ["Fingerprint", "mask", "mask_text", "masked", "may_hold_secrets"]
 

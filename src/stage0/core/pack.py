@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal, Protocol
 import msgspec
 
 from stage0.core.calendar import Calendar
-from stage0.core.constraints import Control
-from stage0.core.context import Lane
-from stage0.core.interpret import Knowledge
-from stage0.core.registry import Glob
 from stage0.core.rule import Rule, Severity
+from stage0.reading.constraints import Control
+from stage0.reading.context import Lane
+from stage0.reading.interpret import Knowledge
+from stage0.reading.registry import Glob
 
 SeveritySetting = Literal["off", "low", "medium", "high"]
 #: What is done about a tool that is not registered.

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from stage0.core.context import FACTS
-from stage0.core.effects import Sighting, Source
-from stage0.core.interpret import Interpretation, Knowledge
-from stage0.core.request import ActionRequest
+from stage0.reading.context import FACTS
+from stage0.reading.effects import Sighting, Source
+from stage0.reading.interpret import Interpretation, Knowledge
+from stage0.reading.request import ActionRequest
 
 #: Sources, the most telling first.
 SOURCES: Final[tuple[Source, ...]] = ("arguments", "tool", "description", "declared", "goal", "registry")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from stage0.core.canonical import canonical
-from stage0.core.limits import most
+from stage0.reading.limits import most
 
 _ITEMS: Final = most("repeated_items")
 _TEXT: Final = most("repeated_text")

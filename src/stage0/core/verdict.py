@@ -8,12 +8,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from stage0.core.effects import HARMLESS, Sighting
 from stage0.core.facts import Facts
-from stage0.core.limits import most
 from stage0.core.pack import Costs, Pack
 from stage0.core.repeating import Room, beginning, repeat, size_of
 from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Rule, Severity
+from stage0.reading.effects import HARMLESS, Sighting
+from stage0.reading.limits import most
 
 Verdict = Literal["ALLOW", "DENY", "DEFER"]
 DecisionWord = Literal["GO", "NO_GO", "DEFER", "ERROR"]

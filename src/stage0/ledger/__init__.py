@@ -16,13 +16,12 @@ from stage0.ledger.errors import (
     Refused,
     StoreUnavailable,
 )
-from stage0.ledger.ledger import Ledger, open_store
+from stage0.ledger.stores import open_store
 
 __all__ = [
     "IdempotencyConflict",
     "IdempotencySpent",
     "KeyRefused",
-    "Ledger",
     "LedgerError",
     "LimitReached",
     "NotFound",

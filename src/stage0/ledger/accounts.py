@@ -12,9 +12,9 @@ from stage0.ledger.errors import NotFound, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import limit_columns
+from stage0.ledger.plans import PLANS
 from stage0.ledger.schema import accounts
 from stage0.ledger.usage import Limits
-from stage0.policy import PLANS
 
 MAX_RETENTION_DAYS: Final = 36_500
 

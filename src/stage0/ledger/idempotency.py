@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from stage0.core.request import Caller
 from stage0.ledger.errors import IdempotencySpent
+from stage0.reading.request import Caller
 from stage0.wire import Enforcement, encode
 
 #: Microseconds for which an answer is given again.

@@ -11,15 +11,16 @@ from typing import Any, Final, Literal
 import msgspec
 import sqlalchemy as sa
 
-from stage0.core.request import Caller
 from stage0.ledger.errors import NotFound, PolicyUnusable, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.packs import usable_pack
+from stage0.ledger.plans import PLANS, UNLIMITED, Plan
 from stage0.ledger.schema import accounts, api_keys, usage_groups
 from stage0.ledger.usage import Limits
-from stage0.policy import PLANS, UNLIMITED, Plan, shipped_packs
+from stage0.policy import shipped_packs
+from stage0.reading.request import Caller
 from stage0.wire import Enforcement
 
 SCOPES: Final = ("check", "read", "policy:write", "policy:pin", "admin")

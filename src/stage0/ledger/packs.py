@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -21,9 +21,6 @@ from stage0.ledger.schema import accounts, policy_activations, policy_active, po
 from stage0.ledger.store import ActiveRow, Pair
 from stage0.policy import PolicyError, pack_of_content, shipped_packs
 from stage0.policy.upload import Compiled
-
-if TYPE_CHECKING:
-    from stage0.ledger.keys import Key
 
 log: Final = structlog.get_logger("stage0.ledger")
 
@@ -65,20 +62,6 @@ def environment_of(name: str) -> str:
     """An environment as packs are chosen by it: trimmed, in small letters, production by whichever of its names."""
     plain = name.strip().lower()
     return PRODUCTION if plain in shipped_packs()[DEFAULT].environments.production else plain
-
-
-def chosen(key: Key, actives: Actives) -> Active:
-    """Which pack decides for a key: its own, else its account's for the environment that it is bound to, else the
-    account's, else the default; and in the same way which candidate, beside what is not the key's own. Of several
-    environments production counts first: an agent cannot choose."""
-    if key.pack:
-        own = shipped_packs().get(key.pack)
-        return Active(own.id if own is not None else key.pack, "")
-    bound = map(environment_of, key.caller.environments)
-    places = [*sorted(bound, key=lambda each: each != PRODUCTION), ""]
-    found = [actives[key.account, place] for place in places if (key.account, place) in actives]
-    pack = next((each.pack for each in found if each.pack), "") or shipped_packs()[DEFAULT].id
-    return Active(pack, next((each.shadow for each in found if each.shadow), ""))
 
 
 #: The size of a version's content in bytes, and what was made of it.

@@ -9,14 +9,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from stage0.core.context import read_context
-from stage0.core.request import ActionRequest, State
 from stage0.ledger.errors import NotFound
 from stage0.ledger.events import record_event
 from stage0.ledger.ids import first_id, new_id
 from stage0.ledger.keys import Key
 from stage0.ledger.runs import note_outcome, run_key
 from stage0.ledger.schema import decisions, outcomes
+from stage0.reading.context import read_context
+from stage0.reading.request import ActionRequest, State
 from stage0.wire import Outcome
 
 #: 2: the answer says until when an ALLOW may be acted upon.

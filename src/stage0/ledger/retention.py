@@ -7,36 +7,24 @@ records that no account keeps any more is dropped whole, and the next month's pa
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
-import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 import structlog
 
-from stage0.ledger.errors import LedgerError
 from stage0.ledger.idempotency import LIFETIME
 from stage0.ledger.ids import first_id
-from stage0.ledger.postgres import PostgresStore, partition_name
+from stage0.ledger.postgres import partition_name
 from stage0.ledger.runs import START_WINDOW
 from stage0.ledger.schema import accounts, decisions, idempotency, outcomes, run_starts, runs
-from stage0.ledger.usage import ends, windows_at
-
-if TYPE_CHECKING:
-    from stage0.ledger.ledger import Ledger
+from stage0.ledger.usage import ends
 
 log: Final = structlog.get_logger("stage0.ledger")
 
 #: The most rows that one pass deletes.
 LIMIT: Final = 200
-#: Seconds until the first pass, between passes while there is something to do, and while there is nothing.
-FIRST: Final = 1.0
-BUSY: Final = 0.05
-IDLE: Final = 60.0
-
 _DAY: Final = 86_400
 #: An advisory lock of this product, beside those in `postgres`: one process at a time keeps house.
 _LOCK: Final = 0x5374_6167_6530_0003
@@ -190,73 +178,3 @@ def drop_partition(connection: sa.Connection, now: float) -> str | None:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
         connection.exec_driver_sql(f"DROP TABLE {name}")
     return name
-
-
-# -- the housekeeper
-
-
-class Housekeeper:
-    """Deletes what is over, in the background of a ledger, by the ledger's clock."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._ahead = -1
-        self._look_after = 0.0
-
-    async def run(self) -> None:
-        """Keep house until cancelled. What fails is tried again with the next pass."""
-        pause = FIRST
-        while True:
-            await asyncio.sleep(pause)
-            turn = asyncio.create_task(self._try())
-            try:
-                pause = BUSY if await asyncio.shield(turn) else IDLE
-            except asyncio.CancelledError:
-                # Its threads cannot be cancelled: they end before the store is closed.
-                await turn
-                raise
-
-    async def _try(self) -> bool:
-        try:
-            return await self.turn()
-        except LedgerError:
-            return False
-        except Exception as error:
-            log.error("housekeeping_failed", error=str(error).partition("\n")[0], exc_info=True)
-            return False
-
-    async def turn(self) -> bool:
-        """One pass. Gives whether there may be more to do. Raises LedgerError."""
-        store = self._ledger.store
-        if isinstance(store, PostgresStore) and await self._partitions(store):
-            return True
-        return await self._rows()
-
-    async def _rows(self) -> bool:
-        ledger, now = self._ledger, self._ledger.clock()
-        doomed = await ledger.read(lambda connection: find(connection, now))
-        if doomed is None:
-            return False
-        return await ledger.write(lambda connection: delete(connection, doomed, now), account=doomed.account) > 0
-
-    async def _partitions(self, store: PostgresStore) -> bool:
-        """Make the next month's partition, so that no check has to, and drop one that is over. Gives whether one was
-        dropped; looks again at once then, else after a while."""
-        if time.monotonic() < self._look_after:
-            return False
-        ledger, now = self._ledger, self._ledger.clock()
-        following = windows_at(now).month + 1
-        if self._ahead != following:
-            with store.translated():
-                await asyncio.to_thread(store.make_partitions, following)
-            self._ahead = following
-        dropped = None
-        if await ledger.read(lambda connection: has_old_partition(connection, now)):
-            # Where the table is in use for long, rows are deleted all the same.
-            with contextlib.suppress(LedgerError):
-                dropped = await ledger.write(lambda connection: drop_partition(connection, now))
-        if dropped is None:
-            self._look_after = time.monotonic() + IDLE
-            return False
-        log.info("partition_dropped", partition=dropped)
-        return True

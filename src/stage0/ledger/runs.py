@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from stage0.core.fingerprint import short
 from stage0.core.pack import REMEMBERED
-from stage0.core.request import RunState
 from stage0.ledger.errors import NotFound
 from stage0.ledger.schema import decisions, runs
+from stage0.reading.request import RunState
 from stage0.wire import encode
 
 #: Characters of a `run_id` that is kept as it is; a longer one is kept as its hash.

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.runs import Run
 from stage0.ledger.usage import Tally
-from stage0.policy import UNLIMITED
 
 T = TypeVar("T")
 _NEVER: Final = 1 << 62

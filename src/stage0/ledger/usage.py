@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from stage0.ledger.errors import LimitReached, NotFound
 from stage0.ledger.events import raise_epoch, record_event
+from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.schema import usage
-from stage0.policy import UNLIMITED
 
 Window = Literal["month", "day", "minute"]
 WINDOWS: Final[tuple[Window, ...]] = ("month", "day", "minute")

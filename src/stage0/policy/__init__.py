@@ -1,9 +1,8 @@
-"""Shipped policy data (packs, lexicon, constraint grammar, plans) and its only reader."""
+"""Policy packs: how they are written, what layers may loosen, what is made of them, and those that ship."""
 
 from __future__ import annotations
 
+from stage0.knowledge.source import PolicyError
 from stage0.policy.load import load_pack, pack_of_content, shipped_packs
-from stage0.policy.plans import PLANS, UNLIMITED, Plan, use_plans
-from stage0.policy.source import PolicyError
 
-__all__ = ["PLANS", "UNLIMITED", "Plan", "PolicyError", "load_pack", "pack_of_content", "shipped_packs", "use_plans"]
+__all__ = ["PolicyError", "load_pack", "pack_of_content", "shipped_packs"]

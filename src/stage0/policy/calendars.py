@@ -11,8 +11,8 @@ from zoneinfo import available_timezones
 import msgspec
 
 from stage0.core.calendar import DAY, Calendar, Hours, Period, is_zone
+from stage0.knowledge.source import alike, nearest
 from stage0.policy.format import CalendarEntry, HolidaysEntry, HoursEntry, PeriodEntry
-from stage0.policy.source import alike, nearest
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\Z")

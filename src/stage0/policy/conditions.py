@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from stage0.core.effects import EFFECTS
 from stage0.core.view import FACT_TYPES
-from stage0.policy.source import nearest
+from stage0.knowledge.source import nearest
+from stage0.reading.effects import EFFECTS
 
 if TYPE_CHECKING:
     from cel_expr_python.cel import Env, Expression

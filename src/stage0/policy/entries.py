@@ -12,17 +12,17 @@ from typing import Final, TypeVar
 import msgspec
 
 from stage0.core.calendar import Calendar
-from stage0.core.constraints import Control, duration_of
 from stage0.core.facts import PRODUCTION
-from stage0.core.interpret import Knowledge
 from stage0.core.pack import VALID_FOR, ApprovalRule, Costs, Patterns, Price, Requirement
-from stage0.core.registry import EMPTY, Entry, Registry, glob
 from stage0.core.rule import Rule, Severity
 from stage0.core.view import FACT_TYPES
+from stage0.knowledge.source import Path_, PolicyError, nearest
 from stage0.policy.calendars import CalendarError, calendar_of, with_holidays
 from stage0.policy.conditions import CompiledConditions, ConditionError, check_condition
 from stage0.policy.format import PackFile, RequirementEntry, RuleEntry
-from stage0.policy.source import Path_, PolicyError, nearest
+from stage0.reading.constraints import Control, duration_of
+from stage0.reading.interpret import Knowledge
+from stage0.reading.registry import EMPTY, Entry, Registry, glob
 
 T = TypeVar("T")
 #: How something wrong at a path is said.

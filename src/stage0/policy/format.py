@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from stage0.core.effects import Effect
 from stage0.core.pack import Costs, Lanes, Points, RiskWeights, SeveritySetting, Thresholds, UnknownTools
+from stage0.reading.effects import Effect
 
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,62}$")]
 Version = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$")]

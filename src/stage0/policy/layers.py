@@ -8,10 +8,8 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from stage0.core.constraints import duration_of
-from stage0.core.effects import HARMLESS
 from stage0.core.pack import VALID_FOR
-from stage0.core.registry import glob, matches
+from stage0.knowledge.source import Path_, Source, nearest
 from stage0.policy.conditions import calendars_of, holds_when_closed
 from stage0.policy.format import (
     CODE,
@@ -26,7 +24,9 @@ from stage0.policy.format import (
     ScopeEntry,
     ToolEntry,
 )
-from stage0.policy.source import Path_, Source, nearest
+from stage0.reading.constraints import duration_of
+from stage0.reading.effects import HARMLESS
+from stage0.reading.registry import glob, matches
 from stage0.rules import RULES
 from stage0.rules.kill_switch import kill_switch
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stage0.knowledge.source import SUITE, Path_, rules_of
 from stage0.policy.conditions import silenced_by_danger, unguarded
 from stage0.policy.load import Loaded
-from stage0.policy.source import SUITE, Path_, rules_of
 from stage0.policy.suite import SuiteResult
 
 

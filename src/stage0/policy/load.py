@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from stage0.core.canonical import canonical
-from stage0.core.effects import EFFECTS
 from stage0.core.pack import Environments, Lanes, Pack, Thresholds
+from stage0.knowledge.load import shipped_knowledge
+from stage0.knowledge.source import Path_, PolicyError, Source, dotted, nearest, read_source
 from stage0.policy.entries import (
     Error,
     approvals_of,
@@ -31,16 +32,14 @@ from stage0.policy.entries import (
     valid_for_of,
 )
 from stage0.policy.format import PackFile
-from stage0.policy.knowledge import shipped_knowledge
 from stage0.policy.layers import check_codes, layered, plain_of
-from stage0.policy.source import Path_, PolicyError, Source, dotted, nearest, read_source
-from stage0.policy.yaml import HERE
+from stage0.reading.effects import EFFECTS
 from stage0.rules import RULES
 
 #: Gives a pack that another one extends, by `name` or `name@version`. Raises PolicyError.
 Resolver = Callable[[str], "PackFile"]
 
-PACKS: Final = HERE / "packs"
+PACKS: Final = Path(__file__).parent / "packs"
 
 #: A pack's name, or its name and version.
 _PARENT: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}(?:@[A-Za-z0-9][A-Za-z0-9._+-]{0,62})?")

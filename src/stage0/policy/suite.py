@@ -11,11 +11,11 @@ import msgspec
 
 from stage0.core.decide import decide, prepare
 from stage0.core.pack import Pack
-from stage0.core.request import ActionRequest, Caller, RunState, State
 from stage0.core.verdict import Decision
+from stage0.knowledge.source import SUITE, Source, parse, places_of, plain_yaml, rules_of
 from stage0.policy.layers import converted
 from stage0.policy.load import Loaded
-from stage0.policy.source import SUITE, Source, parse, places_of, plain_yaml, rules_of
+from stage0.reading.request import ActionRequest, Caller, RunState, State
 from stage0.wire import Invalid, encode, read_check
 
 #: A Monday, 10:00 UTC: when a case is decided that does not say.

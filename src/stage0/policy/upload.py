@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
+from stage0.knowledge.source import PolicyError, source_of
 from stage0.policy.format import PackFile
 from stage0.policy.lint import warnings_of
 from stage0.policy.load import Loaded, content_of, file_of_content, loaded, resolver_of
-from stage0.policy.source import PolicyError, source_of
 from stage0.policy.suite import SuiteResult, tried
 
 #: Looked for at the beginning of each line by itself.

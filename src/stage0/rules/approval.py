@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stage0.core.effects import CUSTOMER_VISIBLE
 from stage0.core.facts import Facts
 from stage0.core.rule import Params, rule
+from stage0.reading.effects import CUSTOMER_VISIBLE
 
 _NAMES = {
     "money_movement": "payout",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stage0.core.effects import HARMLESS, MARKS
 from stage0.core.facts import Facts
 from stage0.core.rule import Params, rule
+from stage0.reading.effects import HARMLESS, MARKS
 
 #: What the call itself shows; the goal is measured against it.
 _CALLED = frozenset({"arguments", "tool", "declared"})

@@ -7,8 +7,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 from stage0.core.facts import Facts
-from stage0.core.registry import server_of
 from stage0.core.rule import Params, rule
+from stage0.reading.registry import server_of
 
 
 def _outside(given: Iterable[str], allowed: Iterable[str]) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from stage0.ledger import Ledger
+from stage0.engine import Engine
 from stage0.ledger.keys import Key, well_formed
 from stage0.server.errors import ApiError
 
 
-async def authenticate(ledger: Ledger, header: str | None, *, fresh: bool = True) -> Key:
+async def authenticate(ledger: Engine, header: str | None, *, fresh: bool = True) -> Key:
     """The active key of an `x-api-key` header. Raises ApiError 401 or 403.
 
     `fresh=False` is for checks alone: their batch looks at the key again before anything is decided."""

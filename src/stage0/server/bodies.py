@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+from stage0.engine.queue import FairQueue, Turns
 from stage0.ledger import Overloaded
-from stage0.ledger.fair import FairQueue, Turns
 
 T = TypeVar("T")
 

@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from stage0.core.masking import mask, may_hold_secrets
-from stage0.ledger import Ledger, NotFound, PlanRefused
-from stage0.ledger.batch import Answered, CheckJob
+from stage0.engine import Engine
+from stage0.engine.batch import Answered, CheckJob
+from stage0.ledger import NotFound, PlanRefused
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
@@ -32,7 +33,7 @@ _DECIDED_BESIDE: Final = 16_384
 class Checks:
     """The endpoints over one ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Engine) -> None:
         self._ledger = ledger
         self._turnstile = Turnstile()
         self._bodies = Bodies(ledger.turns, ledger.deadline)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stage0.core.context import FACTS
-from stage0.core.effects import EFFECTS, HIGH_RISK
 from stage0.core.pack import Pack
 from stage0.core.rule import Rule
 from stage0.core.verdict import INTERNAL
+from stage0.reading.context import FACTS
+from stage0.reading.effects import EFFECTS, HIGH_RISK
 
 
 def describe_rule(rule: Rule) -> dict[str, Any]:

@@ -7,10 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from stage0.ledger import Ledger, LimitReached
+from stage0.engine import Engine
+from stage0.ledger import LimitReached
 from stage0.ledger.keys import GROUP, Key
+from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.usage import Share, day_key, month_key
-from stage0.policy import UNLIMITED
 from stage0.server.errors import ApiError, Headers
 
 #: Refusals of one key within a window after which it is answered slowly, and by how many seconds.
@@ -28,7 +29,7 @@ class Turnstile:
     def __init__(self) -> None:
         self._refusals: dict[str, int] = {}
 
-    async def enter(self, ledger: Ledger, key: Key, *, retried: bool) -> None:
+    async def enter(self, ledger: Engine, key: Key, *, retried: bool) -> None:
         """Raises LimitReached where nothing is left for the key. A check that may have been answered before (`retried`)
         goes on, since its answer is given again whatever is left; but it takes its time, too."""
         try:

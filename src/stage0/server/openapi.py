@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stage0.core.request import GOAL_LIMIT, ActionRequest
+from stage0.reading.request import GOAL_LIMIT, ActionRequest
 from stage0.server.policies import Activate, Files, Replay, Where
 from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Answer, Outcome
 

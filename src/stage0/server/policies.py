@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from stage0.ledger import Ledger, NotFound, PolicyUnusable, Refused
-from stage0.ledger.bulkhead import Bulkhead
+from stage0.engine import Engine
+from stage0.engine.bulkhead import Bulkhead
+from stage0.ledger import NotFound, PolicyUnusable, Refused
 from stage0.ledger.keys import Key
 from stage0.ledger.packs import (
     Active,
@@ -87,7 +88,7 @@ class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Policies:
     """The endpoints over one ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Engine) -> None:
         self._ledger = ledger
         self._compiling = Bulkhead("packs", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
         self._replaying = Bulkhead("replays", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)

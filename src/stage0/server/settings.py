@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from stage0.policy import PolicyError, use_plans
+from stage0.ledger.plans import use_plans
+from stage0.policy import PolicyError
 
 
 class SettingError(ValueError):

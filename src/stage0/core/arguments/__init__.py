@@ -1,1 +1,0 @@
-"""Reading a call's arguments with a parser for each kind: one file a kind, listed in `read.py`."""

@@ -1,0 +1,38 @@
+"""Which pack decides a check: the one place that chooses it."""
+
+from __future__ import annotations
+
+from stage0.core.facts import PRODUCTION
+from stage0.ledger.errors import PolicyMismatch
+from stage0.ledger.keys import Key
+from stage0.ledger.packs import DEFAULT, Active, Actives, environment_of
+from stage0.policy import shipped_packs
+
+
+def chosen(key: Key, actives: Actives) -> Active:
+    """Which pack decides for a key: its own, else its account's for the environment that it is bound to, else the
+    account's, else the default; and in the same way which candidate, beside what is not the key's own. Of several
+    environments production counts first: an agent cannot choose."""
+    if key.pack:
+        own = shipped_packs().get(key.pack)
+        return Active(own.id if own is not None else key.pack, "")
+    bound = map(environment_of, key.caller.environments)
+    places = [*sorted(bound, key=lambda each: each != PRODUCTION), ""]
+    found = [actives[key.account, place] for place in places if (key.account, place) in actives]
+    pack = next((each.pack for each in found if each.pack), "") or shipped_packs()[DEFAULT].id
+    return Active(pack, next((each.shadow for each in found if each.shadow), ""))
+
+
+def pinned(wanted: str, key: Key, active: Active) -> str:
+    """Which version a request wants: the active one unless its key may choose. Raises PolicyMismatch."""
+    if not wanted or wanted == active.pack:
+        return active.pack
+    if "policy:pin" in key.scopes:
+        return wanted
+    raise PolicyMismatch(active.pack, wanted)
+
+
+def candidates(wanted: str, key: Key, actives: Actives) -> list[str]:
+    """The versions that a check of a key may need: what decides, the candidate beside it, and what it pins."""
+    active = chosen(key, actives)
+    return [each for each in (active.pack, active.shadow, wanted if "policy:pin" in key.scopes else "") if each]

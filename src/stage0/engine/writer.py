@@ -1,0 +1,433 @@
+"""Group commit: everything that has queued is admitted, decided and committed at once.
+
+While one transaction commits, the next checks queue; the next transaction takes all of them. No timer is
+involved, so an unloaded check costs one commit. Nothing is answered before its record is durable.
+
+In the order of this file: take what waits, read what the decisions rest on, decide (`batch.py`), write and commit,
+answer. Deciding happens on the event loop: two threads that both run Python would only take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+
+import structlog
+
+from stage0.core.fingerprint import short
+from stage0.core.masking import Fingerprint
+from stage0.core.pack import Pack
+from stage0.engine.batch import Batch, CheckJob, Job, Known, Result
+from stage0.engine.choice import candidates, chosen
+from stage0.engine.queue import FairQueue, Turns
+from stage0.ledger.errors import (
+    Conflict,
+    LedgerError,
+    LimitReached,
+    Overloaded,
+    PolicyUnusable,
+    StoreUnavailable,
+)
+from stage0.ledger.keys import Key, key_of
+from stage0.ledger.packs import Actives, Loaded, Made, Shelf, actives_of, make_packs, split_id
+from stage0.ledger.stops import Stopped, stopped_of
+from stage0.ledger.store import Needs, Pair, Store, Transaction
+from stage0.ledger.usage import Tally
+
+T = TypeVar("T")
+log: Final = structlog.get_logger("stage0.ledger")
+
+#: Checks of one batch. More would share a commit no better, and a newcomer waits for the batch that is under way.
+BATCH_LIMIT: Final = 32
+#: How often a batch is tried again where another process was quicker.
+_ATTEMPTS: Final = 8
+
+
+#: A database and its configuration epoch: a file that took the place of another one begins a new generation.
+Version = tuple[int, int]
+
+
+class View(NamedTuple):
+    """What decides, as of a version: keys by id, and all that is stopped and active in their accounts."""
+
+    version: Version
+    keys: Mapping[str, Key]
+    stopped: Mapping[str, Stopped]
+    actives: Actives
+
+    def beside(self, other: View) -> View:
+        """This view with what another one of the same version holds."""
+        return View(
+            self.version,
+            {**other.keys, **self.keys},
+            {**other.stopped, **self.stopped},
+            {**other.actives, **self.actives},
+        )
+
+
+class Writer:
+    """Decides and records. `clock` gives Unix seconds, and so does `steady`, by which usage is counted; `deadline` is
+    seconds a job may wait.
+
+    `exhausted` tells which keys have nothing left of a window: it is kept here, so that they are refused before
+    anything of their request is read."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], float],
+        steady: Callable[[], float],
+        shelf: Shelf,
+        turns: Turns,
+        fingerprint: Fingerprint,
+        engine_version: str,
+        capacity: int,
+        deadline: float,
+    ) -> None:
+        self._store = store
+        self._turns = turns
+        self._clock = clock
+        self._steady = steady
+        self._fingerprint = fingerprint
+        self._engine_version = engine_version
+        self._capacity = capacity
+        self._patience = deadline
+        self._queue: FairQueue[Job] = FairQueue(capacity, turns)
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._view = View((-1, -1), {}, {}, {})
+        self.shelf = shelf
+        self.exhausted: dict[str, tuple[float, LimitReached]] = {}
+        #: Holders that have reached a threshold of which no event tells yet: by account and holder.
+        self.to_warn: dict[tuple[str, str], Tally] = {}
+        #: Batches of checks in a row that could not be recorded, and when the last one was, by the monotonic clock.
+        self.failed_batches = 0
+        self.failed_at = float("-inf")
+        self._closing = False
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._lanes: list[asyncio.Task[None]] = []
+        self._waking = False
+        self._told = float("-inf")
+        #: A thread of its own: what others wait for must not keep a batch waiting.
+        self._reading = ThreadPoolExecutor(1, "stage0-packs")
+        self._deciding = ThreadPoolExecutor(1, "stage0-large")
+
+    def start(self) -> None:
+        """Start taking jobs, on the running event loop."""
+        self._lanes = [asyncio.create_task(self._lane()) for _ in range(self._store.lanes)]
+
+    def submit(self, job: Job) -> asyncio.Future[Any]:
+        """Queue a job. Raises Overloaded where the queue is full or closing."""
+        if self._closing or not self._lanes:
+            raise Overloaded("the server is not taking checks now")
+        job.future = future = asyncio.get_running_loop().create_future()
+        job.deadline = time.monotonic() + self._patience
+        displaced = self._queue.put(job)
+        if displaced is job:
+            raise Overloaded(f"{self._capacity} checks are waiting already")
+        if displaced is not None:
+            _settle(displaced, None, Overloaded("others, who have fewer checks waiting, came first"))
+        self._waiting.append((job.deadline, future))
+        if not self._waking:
+            self._wake()
+        return future
+
+    def _wake(self) -> None:
+        """Wake one lane. It begins after the requests that have already arrived have been read: they share its
+        transaction."""
+        if self._idle:
+            self._waking = True
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+
+    def expire(self) -> None:
+        """Give up on jobs that a stuck disk keeps waiting past their deadline. Called now and then."""
+        now = time.monotonic()
+        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] < now):
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(Overloaded("the deadline passed while the check was being recorded"))
+
+    async def close(self) -> None:
+        """Take no more jobs, finish those that are queued, and let go of the connections."""
+        self._closing = True
+        while self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+        await asyncio.gather(*self._lanes)
+        await self._store.close_lanes()
+        self._reading.shutdown(wait=False)
+        self._deciding.shutdown(wait=False)
+
+    # -- one batch after the other
+
+    async def _lane(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if not len(self._queue):
+                if self._closing:
+                    return
+                woken = loop.create_future()
+                self._idle.append(woken)
+                await woken
+                continue
+            try:
+                transaction = await self._store.begin(self._clock())
+            except Exception as error:
+                self._waking = False
+                self._fail(self._queue.drain(), error)
+                continue
+            batch = _in_time(self._queue.take(BATCH_LIMIT))
+            self._waking = False
+            if len(self._queue):
+                self._wake()
+            if not batch:
+                await transaction.rollback()
+                continue
+            try:
+                await self._record(transaction, batch)
+            except Exception as error:  # a defect must cost a batch its answers, and not the server its lane
+                self._fail(batch, error)
+            # The answers are sent now, and not after the next batch has been decided.
+            await asyncio.sleep(0)
+
+    async def _record(self, transaction: Transaction, batch: list[Job]) -> None:
+        """Record a batch and answer it. Where another process was quicker it is tried again, with what both use
+        locked; where the database refuses a row, each half is tried by itself, so that the others are answered."""
+        error: Exception = StoreUnavailable("no attempt was made")
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                try:
+                    transaction = await self._store.begin(self._clock())
+                except Exception as failure:
+                    error = failure
+                    break
+            try:
+                results = await self._attempt(transaction, batch, lock=attempt > 0)
+            except Conflict as conflict:
+                await transaction.rollback()
+                error = conflict
+                continue
+            except Exception as failure:
+                await transaction.rollback()
+                error = failure
+                break
+            if _has_checks(batch):
+                self.failed_batches = 0
+            for job, result, refusal in results:
+                _settle(job, result, refusal)
+            return
+        if isinstance(error, StoreUnavailable) or len(batch) == 1:
+            self._fail(batch, error)
+            return
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            try:
+                transaction = await self._store.begin(self._clock())
+            except Exception as failure:
+                self._fail(half, failure)
+            else:
+                await self._record(transaction, half)
+
+    def _fail(self, jobs: list[Job], error: Exception) -> None:
+        self._tell(error)
+        if isinstance(error, StoreUnavailable) and _has_checks(jobs):
+            self.failed_batches += 1
+            self.failed_at = time.monotonic()
+        if isinstance(error, Conflict) or (len(jobs) > 1 and not isinstance(error, LedgerError)):
+            error = StoreUnavailable(str(error).partition("\n")[0])
+        for job in jobs:
+            _settle(job, None, error)
+
+    def _tell(self, error: Exception) -> None:
+        """Log it, once a second at most: while the database is away every batch fails in the same way."""
+        now = time.monotonic()
+        if now - self._told < 1:
+            return
+        self._told = now
+        # Logs may share the disk that is full: what cannot be logged must not end the writer.
+        with contextlib.suppress(Exception):
+            if isinstance(error, LedgerError):
+                log.error("store_unavailable", error=str(error).partition("\n")[0])
+            else:  # what a database says of a row may quote it
+                log.error("record_refused", kind=type(error).__name__, sqlstate=getattr(error, "sqlstate", None))
+
+    async def _attempt(self, transaction: Transaction, batch: list[Job], *, lock: bool) -> list[Result]:
+        """Decide every check of a batch and write every row of it. A job's own failure is its own.
+
+        Other writes come first, so that the checks are decided on what they have changed. Whatever decides is read in
+        this transaction, with its own writes in it, and kept for later batches only when it is committed."""
+        results: list[Result] = []
+        ready: list[CheckJob] = []
+        for job in batch:
+            try:
+                if isinstance(job, CheckJob):
+                    await self._timed(job, partial(job.prepare, self.pack_of(job.key), self._fingerprint))
+                    ready.append(job)
+                else:
+                    results.append((job, transaction.run(job.work), None))
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                results.append((job, None, error))
+        view, generation = self._view, self._store.generation
+        found = await transaction.read(_needs(ready, view), lock=lock)
+        current = (generation, found.epoch) == view.version
+        if ready and not (current and all([job.key.id in view.keys for job in ready])):
+            view = await self._look(transaction, generation, ready)
+            found = await transaction.read(_needs(ready, view), lock=lock)
+        packs, made = await self._packs(transaction, ready, view)
+        known = Known(
+            keys=view.keys,
+            stopped=view.stopped,
+            actives=view.actives,
+            packs=packs,
+            clock=self._clock,
+            steady=self._steady,
+            fingerprint=self._fingerprint,
+            engine_version=self._engine_version,
+        )
+        work = Batch(known, found)
+        for check in ready:
+            try:
+                results.append((check, await self._timed(check, partial(work.check, check)), None))
+            except Exception as error:
+                results.append((check, None, error))
+        await transaction.save(work.rows())
+        self._publish(view, made)
+        if view.version == self._view.version:
+            self._remember(work, results)
+        return results
+
+    async def _timed(self, job: CheckJob, work: Callable[[], T]) -> T:
+        """Do work for a check, and hold the time against its account; that of a large one beside the event loop."""
+        began = time.perf_counter()
+        try:
+            if job.large:
+                return await asyncio.get_running_loop().run_in_executor(self._deciding, work)
+            return work()
+        finally:
+            self._turns.charge(job.account, time.perf_counter() - began)
+
+    async def _look(self, transaction: Transaction, generation: int, jobs: list[CheckJob]) -> View:
+        """What decides for these checks now: a revoked key counts from the very next batch.
+
+        It is this batch's own until its transaction has committed: it may rest on what the transaction has written."""
+        if generation != self._view.version[0]:
+            self.shelf.forget()
+        kept = self._view
+        known = {job.key.id: job.key.account for job in jobs}
+        rows = await transaction.read_config(sorted((account, key) for key, account in known.items()))
+        view = View(
+            (generation, rows.epoch),
+            {row.id: key_of(row) for row in rows.keys},
+            stopped_of(rows.stops),
+            actives_of(rows.actives),
+        )
+        return view.beside(kept) if view.version == kept.version else view
+
+    def _publish(self, view: View, made: Mapping[Pair, Made]) -> None:
+        """Keep for later batches what a committed one has read. Another lane may have kept something of another state
+        meanwhile: whoever comes next finds that it is not the one that it reads, and looks again."""
+        if made:
+            self.shelf.keep(made)
+        if view.version != self._view.version:
+            self.exhausted.clear()
+            self._view = view
+        elif view is not self._view:
+            self._view = view.beside(self._view)
+
+    def pack_of(self, key: Key) -> Pack:
+        """The pack that decided for a key when it was last seen; the default one where that is not loaded."""
+        known = self._view.keys.get(key.id, key)
+        try:
+            found = self.shelf.get(key.account, chosen(known, self._view.actives).pack)
+        except PolicyUnusable:
+            found = None
+        return found or self.shelf.default
+
+    async def _packs(
+        self, transaction: Transaction, jobs: list[CheckJob], view: View
+    ) -> tuple[Loaded, Mapping[Pair, Made]]:
+        """The packs that these checks need, and those of them that nobody has kept yet.
+
+        What is not loaded is read in the transaction, which may have written it, and made beside the event loop."""
+        wanted: set[Pair] = set()
+        for job in jobs:
+            key = view.keys.get(job.key.id)
+            if key is not None:
+                ids = candidates(job.request.policy_pack_version, key, view.actives)
+                # Whoever pins a version may have named none.
+                wanted.update((key.account, each) for each in ids if all(each.partition("@")))
+        packs = self.shelf.loaded(wanted)
+        missing = [each for each in sorted(wanted - packs.own.keys()) if each[1] not in packs.shipped]
+        if not missing:
+            return packs, {}
+        rows = await transaction.read_packs([(account, *split_id(pack_id)) for account, pack_id in missing])
+        made = await asyncio.get_running_loop().run_in_executor(self._reading, make_packs, rows)
+        return packs._replace(own={**packs.own, **made}), made
+
+    @property
+    def version(self) -> Version:
+        """The version of keys and stops that the last batch saw."""
+        return self._view.version
+
+    def _remember(self, work: Batch, results: list[Result]) -> None:
+        """What a committed batch has shown: who has nothing left, who has something again, and who has to be warned."""
+        if self.exhausted:
+            for job, _, refusal in results:
+                if refusal is None and isinstance(job, CheckJob):
+                    self.exhausted.pop(job.key.id, None)
+        self.exhausted.update(work.exhausted)
+        for tally in work.tallies.values():
+            if tally.added and tally.to_warn():
+                self.to_warn[tally.account, tally.holder] = tally
+
+
+def _has_checks(jobs: list[Job]) -> bool:
+    return any([isinstance(job, CheckJob) for job in jobs])
+
+
+def _in_time(jobs: list[Job]) -> list[Job]:
+    """The jobs that somebody still waits for."""
+    now = time.monotonic()
+    kept = []
+    for job in jobs:
+        if job.deadline < now:
+            _settle(job, None, Overloaded("the deadline passed while the check was waiting"))
+        elif job.future is not None and not job.future.done():
+            kept.append(job)
+    return kept
+
+
+def _settle(job: Job, result: Any, error: BaseException | None) -> None:
+    future = job.future
+    if future is None or future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def _needs(jobs: list[CheckJob], view: View) -> Needs:
+    """What to read for these checks, each in the order in which rows are locked."""
+    holders, runs, starts, tokens = set(), set(), set(), set()
+    for job in jobs:
+        key = view.keys.get(job.key.id, job.key)
+        for holder, _ in key.holders:
+            holders.add((key.account, holder))
+        if job.run:
+            runs.add((key.account, job.run))
+            starts.add((key.account, key.id, short(job.action)))
+        if job.token is not None:
+            tokens.add((key.account, key.id, job.token.token))
+    return Needs(sorted(holders), sorted(runs), sorted(starts), sorted(tokens))

@@ -1,0 +1,1 @@
+"""The field's knowledge as data, its loader and its version."""

@@ -1,0 +1,41 @@
+"""Plans: what a key may use. One data file that an operator can replace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from stage0.knowledge.source import PolicyError
+from stage0.knowledge.yaml import convert, read
+
+#: How `no limit` is sent to clients that parse integers.
+UNLIMITED: Final = 2_147_483_647
+
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A plan: price in US dollars a month, checks a month, day and minute, answer fields it leaves out."""
+
+    price: float
+    per_month: Count
+    per_day: Count
+    per_minute: Count
+    pro: bool
+    omits: frozenset[str]
+
+
+PLANS: Final[dict[str, Plan]] = convert(read(Path(__file__).with_name("plans.yaml")), dict[str, Plan], "plans.yaml")
+
+
+def use_plans(path: Path) -> None:
+    """Take the plans of a file instead of those that ship. Raises PolicyError."""
+    try:
+        plans = convert(read(path), dict[str, Plan], path.name)
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
+    PLANS.clear()
+    PLANS.update(plans)

@@ -1,0 +1,293 @@
+"""Reading the runtime context: aliases, types and conflicts, strictly.
+
+A value of an unexpected type never counts as favourable; it is kept by name in `invalid`. A `null` is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from stage0.reading.limits import most
+
+Lane = Literal["asserted", "verified"]
+
+_PLACEHOLDERS: Final = frozenset(
+    {"", "tbd", "tba", "todo", "none", "na", "null", "nil", "unknown", "nobody", "noone", "pending", "undefined"}
+)
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text names something: `TBD`, `none`, `n/a` and `-` do not, whatever stands around them."""
+    plain = text.casefold()
+    return (plain if plain.isalnum() else "".join(filter(str.isalnum, plain))) not in _PLACEHOLDERS
+
+
+class Unreadable(Exception):
+    """The value is not of the type that its name asks for."""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    raise Unreadable
+
+
+def _reference(value: object) -> str:
+    text = _text(value)
+    return text if is_reference(text) else ""
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Unreadable
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
+        raise Unreadable
+    return float(value)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
+        raise Unreadable
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value.strip(),)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(item.strip() for item in value)
+    raise Unreadable
+
+
+def _truth_or_reference(value: object) -> bool:
+    return value if isinstance(value, bool) else bool(_reference(value))
+
+
+def _moment(value: object) -> float:
+    """RFC 3339 with an offset, as Unix seconds."""
+    text = _text(value)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Unreadable from None
+    if moment.tzinfo is None or "T" not in text.upper():
+        raise Unreadable
+    return moment.timestamp()
+
+
+_APPROVAL_STATES: Final = ("approved", "pending", "rejected", "missing", "none")
+
+
+def _approval_status(value: object) -> str:
+    if not isinstance(value, str) or value not in _APPROVAL_STATES:
+        raise Unreadable
+    return value
+
+
+def _object(value: object) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise Unreadable
+
+
+Size = Literal["list", "text", ""]
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One fact that context can carry: its accepted names and how it is read.
+
+    `narrower` picks one of two conflicting values; where it is None, both are kept and the reader of the fact
+    takes the worse. `nested` is the object that may hold it too; `size` says which limits hold for it."""
+
+    name: str
+    names: tuple[str, ...]
+    read: Callable[[object], Any]
+    narrower: Callable[[Any, Any], Any] | None = None
+    nested: str = ""
+    size: Size = ""
+
+
+def _fact(
+    name: str,
+    read: Callable[[object], Any],
+    *aliases: str,
+    narrower: Callable[[Any, Any], Any] | None = None,
+    nested: str = "",
+    unbounded: bool = False,
+) -> Fact:
+    size = "" if unbounded else _SIZES.get(read, "")
+    return Fact(name, (name, *aliases), read, narrower, nested, size)
+
+
+_SIZES: Final[Mapping[Callable[[object], Any], Size]] = {
+    _texts: "list",
+    **dict.fromkeys((_text, _reference, _truth_or_reference, _moment, _approval_status), "text"),
+}
+
+
+#: Every context field that is understood. Others are kept and recorded, and never widen a verdict.
+FACTS: Final = (
+    _fact("actor_role", _reference, "user_role", "requester_role"),
+    _fact("approval_status", _approval_status),
+    _fact("approved", _truth),
+    _fact("approved_by", _reference),
+    _fact("approved_at", _moment),
+    _fact("approval_reason", _text),
+    _fact("approval_id", _reference),
+    _fact("requested_by", _reference),
+    _fact("environment", _reference, "target_environment"),
+    _fact("run_id", _reference),
+    _fact("current_iteration", _count, narrower=max, nested="loop_state"),
+    _fact("retry_count", _count, narrower=max, nested="loop_state"),
+    _fact("elapsed_seconds", _number, narrower=max, nested="loop_state"),
+    _fact("current_tool", _text, nested="loop_state"),
+    _fact("recent_tools", _texts, nested="loop_state"),
+    _fact("repeated_tools", _texts, nested="loop_state"),
+    _fact("cumulative_cost_usd", _number, narrower=max, nested="loop_state"),
+    _fact("confirmed", _truth),
+    _fact("dry_run_completed", _truth),
+    _fact("estimated_rows_affected", _count, narrower=max),
+    _fact("estimated_records", _count, narrower=max),
+    _fact("estimated_query_cost", _number, narrower=max),
+    _fact("mfa_verified", _truth),
+    _fact("rollback_plan", _truth_or_reference),
+    _fact("runbook", _reference),
+    _fact("ticket_id", _reference),
+    _fact("current_time", _moment),
+    _fact("timezone", _text),
+    _fact("resource_scope", _texts),
+    _fact("target_resources", _texts),
+    _fact("active_mcp_servers", _texts),
+    _fact("tenant_id", _reference),
+    _fact("target_tenants", _texts),
+    _fact("request_channel", _reference),
+    _fact("output_policy", _text),
+    _fact("tool_arguments", _object, "tool_args", "arguments"),
+    _fact("tool_description", _text, unbounded=True),
+    _fact("tool_annotations", _object),
+    _fact("agent_name", _reference),
+    _fact("agent_id", _reference),
+    _fact("on_behalf_of", _reference),
+    _fact("evidence", _texts, unbounded=True),  # no rule reads it
+)
+
+_BY_KEY: Final = {name: fact for fact in FACTS for name in fact.names}
+_NESTED: Final = {name: fact for fact in FACTS if fact.nested for name in fact.names}
+
+
+CONTEXT_LIST_LIMIT: Final = most("context_list")
+CONTEXT_ITEM_LIMIT: Final = most("context_item")
+CONTEXT_TEXT_LIMIT: Final = most("context_text")
+
+
+def excess(context: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The path of the first fact that is over its limit, and what is wrong with it; None where none is."""
+    nested = context.get("loop_state")
+    places = (
+        ("context.", _BY_KEY, context),
+        ("context.loop_state.", _NESTED, nested if isinstance(nested, dict) else {}),
+    )
+    for path, facts, held in places:
+        for key in facts:
+            found = _excess(facts[key].size, held.get(key))
+            if found is not None:
+                return f"{path}{key}{found[0]}", found[1]
+    return None
+
+
+def _excess(size: Size, value: object) -> tuple[str, str] | None:
+    if size and isinstance(value, str):
+        limit = CONTEXT_ITEM_LIMIT if size == "list" else CONTEXT_TEXT_LIMIT
+        return ("", _too_many(len(value), "characters", limit)) if len(value) > limit else None
+    if size != "list" or not isinstance(value, list):
+        return None
+    if len(value) > CONTEXT_LIST_LIMIT:
+        return "", _too_many(len(value), "items", CONTEXT_LIST_LIMIT)
+    for index, item in enumerate(value):
+        if isinstance(item, str) and len(item) > CONTEXT_ITEM_LIMIT:
+            return f"[{index}]", _too_many(len(item), "characters", CONTEXT_ITEM_LIMIT)
+    return None
+
+
+def _too_many(count: int, unit: str, limit: int) -> str:
+    return f"has {count} {unit}; at most {limit} are allowed"
+
+
+class ContextReading(msgspec.Struct, frozen=True):
+    """Context as understood. `values` by fact name; `others` holds the further values of a fact that was given
+    under several names with different ones; `invalid` the key of a value that could not be read."""
+
+    values: Mapping[str, Any]
+    others: Mapping[str, tuple[Any, ...]]
+    invalid: Mapping[str, str]
+    conflicts: Mapping[str, tuple[str, ...]]
+
+    def all_of(self, name: str) -> tuple[Any, ...]:
+        """Every value given for a fact; more than one only where they conflict."""
+        if name not in self.values:
+            return ()
+        return (self.values[name], *self.others.get(name, ()))
+
+
+#: Facts where a readable value still counts beside an unreadable one, since it can only narrow.
+_NARROWING: Final = frozenset({fact.name for fact in FACTS if fact.narrower} | {"environment", "tool_arguments"})
+
+
+def read_context(context: Mapping[str, Any]) -> ContextReading:
+    """Read a context object. Unknown keys are left alone."""
+    reader = _Reader()
+    for key, value in context.items():
+        fact = _BY_KEY.get(key)
+        if fact is not None and value is not None:
+            reader.take(fact, key, value)
+    loop_state = context.get("loop_state")
+    if isinstance(loop_state, dict):
+        for key, value in loop_state.items():
+            fact = _NESTED.get(key)
+            if fact is not None and value is not None:
+                reader.take(fact, f"loop_state.{key}", value)
+    elif loop_state is not None:
+        for fact in _NESTED.values():
+            reader.invalid.setdefault(fact.name, "loop_state")
+    return reader.result()
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.others: dict[str, tuple[Any, ...]] = {}
+        self.invalid: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self.conflicts: dict[str, tuple[str, ...]] = {}
+
+    def take(self, fact: Fact, key: str, value: object) -> None:
+        try:
+            read = fact.read(value)
+        except Unreadable:
+            self.invalid[fact.name] = key
+            return
+        if read == "" and fact.read is _reference:
+            return
+        first = self.values.setdefault(fact.name, read)
+        first_key = self._keys.setdefault(fact.name, key)
+        if first == read:
+            return
+        self.conflicts[fact.name] = (*self.conflicts.get(fact.name, (first_key,)), key)
+        if fact.narrower:
+            self.values[fact.name] = fact.narrower(first, read)
+        else:
+            self.others[fact.name] = (*self.others.get(fact.name, ()), read)
+
+    def result(self) -> ContextReading:
+        for name in self.invalid.keys() - _NARROWING:
+            self.values.pop(name, None)
+            self.others.pop(name, None)
+        return ContextReading(self.values, self.others, self.invalid, self.conflicts)

@@ -1,0 +1,426 @@
+"""What would this action do? The union of what arguments, tools, declarations and goal say.
+
+Nothing that is declared hides an effect found elsewhere. No state is needed, so this runs before the
+transaction of a check.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from stage0.reading.call.arguments import ArgumentsReading, read_arguments
+from stage0.reading.constraints import ConstraintSet, Control, Grammar
+from stage0.reading.context import ContextReading, read_context
+from stage0.reading.effects import HIGH_RISK, MARKS, Sighting, Span
+from stage0.reading.prose.goal import GoalReading, effects_of, read_goal
+from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
+from stage0.reading.registry import EMPTY, Registry, spellings
+from stage0.reading.request import GOAL_LIMIT, ActionRequest
+from stage0.reading.shell.lines import Commands
+from stage0.reading.text.folding import fold, hidden_spans
+from stage0.reading.text.keeping import keeping_nothing, kept, tells_secret
+from stage0.reading.toolname import ToolReader, ToolReading, ToolWords
+
+#: Characters of goals and descriptions whose readings are kept, and how many: each has up to some kilobytes.
+_PROSE: Final = 400
+_READINGS: Final = 2048
+
+
+class Knowledge:
+    """What interpretation rests on: lexicon, constraint grammar, tables of commands and tool words; `version` changes
+    with any of them. Tool names and descriptions, declarations, constraints and the goal of a run repeat, so their
+    readings are kept; a verdict never."""
+
+    def __init__(
+        self,
+        lexicon: Lexicon,
+        grammar: Grammar,
+        commands: Commands,
+        words: ToolWords,
+        declared: Mapping[str, tuple[str, ...]],
+        version: str,
+    ) -> None:
+        self.lexicon = lexicon
+        self.registry = EMPTY
+        self.grammar = grammar
+        self.commands = commands
+        self.version = version
+        self.engines = words.engines
+        self._read_name = ToolReader(lexicon, words).read
+        self.read_tool: Callable[[str, str], ToolReading] = self._read_name
+        self._declared = declared
+        self.read_declaration = kept(longest=200)(self._read_declaration)
+        self.read_goal = kept(longest=_PROSE, count=_READINGS)(self._read_goal)
+        self.read_description = kept(longest=_PROSE, count=_READINGS)(self._read_description)
+
+    def with_registry(self, registry: Registry) -> Knowledge:
+        """The same, with the tools that a pack registers: a goal may say to call one."""
+        other = copy.copy(self)
+        other.registry = registry
+        other.read_tool = other._read_registered
+        other.read_goal = kept(longest=_PROSE, count=_READINGS)(other._read_goal)
+        return other
+
+    def _read_registered(self, name: str, path: str) -> ToolReading:
+        """What the registry says of a tool; else what its name does. An environment in a name always counts."""
+        read, found = self._read_name(name, path), self.registry.find(name)
+        if found is None or found.entry.effects is None:
+            return read
+        span = Span(path, 0, len(name), name)
+        sightings = tuple(Sighting(effect, "tool", span) for effect in sorted(found.entry.effects))
+        return msgspec.structs.replace(read, sightings=sightings, passthrough=False)
+
+    def spellings(self, name: str) -> tuple[str, ...]:
+        """A tool's name as it is compared where another way to write it must not help."""
+        return spellings(name, lambda text: fold(text, self.lexicon.table).text)
+
+    def added(self, tools: Sequence[str], current: Sequence[str]) -> list[Sighting]:
+        """The effects that the registry adds to what tools and everything else say. A tool that only the context names
+        (`current`) brings what it would do as well: its name was not read."""
+        if not self.registry.entries:
+            return []
+        found = []
+        for path, name in [*((f"tools[{i}]", name) for i, name in enumerate(tools)), *(("", name) for name in current)]:
+            known = self.registry.find(name)
+            if known is None:
+                continue
+            effects = known.adds if path else sorted({*known.adds, *(known.entry.effects or ())})
+            span = Span(path or "context.current_tool", 0, len(name), name)
+            found += [Sighting(effect, "registry", span) for effect in effects]
+        return found
+
+    def _read_goal(self, text: str) -> GoalReading:
+        """What a goal says."""
+        return read_goal(text, self.lexicon, read_name=self.effects_of_name)
+
+    def _read_description(self, text: str) -> GoalReading:
+        """What a tool's description says that the tool does."""
+        return read_goal(_SENTENCE_END.split(text, maxsplit=1)[0], self.lexicon, _DESCRIPTION)
+
+    def effects_of_name(self, name: str) -> tuple[str, ...]:
+        """What a tool of that name would do, for names that a goal says to call."""
+        return tuple(seen.effect for seen in self.read_tool(name, "goal").sightings)
+
+    def _read_declaration(self, text: str, path: str) -> Declaration:
+        """A declared side effect: every action word and noun in it counts; one that says nothing is unknown."""
+        folded = self.lexicon.fold(text).text.replace("_", " ").replace("-", " ").strip()
+        hits = self.lexicon.hits(folded)
+        span = Span(path, 0, len(text), text)
+        return Declaration(
+            tuple(Sighting(effect, "declared", span) for effect in self._declared_effects(folded, hits)),
+            frozenset(hit.term.environment for hit in hits if hit.term.environment),
+        )
+
+    def _declared_effects(self, folded: str, hits: Sequence[Hit]) -> tuple[str, ...]:
+        fixed = self._declared.get(folded)
+        if fixed is not None:
+            return fixed
+        concepts = {hit.concept for hit in hits}
+        # `deploy preview`; in a sentence the word may stand for anything ("no dry run").
+        name = len(folded) <= _NAME_LENGTH and "negation" not in concepts and not _DENYING.search(folded)
+        if name and "rehearsal" in concepts:
+            return ("compute",)
+        objects = frozenset(hit.concept for hit in hits if hit.concept in OBJECTS)
+        effects: dict[str, None] = {}
+        for hit in hits:
+            if hit.concept in ACTIONS and (hit.term.role != "weak" or hit.term.needs & objects):
+                effects.update(dict.fromkeys(effects_of(hit.concept, objects)))
+            elif hit.concept in MODIFIERS:
+                effects[MODIFIERS[hit.concept]] = None
+        if not effects and name and "compound" in concepts:
+            return ("compute",)
+        return tuple(effects) or ("unknown",)
+
+
+#: A declared effect that is no longer than this is a name, not a sentence.
+_NAME_LENGTH: Final = 30
+_DENYING: Final = re.compile(r"\b(?:no|not|without|skip|off|except|after)\b|無|无|不|なし|ない")
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """What one declared side effect says."""
+
+    sightings: tuple[Sighting, ...]
+    environments: frozenset[str]
+
+
+class Interpretation(msgspec.Struct, frozen=True):
+    """An action as understood. `effects` maps each effect to the places that say so; `records` and `amount` are the
+    largest number of records and the largest amount of money that the call's arguments name themselves."""
+
+    effects: Mapping[str, Sequence[Sighting]]
+    environments: frozenset[str]
+    constraints: ConstraintSet
+    context: ContextReading
+    goal: GoalReading
+    unread: tuple[str, ...]
+    records: int
+    amount: float
+    hidden: tuple[Span, ...]
+    sensitive_tools: bool
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """The constraints as controls."""
+        return self.constraints.controls
+
+    @property
+    def high_risk(self) -> frozenset[str]:
+        """The high-risk effects that are present."""
+        return HIGH_RISK & self.effects.keys()
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """Every effect that is not merely a mark."""
+        return frozenset(self.effects) - MARKS
+
+
+def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
+    """Read a request. Deterministic; touches nothing outside its arguments."""
+    context = read_context(request.context)
+    called = _read_calls(context, known, request.tools)
+    tools = [known.read_tool(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
+    declared = [known.read_declaration(text, f"side_effects[{i}]") for i, text in enumerate(request.side_effects)]
+    goal = _goal_of(request.goal, called, known)
+
+    # The most telling source first: what a finding points at is the first that says so.
+    effects: dict[str, list[Sighting]] = {}
+    environments = goal.environments | called.environments | _named_in(request.context, known.lexicon)
+    _note(effects, called.sightings)
+    for tool in tools:
+        _note(effects, tool.sightings)
+        environments |= tool.environments
+    for declaration in declared:
+        _note(effects, declaration.sightings)
+        environments |= declaration.environments
+    _note(effects, goal.sightings)
+    described = _described(context, known)
+    _note(effects, described)
+    if called.wide and not _WIDENED.isdisjoint(effects):
+        _note(effects, called.wide)
+    says_nothing = _says_nothing(goal, declared, known.engines)
+    unclear = _unclear(
+        request, tools, called, effects, goal, described=bool(described or declared), says_nothing=says_nothing
+    )
+    if unclear:
+        effects.setdefault("unknown", []).extend(unclear)
+    # After what is unclear: what a registry adds explains nothing away.
+    current = [name for name in context.all_of("current_tool") if name and name not in request.tools]
+    _note(effects, known.added(request.tools, current))
+    return Interpretation(
+        effects=effects,
+        environments=environments,
+        constraints=known.grammar.parse(request.constraints),
+        context=context,
+        goal=goal,
+        unread=called.unread,
+        records=called.records,
+        amount=float(called.amount),
+        hidden=_hidden(request),
+        sensitive_tools=any(tool.sensitive for tool in tools),
+    )
+
+
+#: Changes that are bulk ones where the arguments name many records.
+_WIDENED: Final = frozenset(
+    {
+        "access_change",
+        "delete",
+        "external_message",
+        "irreversible",
+        "money_movement",
+        "overwrite",
+        "publish",
+        "service_impact",
+    }
+)
+#: A shorter argument than this is too little to be recognized in a goal (in characters).
+_QUOTABLE: Final = 4
+
+
+def _goal_of(sent: str, called: ArgumentsReading, known: Knowledge) -> GoalReading:
+    """What a goal says beside the arguments that it repeats. What is left of one that tells a secret may not look like
+    it any more, and would be kept."""
+    goal = _unquoted(sent, called)
+    if goal != sent and tells_secret(sent):
+        with keeping_nothing():
+            return known.read_goal(goal)
+    return known.read_goal(goal)
+
+
+def _unquoted(goal: str, called: ArgumentsReading) -> str:
+    """A goal without the arguments that it repeats word for word, since a parser has read those. Offsets stay."""
+    for text in called.parsed:
+        if len(text) >= _QUOTABLE and text in goal:
+            goal = goal.replace(text, " " * len(text))
+    return goal
+
+
+def _named_in(context: Mapping[str, Any], lexicon: Lexicon) -> frozenset[str]:
+    """The environments that any string or key of the context names, whatever its field is for."""
+    texts: list[str] = []
+    waiting: list[Any] = [context]
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind is dict:
+            texts += value
+            waiting += value.values()
+        elif kind is list:
+            waiting += value
+    return lexicon.environments_in(texts)
+
+
+def _note(effects: dict[str, list[Sighting]], sightings: Sequence[Sighting]) -> None:
+    for sighting in sightings:
+        effects.setdefault(sighting.effect, []).append(sighting)
+
+
+_DESCRIPTION: Final = "context.tool_description"
+#: The first sentence of a tool's description says what the tool does; the rest says how it is used.
+_SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。！？\n]")
+
+
+def _described(context: ContextReading, known: Knowledge) -> list[Sighting]:
+    """A tool's description and its MCP annotations: they may add an effect, never remove one."""
+    found: list[Sighting] = []
+    for description in context.all_of("tool_description"):
+        if len(description) > GOAL_LIMIT:
+            found.append(Sighting("unknown", "description", Span(_DESCRIPTION, 0, 0, "")))
+            continue
+        reading = known.read_description(description)
+        found.extend(Sighting(seen.effect, "description", seen.span) for seen in reading.sightings)
+    for hints in context.all_of("tool_annotations"):
+        if hints.get("destructiveHint") is True:
+            span = Span("context.tool_annotations.destructiveHint", 0, 0, "true")
+            found.append(Sighting("delete", "description", span))
+    return found
+
+
+_SILENT: Final = ArgumentsReading()
+
+
+def _read_calls(context: ContextReading, known: Knowledge, tools: Sequence[str]) -> ArgumentsReading:
+    """All arguments that were given, under whichever name; one that is no object is said to be unread."""
+    if "tool_arguments" not in context.values and "tool_arguments" not in context.invalid:
+        return _SILENT
+    unread = (f"context.{context.invalid['tool_arguments']}",) if "tool_arguments" in context.invalid else ()
+    together = ArgumentsReading(unread=unread)
+    for arguments in context.all_of("tool_arguments"):
+        reading = read_arguments(arguments, known.commands, known.lexicon, "context.tool_arguments", tools)
+        together = ArgumentsReading(
+            sightings=together.sightings + reading.sightings,
+            spoke=together.spoke or reading.spoke,
+            unread=together.unread + reading.unread,
+            environments=together.environments | reading.environments,
+            given=together.given or bool(arguments),
+            wide=together.wide + reading.wide,
+            records=max(together.records, reading.records),
+            amount=max(together.amount, reading.amount),
+            parsed=together.parsed + reading.parsed,
+        )
+    return together
+
+
+def _says_nothing(goal: GoalReading, declared: Sequence[Declaration], engines: frozenset[str]) -> bool:
+    """Whether goal and declarations only say that something is queried or run: `Query the database`."""
+    if declared or not goal.actions:
+        return False
+    if goal.actions == _QUERIES:
+        return goal.objects <= engines
+    return goal.actions <= _ASKS_ANYTHING
+
+
+_QUERIES: Final = frozenset({"query"})
+_ASKS_ANYTHING: Final = frozenset({"query", "run"})
+
+
+def _unclear(
+    request: ActionRequest,
+    tools: Sequence[ToolReading],
+    called: ArgumentsReading,
+    effects: Mapping[str, object],
+    goal: GoalReading,
+    *,
+    described: bool,
+    says_nothing: bool,
+) -> list[Sighting]:
+    """What could not be understood: an argument that no parser could read, a passthrough whose arguments say nothing
+    that was read (or that was given none, where the goal says no more), or tools where all is silent."""
+    unclear = [Sighting("unknown", "arguments", Span(path, 0, 0, "")) for path in called.unread]
+    if not goal.readable:
+        unclear.append(Sighting("unknown", "goal", Span("goal", 0, len(request.goal), "")))
+    if (called.given and not called.spoke) or (says_nothing and not called.spoke):
+        unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if tool.passthrough)
+    if goal.told and not called.spoke and not unclear and not described:
+        # A sentence that talks about an action proves nothing of a tool that says nothing itself.
+        unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if not tool.sightings)
+    if unclear or effects:
+        return unclear
+    return [_unknown_tool(request, i) for i in range(len(tools))]
+
+
+def _unknown_tool(request: ActionRequest, index: int) -> Sighting:
+    name = request.tools[index]
+    return Sighting("unknown", "tool", Span(f"tools[{index}]", 0, len(name), name))
+
+
+def _hidden(request: ActionRequest) -> tuple[Span, ...]:
+    """Invisible characters in any text of the request. They stand as their code points."""
+    found: list[Span] = []
+    for name in ("goal", "success_criteria", "constraints", "tools", "side_effects", "context"):
+        value = getattr(request, name)
+        if value and not _all_ascii(value):
+            _note_hidden(value, [name], found)
+            if len(found) > _SHOWN:
+                break
+    return tuple(found)
+
+
+def _note_hidden(value: object, trail: list[str], found: list[Span]) -> None:
+    """Note the invisible characters in a value. `trail` has the parts of its path, which is made where one is found."""
+    if isinstance(value, str):
+        _note_in(value, trail, "", found)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not key.isascii():
+                _note_in(key, trail, " (key)", found)
+            if type(item) is not str or not item.isascii():
+                _note_hidden(item, [*trail, f".{key}"], found)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            if type(item) is not str or not item.isascii():
+                _note_hidden(item, [*trail, f"[{index}]"], found)
+
+
+def _note_in(text: str, trail: list[str], ending: str, found: list[Span]) -> None:
+    if len(found) > _SHOWN:
+        return
+    for start, end in hidden_spans(text)[:_SHOWN]:
+        found.append(Span("".join(trail) + ending, start, end, f"U+{ord(text[start]):04X}"))
+
+
+#: How many places are shown where many are wrong.
+_SHOWN: Final = 20
+
+
+def _all_ascii(value: object) -> bool:
+    kind = type(value)
+    if kind is str:
+        return value.isascii()  # type: ignore[attr-defined, no-any-return]
+    if kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if not key.isascii() or not (item.isascii() if type(item) is str else _all_ascii(item)):
+                return False
+    elif kind is list or kind is tuple:
+        for item in value:  # type: ignore[attr-defined]
+            if not (item.isascii() if type(item) is str else _all_ascii(item)):
+                return False
+    return True

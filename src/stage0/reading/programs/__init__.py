@@ -1,0 +1,1 @@
+"""Other languages that are embedded in arguments."""

@@ -1,0 +1,1 @@
+"""Goals and descriptions, by grammar and words."""

@@ -1,0 +1,1 @@
+"""Letters: folding, disguises, encodings, formats of secrets."""
