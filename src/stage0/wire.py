@@ -254,9 +254,15 @@ def _inspect_text(text: str) -> None:
             raise _Flaw("holds a lone surrogate") from None
 
 
+_FIELDS: Final = ActionRequest.__struct_fields__
+
+
 def read_check(body: bytes) -> ActionRequest:
     """The body of `POST /check`. Raises Invalid naming the field."""
     value = parse(body)
+    if isinstance(value, dict):
+        # Other fields are left alone; there may be many of them.
+        value = {name: value[name] for name in _FIELDS if name in value}
     request = convert(value, ActionRequest)
     goal = request.goal.strip()
     if not goal:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Literal
 
-import ahocorasick_rs
 import msgspec
 
 from stage0.reading.effects import HARMLESS
@@ -19,6 +19,7 @@ from stage0.reading.prose.syntax import Spaced, Unspaced
 from stage0.reading.text.disguise import Words, disguised, reveal
 from stage0.reading.text.folding import Folded, FoldTable, fold, with_capitals
 from stage0.reading.text.keeping import kept
+from stage0.reading.text.scanning import Scanner
 
 #: Concepts that are actions, and the effect of each. `query` and `run` say that something is asked or run, not what.
 ACTIONS: Final[Mapping[str, str]] = {
@@ -160,7 +161,7 @@ class Lexicon:
             term = _naming(plain, named)
             self._by_text[term.text] = (*self._by_text.get(term.text, ()), term)
         patterns = sorted(self._by_text)
-        self._automaton = ahocorasick_rs.AhoCorasick(patterns)
+        self._automaton = Scanner(patterns)
         self._hidden = Words(_worth_hiding(terms), self.table)
         self._environments = kept(longest=64)(self._environments_of)
         #: By pattern: its terms, and whether it begins and ends with a Latin letter, which asks for a word border.
@@ -187,7 +188,7 @@ class Lexicon:
 
     def environments(self, text: str) -> frozenset[str]:
         """The environments that a text as sent names, also as a part of a name (`eu-prod1`, `ProductionUsers`)."""
-        if text.isascii() and not _ENVIRONMENT_HINTS.find_matches_as_indexes(text.lower()):
+        if text.isascii() and not _ENVIRONMENT_HINTS.finds(text.lower()):
             return _NONE
         return self._environments(text)
 
@@ -198,7 +199,7 @@ class Lexicon:
         if not joined.isascii():
             return found.union(*map(self.environments, texts))
         looked_at = -1
-        for _, start, end in _ENVIRONMENT_HINTS.find_matches_as_indexes(joined.lower()):
+        for _, start, end in _ENVIRONMENT_HINTS.find(joined.lower()):
             if start > looked_at:
                 looked_at = joined.find("\n", end)
                 looked_at = len(joined) if looked_at < 0 else looked_at
@@ -218,8 +219,8 @@ class Lexicon:
     def hits(self, text: str) -> list[Hit]:
         """Every term of a folded text, longest first at each place, none inside another; in order."""
         size = len(text)
-        whole = []
-        for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+        whole: list[_Placed] = []
+        for index, start, end in self._automaton.find(text):
             terms, latin_start, latin_end = self._found[index]
             # A Latin term must not be a piece of a longer Latin word; other scripts have no such borders.
             if latin_start and start and text[start - 1] in _LATIN:
@@ -227,15 +228,29 @@ class Lexicon:
             if latin_end and end < size and text[end] in _LATIN:
                 continue
             whole.append((start, -end, terms))
-        whole.sort(key=_place)
         hits = []
         reached = 0
-        for start, negative_end, terms in whole:
+        for start, negative_end, terms in _in_order(whole, self._automaton.longest):
             if start >= reached:
                 reached = -negative_end
                 for concept, term in terms:
                     hits.append(Hit(concept, term, start, reached))
         return hits
+
+
+def _in_order(places: list[_Placed], longest: int) -> Iterator[_Placed]:
+    """Places that come in the order of their ends, by where they begin and then the longer first.
+
+    Many are sorted piece by piece: none that comes later begins before the last end less the longest word."""
+    waiting: list[_Placed] = []
+    for begins in range(0, len(places), _SORTED_AT_ONCE):
+        more = places[begins : begins + _SORTED_AT_ONCE]
+        waiting = sorted([*waiting, *more], key=_place)
+        last_end = -more[-1][1]
+        settled = bisect_left(waiting, last_end - longest, key=itemgetter(0))
+        yield from waiting[:settled]
+        waiting = waiting[settled:]
+    yield from waiting
 
 
 def _worth_hiding(terms: Sequence[Term]) -> set[str]:
@@ -248,9 +263,7 @@ _NONE: Final[frozenset[str]] = frozenset()
 #: Characters of a text that are looked at as a name.
 _NAME_LIMIT: Final = 256
 #: A quick look: no Latin text without one of these names an environment.
-_ENVIRONMENT_HINTS: Final = ahocorasick_rs.AhoCorasick(
-    ["prod", "prd", "stag", "stg", "dev", "test", "sandbox", "qa", "uat"]
-)
+_ENVIRONMENT_HINTS: Final = Scanner(["prod", "prd", "stag", "stg", "dev", "test", "sandbox", "qa", "uat"])
 _SPLIT: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
 
@@ -260,7 +273,11 @@ def split_words(name: str) -> list[str]:
 
 
 _LATIN: Final = frozenset(string.ascii_letters + string.digits)
+#: Where a match begins, where it ends (negative), and the terms of its text.
+_Placed = tuple[int, int, tuple[tuple[str, Term], ...]]
 _place: Final = itemgetter(0, 1)
+#: Matches that are sorted in one call, which nothing interrupts.
+_SORTED_AT_ONCE: Final = 16_384
 
 
 def _naming(term: Term, named: Mapping[str, str]) -> Term:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import ahocorasick_rs
 import msgspec
+
+from stage0.reading.text.scanning import Scanner
 
 
 class Format(msgspec.Struct, frozen=True, gc=False):
@@ -80,7 +81,7 @@ SECRETS: Final = (
     ),
 )
 _HINTS: Final = tuple((hint, order) for order, known in enumerate(SECRETS) for hint in known.hints)
-_LOOK: Final = ahocorasick_rs.AhoCorasick([hint for hint, _ in _HINTS])
+_LOOK: Final = Scanner([hint for hint, _ in _HINTS])
 
 
 class Secret(msgspec.Struct, frozen=True, gc=False):
@@ -93,13 +94,13 @@ class Secret(msgspec.Struct, frozen=True, gc=False):
 
 def may_hold_secrets(text: str) -> bool:
     """A quick look over a whole text: false means that there is no secret of a known format in it."""
-    return bool(_LOOK.find_matches_as_indexes(text))
+    return _LOOK.finds(text)
 
 
 def find_secrets(text: str) -> list[Secret]:
     """The secrets of known formats in a text, in order, none inside another."""
     candidates: list[tuple[int, int, int]] = []
-    for index, at, _ in _LOOK.find_matches_as_indexes(text, overlapping=True):
+    for index, at, _ in _LOOK.find(text):
         order = _HINTS[index][1]
         known = SECRETS[order]
         for offset in known.offsets:

@@ -19,6 +19,7 @@ import msgspec
 
 from stage0.reading.text.decoding import base64_pieces, escaped_pieces, hex_pieces
 from stage0.reading.text.folding import Folded, FoldTable, fold
+from stage0.reading.text.scanning import PIECE, Scanner
 from stage0.reading.text.transliteration import AMBIGUOUS, BESIDE, CLEAR
 
 Kind = Literal["figures", "apart", "stretched", "respelled", "reversed", "transliterated", "encoded", "too many"]
@@ -56,28 +57,28 @@ class Words:
     def __init__(self, plain: Iterable[str], table: FoldTable) -> None:
         self.table = table
         self._every = sorted({word for word in plain if len(word) >= _SHORTEST or not word.isascii()})
-        self._named = ahocorasick_rs.AhoCorasick(self._every)
+        self._named = Scanner(self._every)
         latin = [word for word in self._every if _LETTERS.issuperset(word)]
         by_figures: dict[str, list[str]] = {}
         for word in latin:
             by_figures.setdefault(word.translate(_FIGURES), []).append(word)
         self._by_figures = list(by_figures.values())
-        self._figures = ahocorasick_rs.AhoCorasick(list(by_figures))
+        self._figures = Scanner(list(by_figures))
         self._by_squeezed = {_squeezed(word): word for word in reversed(latin) if len(word) > _SHORTEST}
         spellings = _respelled(latin)
         self._spellings = list(spellings.values())
-        self._spelled = ahocorasick_rs.AhoCorasick([*spellings, *(letter * 3 for letter in string.ascii_lowercase)])
+        self._spelled = Scanner([*spellings, *(letter * 3 for letter in string.ascii_lowercase)])
 
     def named(self, text: str) -> set[str]:
         """The words that stand in a folded text as they are."""
-        found = self._named.find_matches_as_indexes(text, overlapping=True)
+        found = self._named.find(text)
         return {self._every[index] for index, start, end in found if _bordered(text, start, end)}
 
     def spelled(self, text: str) -> list[Disguise]:
         """The words in one of the spellings that are known beforehand, and the stretched ones."""
         found: list[Disguise] = []
         stretched = False
-        for index, start, end in self._spelled.find_matches_as_indexes(text, overlapping=True):
+        for index, start, end in self._spelled.find(text):
             if index >= len(self._spellings):
                 stretched = True
             elif _bordered(text, start, end):
@@ -98,7 +99,7 @@ class Words:
 
     def figured(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Every place where the letters and figures of a text can be read as a word, with the word."""
-        for index, start, end in self._figures.find_matches_as_indexes(text.translate(_FIGURES), overlapping=True):
+        for index, start, end in self._figures.find(text.translate(_FIGURES)):
             for word in self._by_figures[index]:
                 if _reads_as(text[start:end], word):
                     yield start, end, word
@@ -286,6 +287,7 @@ _SIGNS: Final[Mapping[str, int]] = {
 }
 _LOOK: Final = ahocorasick_rs.BytesAhoCorasick([sign.encode() for sign in _SIGNS])
 _LOOKS: Final = tuple(_SIGNS.values())
+_LONGEST_SIGN: Final = max(map(len, _SIGNS))
 
 
 def may_be_encoded(text: str) -> bool:
@@ -295,10 +297,14 @@ def may_be_encoded(text: str) -> bool:
 
 def _look(text: str) -> int:
     """Which disguises a text could hold, beside those that are known beforehand."""
-    classes = b" %b " % text.encode("ascii", "replace").translate(_CLASSES)
     looks = 0
-    for index, _, _ in _LOOK.find_matches_as_indexes(classes, overlapping=True):
-        looks |= _LOOKS[index]
+    for begins in range(0, len(text) or 1, PIECE):
+        # In pieces, as a scanner does it; a text begins and ends with a space.
+        piece = text[max(0, begins - _LONGEST_SIGN) : begins + PIECE]
+        classes = piece.encode("ascii", "replace").translate(_CLASSES)
+        first, last = b" " * (begins == 0), b" " * (begins + PIECE >= len(text))
+        for index, _, _ in _LOOK.find_matches_as_indexes(first + classes + last, overlapping=True):
+            looks |= _LOOKS[index]
     return looks
 
 
