@@ -21,7 +21,7 @@ from stage0.reading.effects import EFFECTS, HIGH_RISK
 from stage0.reading.limits import LIMITS
 from stage0.rules import RULES
 from stage0.server.openapi import openapi
-from stage0.server.settings import SETTINGS
+from stage0.server.settings import SETTINGS, Setting
 from tests.docs.markdown import ROOT
 
 _WIDTH: Final = 100
@@ -70,13 +70,23 @@ def explanation_of(part: str) -> str:
     return f"```text\n$ stage0 {' '.join(arguments)}\n{asked.stdout.rstrip()}\n```\n"
 
 
+#: Settings without a default that no server starts without; `test_generated.py` asks the command.
+_NEEDED: Final = frozenset({"secret_key"})
+
+
 def settings() -> str:
     """Settings of the server."""
     lines = ["| variable | default | what it is |", "|---|---|---|"]
-    for setting in SETTINGS.values():
-        default = f"`{setting.default}`" if setting.default else "none, must be set"
-        lines.append(f"| `{setting.variable}` | {default} | {setting.help} |")
+    for name, setting in SETTINGS.items():
+        lines.append(f"| `{setting.variable}` | {default_of(name, setting)} | {setting.help} |")
     return "\n".join(lines) + "\n"
+
+
+def default_of(name: str, setting: Setting) -> str:
+    """A setting's default as the table shows it."""
+    if setting.default:
+        return f"`{setting.default}`"
+    return "none, must be set" if name in _NEEDED else "none"
 
 
 def limits() -> str:
@@ -209,8 +219,9 @@ def plans() -> str:
 
 def catalogue() -> str:
     """One section per issue code, by family."""
-    parts = [f"{len(RULES)} codes.\n"]
-    for family in sorted({rule.family for rule in RULES}):
+    families = sorted({rule.family for rule in RULES})
+    parts = [f"{len(RULES)} codes in {len(families)} families.\n"]
+    for family in families:
         found = [rule for rule in RULES if rule.family == family]
         parts.append(f"## Family `{family}`\n")
         parts.extend(_entry(rule) for rule in found)
