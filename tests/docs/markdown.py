@@ -97,6 +97,19 @@ def heading(text: str, title: str) -> str:
     return rest[: end.start()] if end else rest
 
 
+def anchor_of(title: str) -> str:
+    """The anchor of a heading, as it is made on the web."""
+    return "".join(c for c in title.lower() if c.isalnum() or c in " -_").replace(" ", "-")
+
+
+def section_at(text: str, anchor: str) -> str:
+    """The part of a page under the heading with that anchor; the whole page for no anchor. Empty: no such heading."""
+    if not anchor:
+        return text
+    titles = [line.lstrip("#").strip() for line in text.splitlines() if line.startswith("#")]
+    return next((heading(text, title) for title in titles if anchor_of(title) == anchor), "")
+
+
 def rows(text: str) -> list[list[str]]:
     """The body rows of every table in a text, as cells."""
     lines = [line for line in text.splitlines() if line.startswith("|")]

@@ -25,6 +25,7 @@ from tests.docs.markdown import (
     PAGES,
     ROOT,
     Block,
+    anchor_of,
     blocks,
     cited_paths,
     codes,
@@ -54,9 +55,7 @@ RUN_PAGES: Final = [page for page in PAGES if any(block.mark == "run" for block 
 
 def _anchors(text: str) -> set[str]:
     """The anchors of a page's headings, as they are made on the web."""
-    titles = [line.lstrip("#").strip() for line in text.splitlines() if line.startswith("#")]
-    kept = ["".join(c for c in title.lower() if c.isalnum() or c in " -_") for title in titles]
-    return {title.replace(" ", "-") for title in kept}
+    return {anchor_of(line.lstrip("#").strip()) for line in text.splitlines() if line.startswith("#")}
 
 
 @each_page
