@@ -10,7 +10,8 @@ import pytest
 
 from stage0.client import transport
 from stage0.client.client import REQUEST_ID_LENGTH_MAX
-from stage0.ledger import accounts, idempotency, ledger, records, retention, writer
+from stage0.engine import engine, writer
+from stage0.ledger import accounts, idempotency, records, retention
 from stage0.policy import shipped_packs
 from stage0.rules import RULES
 from stage0.server import connection, http
@@ -46,14 +47,14 @@ def _word(number: float) -> str:
 CLAIMS: Final = (
     ("CHANGELOG.md", "rules in {} families", _word(len({rule.family for rule in RULES}))),
     ("docs/decisions/0002-group-commit-without-a-timer.md", "up to {}, decides them", f"{writer.BATCH_LIMIT}"),
-    ("docs/decisions/0017-lists-stop-with-a-cursor.md", "threads of their own, {} at a time", _word(ledger.LISTS_EACH)),
-    ("docs/decisions/0017-lists-stop-with-a-cursor.md", "{} more wait", _word(ledger.LISTS_WAITING)),
+    ("docs/decisions/0017-lists-stop-with-a-cursor.md", "threads of their own, {} at a time", _word(engine.LISTS_EACH)),
+    ("docs/decisions/0017-lists-stop-with-a-cursor.md", "{} more wait", _word(engine.LISTS_WAITING)),
     ("docs/api.md", "A page also ends after {} MB of records", f"{records.PAGE_BYTES // 1_000_000}"),
-    ("docs/api.md", "{} lists of an account are read at a time", _word(ledger.LISTS_EACH).capitalize()),
-    ("docs/api.md", "lists of an account are read at a time and {} more wait", _word(ledger.LISTS_WAITING)),
-    ("docs/api.md", "where one takes longer than {} seconds, it is 503", _word(ledger.LIST_SECONDS_MAX)),
-    ("docs/api.md", "the last {} batches of checks did not all fail", _word(ledger.FAILED_BATCHES)),
-    ("docs/api.md", "or {} seconds after the last one that was tried", f"{ledger.FAILED_SECONDS:g}"),
+    ("docs/api.md", "{} lists of an account are read at a time", _word(engine.LISTS_EACH).capitalize()),
+    ("docs/api.md", "lists of an account are read at a time and {} more wait", _word(engine.LISTS_WAITING)),
+    ("docs/api.md", "where one takes longer than {} seconds, it is 503", _word(engine.LIST_SECONDS_MAX)),
+    ("docs/api.md", "the last {} batches of checks did not all fail", _word(engine.FAILED_BATCHES)),
+    ("docs/api.md", "or {} seconds after the last one that was tried", f"{engine.FAILED_SECONDS:g}"),
     ("docs/api.md", "`limit` | 1 to {}, default 50", f"{records.PAGE_LIMIT}"),
     ("docs/api.md", "may have {} bytes together", f"{connection.HEADERS_LIMIT:,}"),
     ("docs/api.md", "and {} headers: beyond it is 431", f"{connection.HEADERS_COUNT}"),
@@ -71,7 +72,7 @@ CLAIMS: Final = (
     ("docs/operations.md", "whose request was refused | 32 MB, {} seconds", f"{http.DRAIN_SECONDS}"),
     ("docs/operations.md", "records are kept for {} days", f"{_ACCOUNT.retention_days}"),
     ("docs/operations.md", "deletes at most {} rows in a transaction", f"{retention.LIMIT}"),
-    ("docs/operations.md", "or {} batches in a row failed", _word(ledger.FAILED_BATCHES)),
+    ("docs/operations.md", "or {} batches in a row failed", _word(engine.FAILED_BATCHES)),
     ("docs/client.md", "is longer than {} MB", f"{transport.ANSWER_BYTES_MAX // 1_000_000}"),
     ("docs/client.md", "up to {} visible ASCII characters", f"{REQUEST_ID_LENGTH_MAX}"),
     ("docs/concepts.md", "allowed {} times in a row", _word(_DEFAULT.thresholds.same_action)),
