@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
-# The only names of the product that the golden file rests on.
-from stage0.core.effects import EFFECTS
-from stage0.core.interpret import Interpretation, interpret
-from stage0.core.request import ActionRequest
 from stage0.policy import shipped_packs
+
+# The only names of the product that the golden file rests on.
+from stage0.reading.effects import EFFECTS
+from stage0.reading.interpret import Interpretation, interpret
+from stage0.reading.request import ActionRequest
 from tests.golden.texts import texts
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
