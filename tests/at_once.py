@@ -53,7 +53,7 @@ def corpus() -> dict[str, Reading]:
 
 def _statements() -> Iterator[tuple[str, Reading]]:
     from stage0.reading.sql.statements import read_sql
-    from tests.core.test_sql import LEXICON, STATEMENTS
+    from tests.reading.test_sql import LEXICON, STATEMENTS
 
     for sql in STATEMENTS:
         for dialect in (None, "mysql", "tsql"):
@@ -62,7 +62,7 @@ def _statements() -> Iterator[tuple[str, Reading]]:
 
 def _lines() -> Iterator[tuple[str, Reading]]:
     from stage0.reading.shell.lines import read_shell
-    from tests.core import test_shell as shell
+    from tests.reading import test_shell as shell
 
     tables = (shell.FILES, shell.GIT, shell.RUNNING, shell.DATABASES, shell.TOOLS, shell.PACKAGES, shell.GIVEN_AWAY)
     for line, _ in (row for rows in tables for row in shell.table(rows)):
@@ -71,14 +71,14 @@ def _lines() -> Iterator[tuple[str, Reading]]:
 
 def _programs() -> Iterator[tuple[str, Reading]]:
     from stage0.reading.programs.python import read_python
-    from tests.core.test_python import PROGRAMS, RUN, WARNED
+    from tests.reading.test_python import PROGRAMS, RUN, WARNED
 
     for text in (*PROGRAMS, *WARNED):
         yield f"Python: {text}", partial(read_python, text, RUN)
 
 
 def _goals() -> Iterator[tuple[str, Reading]]:
-    from tests.core.test_goal import MEANT, NOT_MEANT, TOGETHER, reading_of
+    from tests.reading.test_goal import MEANT, NOT_MEANT, TOGETHER, reading_of
 
     for goal in (*TOGETHER, *NOT_MEANT, *MEANT):
         yield f"goal: {goal}", partial(reading_of, goal)

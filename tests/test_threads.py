@@ -14,7 +14,7 @@ import pytest
 
 from stage0.reading.programs.python import read_python
 from tests.at_once import compiled_modules, corpus, differences
-from tests.core.test_python import WARNED
+from tests.reading.test_python import WARNED
 
 ROOT: Final = Path(__file__).parent.parent
 

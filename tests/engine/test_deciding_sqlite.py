@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.ledger.deciding import Deciding
+from tests.engine.deciding import Deciding
 from tests.ledger.opening import Running, migrated
 from tests.soaking import sequences
 

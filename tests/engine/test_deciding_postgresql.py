@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from stage0.ledger import open_store
 from stage0.ledger.migrate import migrate
-from tests.ledger.deciding import Deciding
+from tests.engine.deciding import Deciding
 from tests.ledger.opening import Running
 from tests.postgres import Cluster
 from tests.soaking import sequences

@@ -13,8 +13,8 @@ from stage0.reading.call.arguments import read_arguments
 from stage0.reading.text.decoding import base64_pieces, hex_pieces
 from stage0.reading.text.disguise import disguised
 from stage0.reading.text.folding import fold
-from tests.core.test_disguise import WORDS
 from tests.deciding import decided
+from tests.reading.test_disguise import WORDS
 
 KNOWN: Final = shipped_packs()["stage0-default"].knowledge
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.core.test_arguments import effects_in, reading_of
+from tests.reading.test_arguments import effects_in, reading_of
 
 CALLS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
     "a GET": ({"method": "GET", "url": "https://x.test/items"}, {"network_read"}),
