@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import pytest
 import sqlalchemy as sa
 
-from stage0.engine import Engine
+from stage0.engine import Engine, housekeeping
 from stage0.engine.housekeeping import Housekeeper
 from stage0.ledger import retention
 from stage0.ledger.accounts import change_retention
@@ -48,7 +48,7 @@ def clock() -> Moved:
 @pytest.fixture(autouse=True)
 def _by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """The housekeeper of a ledger does not begin by itself, except where a test wants it to."""
-    monkeypatch.setattr(retention, "FIRST", HOUR)
+    monkeypatch.setattr(housekeeping, "FIRST", HOUR)
 
 
 def _keep(store: Store, key: Key, days: int) -> None:
@@ -254,7 +254,7 @@ def test_the_housekeeper_of_a_ledger_begins_by_itself_and_checks_go_on_meanwhile
         return mine
 
     _with(store, clock, old)
-    monkeypatch.setattr(retention, "FIRST", 0.05)
+    monkeypatch.setattr(housekeeping, "FIRST", 0.05)
     mine = _with(store, clock, work)
     assert recorded(store) == mine
 
@@ -262,11 +262,11 @@ def test_the_housekeeper_of_a_ledger_begins_by_itself_and_checks_go_on_meanwhile
 def test_a_pass_that_fails_is_tried_again_and_does_not_end_the_housekeeper(
     store: Store, key: Key, clock: Moved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "IDLE", 0.02)
+    monkeypatch.setattr(housekeeping, "IDLE", 0.02)
 
     async def work(ledger: Engine) -> None:
         await check(ledger, key)
-        monkeypatch.setattr(retention, "FIRST", 0.0)
+        monkeypatch.setattr(housekeeping, "FIRST", 0.0)
         keeping = asyncio.create_task(Housekeeper(ledger).run())
         moment, clock.now = clock.now + 200 * DAY, float("nan")  # no date can be made of it
         await asyncio.sleep(0.1)
