@@ -7,15 +7,16 @@ text is read, or a request with secrets as it was sent, nothing is kept at all: 
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, wraps
 from typing import Final, TypeVar, TypeVarTuple
 
-from stage0.reading.text.datakinds import find_secrets
+from stage0.reading.text.datakinds import SECRETS, find_secrets
 from stage0.reading.text.decoding import decodings
-from stage0.reading.text.disguise import may_be_encoded
 from stage0.reading.text.folding import FoldTable, fold, with_capitals
 
 More = TypeVarTuple("More")
@@ -28,6 +29,23 @@ _COUNT: Final = 4096
 _LAYERS: Final = 3
 _TABLE: Final = FoldTable({})
 _KEEPING: Final[ContextVar[bool]] = ContextVar("keeping", default=True)
+
+
+#: What may stand between bytes in hexadecimal, those of two-byte letters included.
+_BETWEEN: Final = "(?:[ ,:-]|0x|00){0,4}"
+#: The beginnings of secrets that are figures alone in hexadecimal, each after its first byte.
+_FIGURES: Final = tuple(
+    (code[:2], re.compile(code.replace(" ", _BETWEEN)))
+    for code in [hint.encode().hex(" ") for known in SECRETS for hint in known.hints]
+    if code.replace(" ", "").isdigit()
+)
+#: Where a quick look has to look: marks of escapes, capitals, and figures.
+_PLACES: Final = re.compile(r"[%\\&=+A-Z0-9][0-9]*")
+_MARKS: Final = frozenset("%\\&=")
+_LETTERS: Final = frozenset(string.ascii_letters + "+/_-")
+#: What stands before the plus of a code point: U+0064.
+_UNICODE: Final = frozenset("uU")
+_SMALL: Final = frozenset(string.ascii_lowercase + "+/_-")
 
 
 def kept(longest: int, count: int = _COUNT) -> Callable[[Callable[[str, *More], R]], Callable[[str, *More], R]]:
@@ -112,6 +130,26 @@ def tells_secret(text: str, layers: int = _LAYERS) -> bool:
         text = with_capitals(fold(text, _TABLE))
         if find_secrets(text):
             return True
-    if not layers or not may_be_encoded(text):
+    if not layers or not _may_decode(text):
         return False
     return any(tells_secret(plain, layers - 1) for plain in decodings(text))
+
+
+def _may_decode(text: str) -> bool:
+    """A quick look: false means that no part of a text decodes to a secret.
+
+    Escapes have their marks. What base64 makes text of mixes letters with figures, or small letters with capitals.
+    Bytes in hexadecimal that are letters alone are not ASCII; of those that are figures alone a secret would show as
+    it stands, but for how it begins."""
+    figures = False
+    for place in _PLACES.finditer(text):
+        found = place[0]
+        start, end = place.span()
+        before = text[start - 1] if start else ""
+        if found.isdigit():
+            figures = True
+            if before in _LETTERS or text[end : end + 1] in _LETTERS:
+                return True
+        elif len(found) > 1 or found in _MARKS or before in (_UNICODE if found == "+" else _SMALL):
+            return True
+    return figures and any([first in text and hint.search(text) for first, hint in _FIGURES])
