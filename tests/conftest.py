@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,7 +24,18 @@ from tests.running import Server
 settings.register_profile(
     "stage0", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
+settings.register_profile("quick", settings.get_profile("stage0"), max_examples=15)
 settings.load_profile("stage0")
+
+#: Fixtures that start a process.
+STARTING: Final = frozenset({"own_server", "postgres", "server"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what a process is started for: `make quick` leaves it out."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not STARTING.isdisjoint(item.fixturenames):
+            item.add_marker("process")
 
 
 @pytest.fixture(autouse=True, scope="session")

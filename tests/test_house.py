@@ -19,6 +19,7 @@ from stage0.policy.load import shipped_names
 
 ROOT: Final = Path(__file__).parent.parent
 SOURCE: Final = ROOT / "src"
+TESTS: Final = ROOT / "tests"
 BIN: Final = Path(sys.executable).parent
 
 # -- importing
@@ -156,6 +157,49 @@ def test_the_wheel_needs_the_client_alone_and_leaves_the_server_to_its_extra(whe
     assert {name for name, more in needed if "extra ==" not in more} == {"httpcore2", "msgspec", "truststore"}
     assert "License-Expression: Apache-2.0" in text
     assert "Requires-Python: >=3.11" in text
+
+
+# -- what is quick
+
+#: What `make quick` leaves out: it starts processes or takes long.
+SLOW: Final = frozenset(
+    {
+        "bench",
+        "cli",
+        "client",
+        "docs",
+        "ledger",
+        "server",
+        "test_determinism.py",
+        "test_memory.py",
+        "test_postgres_fixture.py",
+        "test_threads.py",
+    }
+)
+#: What a pure test does not import. This file starts linters; the corpus runs through a server as well, if not quickly.
+IMPURE: Final = re.compile(r"^ *(?:from|import) (?:subprocess|stage0\.(?:app|server)|tests\.running)\b", re.MULTILINE)
+MIXED: Final = frozenset({"test_corpus.py", "test_house.py"})
+
+
+def _quick() -> list[str]:
+    """The folders and files of tests that `make quick` runs."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    found = re.search(r"^QUICK := \$\(addprefix tests/,([^)]*)\)", makefile, re.MULTILINE)
+    assert found is not None
+    return found[1].replace("\\", " ").split()
+
+
+def test_every_test_is_quick_or_left_out_of_make_quick_on_purpose() -> None:
+    here = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")}
+    listed = sorted([*_quick(), *SLOW])
+    assert listed == sorted(here), "QUICK in the Makefile and SLOW in tests/test_house.py list each folder once"
+
+
+def test_what_is_quick_starts_nothing() -> None:
+    quick = [TESTS / name for name in _quick() if name not in MIXED]
+    files = [file for path in quick for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    assert len(files) > 40
+    assert [str(file) for file in files if IMPURE.search(file.read_text(encoding="utf-8"))] == []
 
 
 # -- nothing half done
