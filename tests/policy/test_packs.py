@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from stage0.cli.cases import read_cases
 from stage0.core.pack import Pack
+from stage0.knowledge.load import load_knowledge
 from stage0.knowledge.words import load_lexicon
 from stage0.knowledge.yaml import HERE, read, read_slowly
 from stage0.policy import PolicyError, load_pack, shipped_packs
@@ -95,6 +96,25 @@ def test_a_concept_is_one_kind_of_thing() -> None:
     kinds = [set(ACTIONS), set(MODIFIERS), set(OBJECTS), set(ENVIRONMENTS)]
     assert sum(map(len, kinds)) == len(set().union(*kinds))
     assert {*ACTIONS.values(), *MODIFIERS.values()} <= set(EFFECTS)
+
+
+#: Of each table one effect as it is written there.
+NAMED: Final = {
+    "commands.yaml": "[delete",
+    "constraints.yaml": "[delete",
+    "declared.yaml": "[delete",
+}
+
+
+@pytest.mark.parametrize(("name", "written"), NAMED.items(), ids=NAMED)
+def test_a_table_with_an_effect_that_there_is_not_is_refused_at_load(name: str, written: str, tmp_path: Path) -> None:
+    folder = tmp_path / "knowledge"
+    shutil.copytree(HERE, folder)
+    text = (folder / name).read_text("utf-8")
+    assert written in text
+    (folder / name).write_text(text.replace(written, "[deleet", 1), encoding="utf-8")
+    with pytest.raises(PolicyError, match=f"{name}.*'deleet'"):
+        load_knowledge(folder)
 
 
 def lexicon_copy(folder: Path, language: str, old: str, new: str) -> Path:

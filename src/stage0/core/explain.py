@@ -16,7 +16,7 @@ from stage0.core.rule import Rule, Severity
 from stage0.core.verdict import INTERNAL, Decision, DecisionWord, Issue, Verdict
 from stage0.reading.constraints import Control
 from stage0.reading.context import FACTS, Fact, Lane
-from stage0.reading.effects import EFFECTS, HIGH_RISK
+from stage0.reading.effects import EFFECTS, HIGH_RISK, Effect
 from stage0.reading.request import State
 
 #: The lane of a fact, or that there is none.
@@ -59,7 +59,7 @@ _KNOWN_KEYS: Final = frozenset({name for fact in FACTS for name in fact.names} |
 class EffectView(msgspec.Struct, frozen=True):
     """An effect and the JSON paths of the texts that say it."""
 
-    effect: str
+    effect: Effect
     high_risk: bool
     paths: tuple[str, ...]
 
@@ -96,7 +96,7 @@ class ConstraintView(msgspec.Struct, frozen=True):
     kind: str = ""
     family: str = ""
     value: Any = None
-    effects: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ()
     guardrail: bool = False
     needs: tuple[Need, ...] = ()
 

@@ -17,6 +17,7 @@ from stage0.core.fingerprint import short
 from stage0.core.pack import ApprovalRule, Pack, Scope
 from stage0.reading.constraints import ConstraintSet, Control
 from stage0.reading.context import Lane, is_reference
+from stage0.reading.effects import Effect
 from stage0.reading.interpret import Interpretation
 from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.registry import matches_any
@@ -258,9 +259,9 @@ class Facts:
         return next((control for kind in kinds if (control := self.control(kind)) is not None), None)
 
     @lazy
-    def approval_required(self) -> Mapping[str, frozenset[str]]:
+    def approval_required(self) -> Mapping[str, frozenset[Effect]]:
         """Issue code to the effects for which the pack, or a declared effect, requires approval."""
-        required: dict[str, frozenset[str]] = {}
+        required: dict[str, frozenset[Effect]] = {}
         for requirement in self.pack.requirements:
             if requirement.approval and self.in_scope(requirement):
                 effects = frozenset(self.effects.keys() & (requirement.effects or self.effects.keys()))
@@ -339,7 +340,7 @@ class Facts:
         """Whether there is a guardrail that rests on evidence."""
         return self.approval_holds or self.confirmed or self.rehearsed or self.confined
 
-    def coverage(self, effect: str) -> Coverage:
+    def coverage(self, effect: Effect) -> Coverage:
         """How well one effect is guarded."""
         if self.evidenced:
             return "evidenced"

@@ -11,6 +11,7 @@ from stage0.core.calendar import Calendar
 from stage0.core.rule import Rule, Severity
 from stage0.reading.constraints import Control
 from stage0.reading.context import Lane
+from stage0.reading.effects import Effect
 from stage0.reading.interpret import Knowledge
 from stage0.reading.registry import Glob
 
@@ -26,7 +27,7 @@ class Scope(msgspec.Struct, frozen=True):
     one of the patterns `tools`; empty is any of them."""
 
     name: str
-    effects: frozenset[str] = frozenset()
+    effects: frozenset[Effect] = frozenset()
     environments: frozenset[str] = frozenset()
     tools: Patterns = {}
 
@@ -79,7 +80,7 @@ class Environments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     production: frozenset[str]
     non_production: frozenset[str]
-    needed_for: frozenset[str]
+    needed_for: frozenset[Effect]
     absent: str = ""
 
 
@@ -90,7 +91,7 @@ class RiskWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Points of the risk score (0 to 100): a base, each effect, production, and the worst open finding."""
 
     base: Points
-    effects: Mapping[str, Points]
+    effects: Mapping[Effect, Points]
     production: Points
     finding: OpenFinding
 
@@ -113,7 +114,7 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The cost table: one evaluation, and each effect that is carried out downstream."""
 
     evaluation: Price
-    effects: Mapping[str, Price]
+    effects: Mapping[Effect, Price]
 
     def __hash__(self) -> int:
         return id(self)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from stage0.reading.context import FACTS
-from stage0.reading.effects import Sighting, Source
+from stage0.reading.effects import Effect, Sighting, Source
 from stage0.reading.interpret import Interpretation, Knowledge
 from stage0.reading.request import ActionRequest
 
@@ -26,7 +26,7 @@ class Says(msgspec.Struct, frozen=True):
     """A piece of a text and the effects that it says. Offsets are Unicode code points; of nothing where the text as a
     whole could not be read."""
 
-    effects: tuple[str, ...]
+    effects: tuple[Effect, ...]
     start: int
     end: int
 
@@ -54,7 +54,7 @@ def quotes(request: ActionRequest, reading: Interpretation, known: Knowledge) ->
     texts: dict[str, list[_Text]] = {}
     for name, text in _texts(request):
         texts.setdefault(name, []).append(text)
-    found: dict[tuple[Source, str, str], dict[tuple[int, int], list[str]]] = {}
+    found: dict[tuple[Source, str, str], dict[tuple[int, int], list[Effect]]] = {}
     for seen in _sightings(reading):
         text = _of(seen, texts)
         marks = found.setdefault((seen.source, text.path, text.text), {})
@@ -88,7 +88,7 @@ def _range(seen: Sighting, text: _Text) -> tuple[int, int]:
     return (0, len(text.text)) if whole or (span.text and start == end) else (start, end)
 
 
-def _quote(source: Source, path: str, text: str, marks: dict[tuple[int, int], list[str]]) -> Quote:
+def _quote(source: Source, path: str, text: str, marks: dict[tuple[int, int], list[Effect]]) -> Quote:
     says = tuple(Says(tuple(dict.fromkeys(effects)), *place) for place, effects in sorted(marks.items()))
     unread = any(each.start == each.end for each in says)
     return Quote(source, path, text, says, _UNREAD if unread else "")

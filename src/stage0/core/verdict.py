@@ -12,7 +12,7 @@ from stage0.core.facts import Facts
 from stage0.core.pack import Costs, Pack
 from stage0.core.repeating import Room, beginning, repeat, size_of
 from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Rule, Severity
-from stage0.reading.effects import HARMLESS, Sighting
+from stage0.reading.effects import HARMLESS, Effect, Sighting
 from stage0.reading.limits import most
 
 Verdict = Literal["ALLOW", "DENY", "DEFER"]
@@ -63,7 +63,7 @@ class Decision(msgspec.Struct, frozen=True):
     decision_trace_summary: str
     task_hash: str
     evidence: Mapping[str, str]
-    effects: tuple[str, ...]
+    effects: tuple[Effect, ...]
     valid_until: int | None
 
 
@@ -358,7 +358,7 @@ def _cost(facts: Facts) -> CostEstimate:
 
 
 @lru_cache(maxsize=1024)
-def _cost_of(costs: Costs, effects: frozenset[str]) -> CostEstimate:
+def _cost_of(costs: Costs, effects: frozenset[Effect]) -> CostEstimate:
     """What a set of effects may cost: it depends on nothing else, so it is kept."""
     priced = [effect for effect in sorted(effects) if effect in costs.effects]
     prices = [costs.evaluation, *(costs.effects[effect] for effect in priced)]

@@ -242,7 +242,7 @@ def registry_of(file: PackFile, known: Knowledge, error: Error, between: Callabl
             continue
         if entry.effects is not None and not entry.effects:
             raise error((*path, "effects"), "no tool does nothing: say `read` or `compute`, or leave it out")
-        effects = None if entry.effects is None else frozenset[str](entry.effects)
+        effects = None if entry.effects is None else frozenset(entry.effects)
         entries.append(Entry(pattern, effects, frozenset(entry.adds), entry.owner, entry.risk))
     return Registry(_in_pieces(entries, _ENTRIES, between), known.spellings) if entries else EMPTY
 

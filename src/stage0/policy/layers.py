@@ -144,11 +144,13 @@ def _record(source: Source, field: str, value: Any, parent: PackFile | None) -> 
 
 
 def _check_values(source: Source, path: Path_, item: Any, record: Any) -> None:
-    """Check each value of a mapping by itself, so that an error names it."""
+    """Check each name and value of a mapping by itself, so that an error names it."""
     kind = next((each.type for each in msgspec.structs.fields(record) if each.encode_name == path[-1]), None)
     if isinstance(item, dict) and get_origin(kind) is Mapping:
+        names, values = get_args(kind)
         for name, each in item.items():
-            converted(source, (*path, str(name)), each, get_args(kind)[1])
+            converted(source, (*path, str(name)), str(name), names)
+            converted(source, (*path, str(name)), each, values)
 
 
 def converted(source: Source, path: Path_, value: Any, kind: Any) -> Any:

@@ -33,7 +33,6 @@ from stage0.policy.entries import (
 )
 from stage0.policy.format import PackFile
 from stage0.policy.layers import check_codes, layered, plain_of
-from stage0.reading.effects import EFFECTS
 from stage0.rules import RULES
 
 #: Gives a pack that another one extends, by `name` or `name@version`. Raises PolicyError.
@@ -178,10 +177,6 @@ def _pack_of(file: PackFile, error: Error, between: Callable[[], None] = at_once
     environments, risk, costs = file.environments, file.risk, file.costs
     if environments is None or risk is None or costs is None:
         raise error((), "lacks environments, risk or costs")
-    for field, effects in (("risk", risk.effects), ("costs", costs.effects)):
-        for effect in effects:
-            if effect not in EFFECTS:
-                raise error((field, "effects", effect), f"there is no effect `{effect}`{nearest(effect, EFFECTS)}")
     check_prices(costs, error)
     production = production_names(environments.production or (), known)
     own = own_rules_of(file, calendars, error, between)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from stage0.reading.effects import HIGH_RISK
+from stage0.reading.effects import HIGH_RISK, Effect
 from stage0.reading.prose.goal import effects_of
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon
 from stage0.reading.text.keeping import kept, kept_together
@@ -45,7 +45,7 @@ class Control(msgspec.Struct, frozen=True):
     family: str
     text: str
     value: Any = None
-    effects: frozenset[str] | None = None
+    effects: frozenset[Effect] | None = None
     guard: Guard = ""
     mode: str = ""
 
@@ -91,7 +91,7 @@ class Grammar:
     """All control kinds, compiled. Constraint texts repeat, so what they mean is kept."""
 
     def __init__(
-        self, kinds: Sequence[ControlKind], conditions: Mapping[str, frozenset[str]], lexicon: Lexicon
+        self, kinds: Sequence[ControlKind], conditions: Mapping[str, frozenset[Effect]], lexicon: Lexicon
     ) -> None:
         """`conditions`: words to the effects that they name. Raises ValueError where a key stands for two kinds."""
         self.conditions = {lexicon.fold(word).text: effects for word, effects in conditions.items()}
@@ -148,7 +148,7 @@ class Grammar:
         # A condition that is not understood holds always, and guards nothing.
         return msgspec.structs.replace(control, effects=effects, guard=control.guard if effects else "")
 
-    def _condition(self, folded: str) -> frozenset[str] | None:
+    def _condition(self, folded: str) -> frozenset[Effect] | None:
         """The effects that a condition names (`destructive actions`, `customer-facing channels`)."""
         effects = {effect for word, named in self.conditions.items() if word in folded for effect in named}
         hits = self.lexicon.hits(folded)

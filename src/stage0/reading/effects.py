@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -32,11 +32,11 @@ Effect = Literal[
     "unknown",
 ]
 
-EFFECTS: Final[tuple[str, ...]] = Effect.__args__  # type: ignore[attr-defined]
+EFFECTS: Final[tuple[Effect, ...]] = get_args(Effect)
 
-HARMLESS: Final = frozenset({"read", "compute", "network_read", "loop"})
+HARMLESS: Final[frozenset[Effect]] = frozenset({"read", "compute", "network_read", "loop"})
 
-HIGH_RISK: Final = frozenset(
+HIGH_RISK: Final[frozenset[Effect]] = frozenset(
     {
         "delete",
         "irreversible",
@@ -53,13 +53,13 @@ HIGH_RISK: Final = frozenset(
 )
 
 #: Leaves the caller's own systems: what `no external side effects` rules out.
-EXTERNAL: Final = frozenset({"external_message", "publish", "export", "money_movement"})
+EXTERNAL: Final[frozenset[Effect]] = frozenset({"external_message", "publish", "export", "money_movement"})
 
 #: Seen by people outside unless proven internal.
-CUSTOMER_VISIBLE: Final = frozenset({"external_message", "publish"})
+CUSTOMER_VISIBLE: Final[frozenset[Effect]] = frozenset({"external_message", "publish"})
 
 #: Not changes by themselves: they mark what an action touches or asks for, and have rules of their own.
-MARKS: Final = frozenset({"personal_data", "secret_access", "requires_approval", "unknown"})
+MARKS: Final[frozenset[Effect]] = frozenset({"personal_data", "secret_access", "requires_approval", "unknown"})
 
 Source = Literal["arguments", "tool", "description", "declared", "goal", "registry"]
 
@@ -76,6 +76,6 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 class Sighting(msgspec.Struct, frozen=True, gc=False):
     """One place that says the action has an effect."""
 
-    effect: str
+    effect: Effect
     source: Source
     span: Span

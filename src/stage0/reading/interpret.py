@@ -16,7 +16,7 @@ import msgspec
 from stage0.reading.call.arguments import ArgumentsReading, read_arguments
 from stage0.reading.constraints import ConstraintSet, Control, Grammar
 from stage0.reading.context import ContextReading, read_context
-from stage0.reading.effects import HIGH_RISK, MARKS, Sighting, Span
+from stage0.reading.effects import HIGH_RISK, MARKS, Effect, Sighting, Span
 from stage0.reading.prose.goal import GoalReading, effects_of, read_goal
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
 from stage0.reading.registry import EMPTY, Registry, spellings
@@ -42,7 +42,7 @@ class Knowledge:
         grammar: Grammar,
         commands: Commands,
         words: ToolWords,
-        declared: Mapping[str, tuple[str, ...]],
+        declared: Mapping[str, tuple[Effect, ...]],
         version: str,
     ) -> None:
         self.lexicon = lexicon
@@ -102,7 +102,7 @@ class Knowledge:
         """What a tool's description says that the tool does."""
         return read_goal(_SENTENCE_END.split(text, maxsplit=1)[0], self.lexicon, _DESCRIPTION)
 
-    def effects_of_name(self, name: str) -> tuple[str, ...]:
+    def effects_of_name(self, name: str) -> tuple[Effect, ...]:
         """What a tool of that name would do, for names that a goal says to call."""
         return tuple(seen.effect for seen in self.read_tool(name, "goal").sightings)
 
@@ -116,7 +116,7 @@ class Knowledge:
             frozenset(hit.term.environment for hit in hits if hit.term.environment),
         )
 
-    def _declared_effects(self, folded: str, hits: Sequence[Hit]) -> tuple[str, ...]:
+    def _declared_effects(self, folded: str, hits: Sequence[Hit]) -> tuple[Effect, ...]:
         fixed = self._declared.get(folded)
         if fixed is not None:
             return fixed
@@ -126,7 +126,7 @@ class Knowledge:
         if name and "rehearsal" in concepts:
             return ("compute",)
         objects = frozenset(hit.concept for hit in hits if hit.concept in OBJECTS)
-        effects: dict[str, None] = {}
+        effects: dict[Effect, None] = {}
         for hit in hits:
             if hit.concept in ACTIONS and (hit.term.role != "weak" or hit.term.needs & objects):
                 effects.update(dict.fromkeys(effects_of(hit.concept, objects)))
@@ -153,7 +153,7 @@ class Interpretation(msgspec.Struct, frozen=True):
     """An action as understood. `effects` maps each effect to the places that say so; `records` and `amount` are the
     largest number of records and the largest amount of money that the call's arguments name themselves."""
 
-    effects: Mapping[str, Sequence[Sighting]]
+    effects: Mapping[Effect, Sequence[Sighting]]
     environments: frozenset[str]
     constraints: ConstraintSet
     context: ContextReading
@@ -170,12 +170,12 @@ class Interpretation(msgspec.Struct, frozen=True):
         return self.constraints.controls
 
     @property
-    def high_risk(self) -> frozenset[str]:
+    def high_risk(self) -> frozenset[Effect]:
         """The high-risk effects that are present."""
         return HIGH_RISK & self.effects.keys()
 
     @property
-    def changes(self) -> frozenset[str]:
+    def changes(self) -> frozenset[Effect]:
         """Every effect that is not merely a mark."""
         return frozenset(self.effects) - MARKS
 
@@ -189,7 +189,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     goal = _goal_of(request.goal, called, known)
 
     # The most telling source first: what a finding points at is the first that says so.
-    effects: dict[str, list[Sighting]] = {}
+    effects: dict[Effect, list[Sighting]] = {}
     environments = goal.environments | called.environments | _named_in(request.context, known.lexicon)
     _note(effects, called.sightings)
     for tool in tools:
@@ -227,7 +227,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
 
 
 #: Changes that are bulk ones where the arguments name many records.
-_WIDENED: Final = frozenset(
+_WIDENED: Final[frozenset[Effect]] = frozenset(
     {
         "access_change",
         "delete",
@@ -278,7 +278,7 @@ def _named_in(context: Mapping[str, Any], lexicon: Lexicon) -> frozenset[str]:
     return lexicon.environments_in(texts)
 
 
-def _note(effects: dict[str, list[Sighting]], sightings: Sequence[Sighting]) -> None:
+def _note(effects: dict[Effect, list[Sighting]], sightings: Sequence[Sighting]) -> None:
     for sighting in sightings:
         effects.setdefault(sighting.effect, []).append(sighting)
 
@@ -346,7 +346,7 @@ def _unclear(
     request: ActionRequest,
     tools: Sequence[ToolReading],
     called: ArgumentsReading,
-    effects: Mapping[str, object],
+    effects: Mapping[Effect, object],
     goal: GoalReading,
     *,
     described: bool,

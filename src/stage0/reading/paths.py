@@ -11,6 +11,7 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
+from stage0.reading.effects import Effect
 from stage0.reading.result import ArgumentReading, whole
 
 _SECRET: Final = re.compile(
@@ -94,7 +95,7 @@ def spreads(path: str) -> bool:
     return bool(_ROOT.fullmatch(plain) or _WILD.search(plain))
 
 
-_WRITTEN: Final[tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]] = (
+_WRITTEN: Final[tuple[tuple[re.Pattern[str], tuple[Effect, ...]], ...]] = (
     # A disk itself.
     (
         re.compile(r"^/dev/(?:[shv]d[a-z]|xvd|nvme|disk|mapper/|mmcblk|md\d|r?disk\d|loop|dm-)"),
@@ -129,7 +130,7 @@ _WRITTEN: Final[tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]] = (
 )
 
 
-def written(path: str) -> tuple[str, ...]:
+def written(path: str) -> tuple[Effect, ...]:
     """What it means besides a change of a file that this one is changed: a disk, who may log in, what starts alone."""
     plain = plain_path(path) if len(path) <= _LONG else ""
     return next((effects for pattern, effects in _WRITTEN if pattern.search(plain)), ())

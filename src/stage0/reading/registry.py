@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from stage0.reading.effects import Effect
 from stage0.reading.text.keeping import kept
 
 #: What stands between the stars of a pattern.
@@ -23,8 +24,8 @@ class Entry(msgspec.Struct, frozen=True):
     name. `adds` come on top and take nothing away. `risk` are points of the risk score."""
 
     pattern: str
-    effects: frozenset[str] | None = None
-    adds: frozenset[str] = frozenset()
+    effects: frozenset[Effect] | None = None
+    adds: frozenset[Effect] = frozenset()
     owner: str = ""
     risk: int = 0
 
@@ -34,7 +35,7 @@ class Registered(msgspec.Struct, frozen=True):
     and what all entries that match it add."""
 
     entry: Entry
-    adds: tuple[str, ...]
+    adds: tuple[Effect, ...]
 
 
 class Registry:

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from stage0.reading.effects import Effect
+
 #: Longer text than this is said to be unread rather than cut (in characters).
 TEXT_LIMIT: Final = 65_536
 
@@ -18,7 +20,7 @@ def word_set(text: str) -> frozenset[str]:
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """An effect found in an argument's text: what, and the range that says so."""
 
-    effect: str
+    effect: Effect
     start: int
     end: int
 
@@ -30,7 +32,7 @@ class ArgumentReading(msgspec.Struct, frozen=True):
     read: bool = True
 
 
-def whole(text: str, *effects: str) -> ArgumentReading:
+def whole(text: str, *effects: Effect) -> ArgumentReading:
     """Effects that the whole text stands for."""
     return ArgumentReading(tuple(Seen(effect, 0, len(text)) for effect in effects))
 

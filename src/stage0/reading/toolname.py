@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from stage0.reading.effects import HARMLESS, Sighting, Span
+from stage0.reading.effects import HARMLESS, Effect, Sighting, Span
 from stage0.reading.prose.goal import effects_of
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, split_words
 from stage0.reading.prose.meaning import EVENTS
@@ -194,13 +194,13 @@ class ToolReader:
             return (Term(word, "topic", "word", ""),)
         return (Term(word, "break", "word", "en"),) if word in _JOINERS else ()
 
-    def _effects(self, words: list[str], terms: list[Terms], *, passthrough: bool) -> list[str]:
+    def _effects(self, words: list[str], terms: list[Terms], *, passthrough: bool) -> list[Effect]:
         if not terms:
             return []
         terms = _without_attributes(terms)
         objects = frozenset(t.concept for at in terms for t in at if t.concept in OBJECTS)
         rehearsed = _rehearsed(words, terms)
-        effects: dict[str, None] = {}
+        effects: dict[Effect, None] = {}
         if passthrough:
             terms = [tuple(t for t in at if t.concept not in _SAYS_NOTHING) for at in terms]
         headed = self._is_headed(words, terms)

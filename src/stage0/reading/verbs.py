@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
-from stage0.reading.effects import HARMLESS
+from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, Lexicon, split_words
 from stage0.reading.text.keeping import kept
 
@@ -20,7 +21,7 @@ _SHORT_FORMS: Final = {
 _SUMS: Final = frozenset({"add", "append", "remove", "replace", "set", "reset", "round", "move", "transform", "update"})
 
 
-def verb_effects(name: str, lexicon: Lexicon) -> tuple[str, ...]:
+def verb_effects(name: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     """The effects of the first action word in an operation's name (`bulk_delete`, `user.remove`, `刪除`)."""
     if len(name) > _LONGEST:
         return ()
@@ -31,7 +32,7 @@ def verb_effects(name: str, lexicon: Lexicon) -> tuple[str, ...]:
 _FIGURE: Final = re.compile(r"\d")
 
 
-def _first_verb(name: str, lexicon: Lexicon) -> tuple[str, ...]:
+def _first_verb(name: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     words = [_SHORT_FORMS.get(word, word) for word in split_words(lexicon.skeleton(name))]
     if not words and name:
         return ()
@@ -51,14 +52,14 @@ def _first_verb(name: str, lexicon: Lexicon) -> tuple[str, ...]:
 _first_verb_kept: Final = kept(longest=_LONGEST)(_first_verb)
 
 
-def operation_effects(value: str, lexicon: Lexicon, *, numbers: bool) -> tuple[str, ...]:
+def operation_effects(value: str, lexicon: Lexicon, *, numbers: bool) -> tuple[Effect, ...]:
     """What `action: value` does. Beside nothing but `numbers`, `add` is a sum."""
     if numbers and value.strip().lower() in _SUMS:
         return ("compute",)
     return verb_effects(value, lexicon)
 
 
-_MODES: Final = {
+_MODES: Final[Mapping[str, tuple[Effect, ...]]] = {
     "r": ("read",),
     "rb": ("read",),
     "rt": ("read",),
@@ -86,7 +87,7 @@ _MODES: Final = {
 }
 
 
-def mode_effects(value: str) -> tuple[str, ...]:
+def mode_effects(value: str) -> tuple[Effect, ...]:
     """What a file's or a job's mode does; any other mode ("dark", "driving") says nothing."""
     return _MODES.get(value.strip().lower(), ())
 
@@ -96,7 +97,7 @@ _ALONE_VERBS: Final = frozenset({"remove", "drop", "replace", "clear", "reset", 
 _WHOLE_OBJECTS: Final = frozenset({"all", "existing", "source", "original", "everything", "target"})
 
 
-def flag_effects(words: tuple[str, ...], lexicon: Lexicon) -> tuple[str, ...]:
+def flag_effects(words: tuple[str, ...], lexicon: Lexicon) -> tuple[Effect, ...]:
     """What `delete: true` or `overwrite_existing: true` does. `remove_background: true` names what is left out."""
     if words[0] in _ALWAYS_VERBS or (
         words[0] in _ALONE_VERBS and (len(words) == 1 or not _WHOLE_OBJECTS.isdisjoint(words))
@@ -116,7 +117,7 @@ _COMMAND_TAILS: Final = frozenset(
 DELETING: Final = frozenset({"delete", "deletes", "deletions", "destroy", "purge"})
 
 
-def key_effects(words: tuple[str, ...], lexicon: Lexicon) -> tuple[str, ...]:
+def key_effects(words: tuple[str, ...], lexicon: Lexicon) -> tuple[Effect, ...]:
     """What a key does that is a command of its own: `deleteMany`, `_delete_by_query`."""
     if words[-1] in DELETING and len(words) == 1:
         return ("delete",)

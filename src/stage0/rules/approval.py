@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from stage0.core.facts import Facts
 from stage0.core.rule import Params, rule
-from stage0.reading.effects import CUSTOMER_VISIBLE
+from stage0.reading.effects import CUSTOMER_VISIBLE, Effect
 
-_NAMES = {
+_NAMES: Final[Mapping[Effect, str]] = {
     "money_movement": "payout",
     "deployment": "deployment",
     "delete": "deletion",
@@ -18,7 +21,7 @@ _NAMES = {
 }
 
 
-def _subject(effects: frozenset[str]) -> str:
+def _subject(effects: frozenset[Effect]) -> str:
     return next((name for effect, name in _NAMES.items() if effect in effects), "action")
 
 

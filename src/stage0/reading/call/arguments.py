@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from stage0.reading.call import counts, indirect, mail, money
 from stage0.reading.call.http import METHODS, READING, is_search, read_method, read_url
-from stage0.reading.effects import HARMLESS, Sighting, Span
+from stage0.reading.effects import HARMLESS, Effect, Sighting, Span
 from stage0.reading.paths import read_path, spreads, written
 from stage0.reading.programs.graphql import looks_like_graphql, read_graphql
 from stage0.reading.programs.mongo import looks_like_mongo, operator_effects, read_mongo
@@ -496,7 +496,7 @@ class _Reader:
             or (isinstance(item, list) and bool(item) and isinstance(item[0], (int, float)))
             for item in others
         )
-        effects: dict[str, None] = {}
+        effects: dict[Effect, None] = {}
         for field in fields.get("operation", ()):
             if isinstance(field.value, str):
                 found = operation_effects(field.value, self._lexicon, numbers=numbers)
@@ -512,7 +512,7 @@ class _Reader:
         if not _REMOVING.isdisjoint(effects):
             self._removed(fields, value, effects)
 
-    def _removed(self, fields: Fields, value: dict[str, Any], effects: dict[str, None]) -> None:
+    def _removed(self, fields: Fields, value: dict[str, Any], effects: dict[Effect, None]) -> None:
         """What the paths and flags beside a removal or an overwriting say of it."""
         for field in fields.get("path", ()):
             for path in field.value[:_PARTS] if isinstance(field.value, list) else (field.value,):
@@ -669,7 +669,7 @@ class _Reader:
         line = indirect.request_line(text) if last in indirect.REQUESTED else None
         if line is not None:
             return _both(read_method(line[0]), read_url(line[1], line[0].lower(), self._lexicon), text)
-        effects: tuple[str, ...] = ()
+        effects: tuple[Effect, ...] = ()
         if around.clicking and last in indirect.LABELLED:
             effects = indirect.label_effects(text, self._lexicon)
         elif around.called(name.words):
@@ -732,7 +732,7 @@ class _Reader:
                     kept.add(seen.effect)
                     self._take(place, text, ArgumentReading((seen,)))
 
-    def _note(self, place: _Place, text: str, effects: Sequence[str], *, spoke: bool = False) -> None:
+    def _note(self, place: _Place, text: str, effects: Sequence[Effect], *, spoke: bool = False) -> None:
         if effects:
             span = Span(place.path(), 0, len(text), text[:200])
             self._sightings.update((Sighting(effect, "arguments", span), None) for effect in effects)
@@ -752,7 +752,7 @@ _SEEN: Final = 100
 _HOLDING: Final = frozenset({str, dict, list})
 _DRAFTS: Final = frozenset({"draft", "drafts", "preview", "template", "compose", "render"})
 #: What a long list or an empty filter makes a bulk change.
-_CHANGING: Final = frozenset(
+_CHANGING: Final[frozenset[Effect]] = frozenset(
     {
         "overwrite",
         "delete",
@@ -764,8 +764,8 @@ _CHANGING: Final = frozenset(
         "service_impact",
     }
 )
-_REMOVING: Final = frozenset({"overwrite", "delete"})
-_HARD_FLAGS: Final = {
+_REMOVING: Final[frozenset[Effect]] = frozenset({"overwrite", "delete"})
+_HARD_FLAGS: Final[Mapping[str, Effect]] = {
     "recursive": "bulk",
     "force": "irreversible",
     "permanent": "irreversible",
@@ -857,7 +857,7 @@ def _text_of(value: Any) -> str:
     return value if isinstance(value, str) else str(value)[:200] if not isinstance(value, (dict, list)) else ""
 
 
-def _with(reading: ArgumentReading, text: str, effect: str) -> ArgumentReading:
+def _with(reading: ArgumentReading, text: str, effect: Effect) -> ArgumentReading:
     return ArgumentReading((*reading.seen, Seen(effect, 0, len(text))), reading.read)
 
 

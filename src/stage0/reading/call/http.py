@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from stage0.reading.effects import Effect
 from stage0.reading.paths import holds_secrets
 from stage0.reading.prose.lexicon import Lexicon, split_words
 from stage0.reading.result import UNREAD, ArgumentReading, whole, word_set
@@ -17,7 +18,7 @@ from stage0.reading.verbs import verb_effects
 _UNKEPT: Final[Callable[[str], SplitResult]] = getattr(urlsplit, "__wrapped__", urlsplit)
 _split: Final = kept(longest=200)(_UNKEPT)
 
-METHODS: Final = {
+METHODS: Final[Mapping[str, Effect]] = {
     "get": "network_read",
     "head": "network_read",
     "options": "network_read",
@@ -75,13 +76,13 @@ _MONEY: Final = word_set(
     "refund refunds payout payouts transfer transfers charge charges withdraw withdrawal withdrawals disbursement"
     " disbursements payment payments remittance remittances"
 )
-_CHANGING: Final = frozenset(
+_CHANGING: Final[frozenset[Effect]] = frozenset(
     {"delete", "service_impact", "deployment", "access_change", "money_movement", "publish", "external_message"}
 )
 _SEARCHES: Final = frozenset(
     {"_search", "_count", "_msearch", "_mget", "_explain", "_validate", "_field_caps", "_termvectors"}
 )
-_BY_SEGMENT: Final = {
+_BY_SEGMENT: Final[Mapping[str, tuple[Effect, ...]]] = {
     "_delete_by_query": ("delete", "bulk"),
     "_update_by_query": ("overwrite", "bulk"),
     "_bulk": ("overwrite", "bulk"),
@@ -111,7 +112,7 @@ def read_url(url: str, method: str, lexicon: Lexicon) -> ArgumentReading:
         return whole(url, "secret_access") if holds_secrets(text) else whole(url, "read")
     if name in _SMUGGLING:
         return UNREAD
-    effects: dict[str, None] = {}
+    effects: dict[Effect, None] = {}
     try:
         parts = _split(text if "//" in text else "//" + text if not text.startswith("/") else text)
         host = (parts.hostname or "").rstrip(".")
@@ -177,7 +178,7 @@ _PAGES: Final = word_set(
 )
 
 
-def _path_effects(path: str, method: str, lexicon: Lexicon) -> Iterator[str]:
+def _path_effects(path: str, method: str, lexicon: Lexicon) -> Iterator[Effect]:
     """What the last segment of a path says that names no single thing; what stands before it names a collection."""
     segments = [segment for segment in path.split("/") if segment][-6:]
     for segment in segments:
@@ -195,14 +196,14 @@ def _path_effects(path: str, method: str, lexicon: Lexicon) -> Iterator[str]:
     yield from _posted_effects(segments, method, lexicon, single=single)
 
 
-def _read_effects(segment: str, lexicon: Lexicon) -> Iterator[str]:
+def _read_effects(segment: str, lexicon: Lexicon) -> Iterator[Effect]:
     """GET must be safe; a page about deleting is no deletion, an operation that is called so is one."""
     words = split_words(segment)
     if words and len(words) < _WORDS and words[0] in _PLAIN_VERBS and not _DOCUMENT.search(segment):
         yield from (effect for effect in verb_effects(segment, lexicon) if effect == "delete")
 
 
-def _posted_effects(segments: list[str], method: str, lexicon: Lexicon, *, single: bool) -> Iterator[str]:
+def _posted_effects(segments: list[str], method: str, lexicon: Lexicon, *, single: bool) -> Iterator[Effect]:
     """What an operation does that is called at the end of a path: `users/5/suspend`, `p:setIamPolicy`."""
     # A custom method stands behind a colon (AIP-136).
     name = segments[-1].rsplit(":", 1)[-1]
@@ -224,7 +225,7 @@ def _posted_effects(segments: list[str], method: str, lexicon: Lexicon, *, singl
         yield from _named_change(words, lexicon)
 
 
-def _named_change(words: list[str], lexicon: Lexicon) -> Iterator[str]:
+def _named_change(words: list[str], lexicon: Lexicon) -> Iterator[Effect]:
     """Changes whose word alone is mild, and which cannot be taken back or shut somebody out when they are called."""
     objects = {term.concept for word in words for term in lexicon.word(word)}
     if words[0] in _SHUTTING or "access" in objects:
@@ -250,7 +251,7 @@ _DOCUMENT: Final = re.compile(r"\.(?!php|aspx?|jsp|do|cgi|action|pl)[a-z0-9]{1,5
 _PLAIN_VERBS: Final = frozenset({"delete", "remove", "destroy", "purge", "wipe", "erase"})
 
 
-def _query_effects(url: str, lexicon: Lexicon) -> Iterator[str]:
+def _query_effects(url: str, lexicon: Lexicon) -> Iterator[Effect]:
     query = url.split("#", 1)[0].partition("?")[2]
     for name, value in parse_qsl(query, max_num_fields=None)[:200]:
         if name.lower() in _OPERATIONS:

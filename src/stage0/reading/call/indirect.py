@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from stage0.reading.effects import HARMLESS
+from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, Lexicon, split_words
 from stage0.reading.result import word_set
 from stage0.reading.verbs import verb_effects
@@ -82,7 +82,7 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z_][\w.:/-]{0,79}")
 _REHEARSED: Final = word_set("test tests dry check plan report preview lint validate log logs draft docs")
 
 
-def named_effects(value: str, lexicon: Lexicon) -> tuple[str, ...]:
+def named_effects(value: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     """What a tool of that name would do; nothing where the value is no name, or the name of a rehearsal."""
     if not _IDENTIFIER.fullmatch(value.strip()) or not _REHEARSED.isdisjoint(split_words(value)):
         return ()
@@ -93,7 +93,7 @@ def named_effects(value: str, lexicon: Lexicon) -> tuple[str, ...]:
 _MEDIA: Final = frozenset({"text", "message", "contact", "email"})
 
 
-def _acting(effects: Sequence[str]) -> tuple[str, ...]:
+def _acting(effects: Sequence[Effect]) -> tuple[Effect, ...]:
     return tuple(effects) if not HARMLESS.issuperset(effects) else ()
 
 
@@ -110,11 +110,11 @@ _CLAUSES: Final = 200
 _LONGEST: Final = 8_192
 
 
-def told_effects(text: str, lexicon: Lexicon) -> tuple[str, ...]:
+def told_effects(text: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     """What a sentence asks for whose clauses begin with a verb: `delete all users`."""
     if len(text) > _LONGEST:
         return ("unknown",)
-    effects: dict[str, None] = {}
+    effects: dict[Effect, None] = {}
     for clause in _CLAUSE.split(text)[:_CLAUSES]:
         effects.update(dict.fromkeys(_clause(clause, lexicon)))
     if not text.isascii():
@@ -125,7 +125,7 @@ def told_effects(text: str, lexicon: Lexicon) -> tuple[str, ...]:
     return _acting(tuple(effects))
 
 
-def _clause(clause: str, lexicon: Lexicon) -> Iterator[str]:
+def _clause(clause: str, lexicon: Lexicon) -> Iterator[Effect]:
     words = split_words(lexicon.skeleton(clause[:400]))
     at = 0
     while at < len(words) and words[at] in _BEFORE:
@@ -157,7 +157,7 @@ _ROLES: Final = word_set("button btn link the a item cta primary submit")
 _DISMISSING: Final = frozenset({"cancel", "close", "dismiss", "back"})
 
 
-def label_effects(label: str, lexicon: Lexicon) -> tuple[str, ...]:
+def label_effects(label: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     """What clicking on a label does: `Delete account`, `Confirm purchase`, but not `Cancel` or `Order history`."""
     words = [word for word in split_words(lexicon.skeleton(label[:200])) if word not in _ROLES or word == "submit"]
     if not words or (len(words) == 1 and words[0] in _DISMISSING):
@@ -176,16 +176,18 @@ def label_effects(label: str, lexicon: Lexicon) -> tuple[str, ...]:
     return effects
 
 
-_WEIGHTY: Final = frozenset({"delete", "money_movement", "deployment", "publish", "access_change", "service_impact"})
+_WEIGHTY: Final[frozenset[Effect]] = frozenset(
+    {"delete", "money_movement", "deployment", "publish", "access_change", "service_impact"}
+)
 _BOUGHT: Final = frozenset({"order", "checkout", "booking", "trade", "subscription"})
 
 # -- a change of state
 
 _GONE: Final = word_set("deleted removed destroyed purged")
 _SHUT: Final = word_set("suspended banned blocked locked disabled deactivated frozen")
-_OPEN: Final[dict[str, tuple[str, ...]]] = {"active": ("access_change",), "enabled": ("config_change",)}
+_OPEN: Final[dict[str, tuple[Effect, ...]]] = {"active": ("access_change",), "enabled": ("config_change",)}
 _STATES: Final = frozenset({"status", "state"})
-_STATE_EFFECTS: Final[dict[str, str]] = {
+_STATE_EFFECTS: Final[dict[str, Effect]] = {
     **dict.fromkeys(word_set("cancelled canceled terminated void voided refunded"), "irreversible"),
     **dict.fromkeys(word_set("deleted removed purged destroyed"), "delete"),
     **dict.fromkeys(word_set("suspended banned blocked locked disabled deactivated inactive frozen"), "access_change"),
@@ -206,7 +208,7 @@ def names_one(keys: Sequence[tuple[str, ...]]) -> bool:
     return any(words[-1] in _NAMING for words in keys)
 
 
-def state_effects(words: tuple[str, ...], value: Any, *, identified: bool, placed: bool) -> tuple[str, ...]:
+def state_effects(words: tuple[str, ...], value: Any, *, identified: bool, placed: bool) -> tuple[Effect, ...]:
     """What a field does that sets a state: `deleted: true`, `active: false`, `status: "cancelled"`, `acl: "public"`."""
     last = words[-1]
     plain = words[1:] if words[0] == "is" else words

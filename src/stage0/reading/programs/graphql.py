@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from stage0.reading.effects import Effect
 from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
 from stage0.reading.sql.tree import holds_secret_rows, names_secret, names_value
@@ -98,7 +99,7 @@ class _Document:
         inside = next((name for name in reversed(self._above) if name and name not in _CONNECTIONS), "")
         return bool(inside) and names_value(word) and holds_secret_rows(inside)
 
-    def _field(self, word: str) -> tuple[str, ...]:
+    def _field(self, word: str) -> tuple[Effect, ...]:
         effects = verb_effects(word, self._lexicon)
         if self._operation == "mutation":
             return tuple(e for e in effects if e not in ("read", "compute", "network_read")) or ("write",)

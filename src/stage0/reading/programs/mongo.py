@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from stage0.reading.effects import HARMLESS
+from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.prose.lexicon import Lexicon, split_words
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
 from stage0.reading.verbs import verb_effects
@@ -48,7 +48,7 @@ _RUNNERS: Final = frozenset({"runcommand", "admincommand", "command", "runreadco
 #: What stands in a list for `bulkWrite`.
 _WRITES: Final = word_set("deletemany deleteone updatemany updateone replaceone insertone insertmany")
 #: Operators that do more than look, in lower case: of updates, of stages, and those that run code.
-OPERATORS: Final[dict[str, tuple[str, ...]]] = {
+OPERATORS: Final[dict[str, tuple[Effect, ...]]] = {
     **dict.fromkeys(
         word_set("set unset inc mul rename setoninsert push pull pullall addtoset pop bit currentdate"), ("overwrite",)
     ),
@@ -70,7 +70,7 @@ def looks_like_mongo(text: str) -> bool:
     return _START.match(text) is not None or (_PROGRAM.match(text) is not None and _DATABASE.search(text) is not None)
 
 
-def operator_effects(key: str, lexicon: Lexicon) -> tuple[str, ...]:
+def operator_effects(key: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     """What an operator does, as a key of an object or of one in a text (`$unset`); of one that is not known, whether
     it deletes."""
     known = OPERATORS.get(_plain(key))
@@ -87,7 +87,7 @@ def read_mongo(text: str, lexicon: Lexicon) -> ArgumentReading:
     """The effects of every call and operator in a text of MongoDB's shell, or in an aggregation's stages."""
     if len(text) > TEXT_LIMIT:
         return UNREAD
-    effects: dict[str, None] = {}
+    effects: dict[Effect, None] = {}
     for effect in _Script(text, lexicon).effects():
         effects[effect] = None
     understood = "unknown" not in effects
@@ -104,7 +104,7 @@ class _Script:
         self._lexicon = lexicon
         self._tokens = [token for token in _TOKEN.finditer(text) if token[0][:2] not in ("//", "/*")]
 
-    def effects(self) -> Iterator[str]:
+    def effects(self) -> Iterator[Effect]:
         """What every token does."""
         tokens = self._tokens
         for index, token in enumerate(tokens):
@@ -120,20 +120,20 @@ class _Script:
             elif word[0].isalpha() or word[0] in "_$":
                 yield from self._name(index, word, before, after)
 
-    def _string(self, word: str, before: str, after: str) -> Iterator[str]:
+    def _string(self, word: str, before: str, after: str) -> Iterator[Effect]:
         inner = word[1:-1]
         if inner.startswith("$"):
             yield from self._operator(inner, after)
         if _ESCAPED.search(inner) or "+" in (before, after) or (word[0] == "`" and "${" in inner):
             yield "unknown"
 
-    def _operator(self, name: str, after: str) -> Iterator[str]:
+    def _operator(self, name: str, after: str) -> Iterator[Effect]:
         """An operator as a key, or as text that could become one (`{["$out"]: "x"}`)."""
         plain = _plain(name)
         if after == ":" or (plain in OPERATORS and plain not in _UPDATES):
             yield from operator_effects(name, self._lexicon)
 
-    def _name(self, index: int, word: str, before: str, after: str) -> Iterator[str]:
+    def _name(self, index: int, word: str, before: str, after: str) -> Iterator[Effect]:
         if word[0] == "$":
             yield from self._operator(word, after)
         plain = word.lower().replace("_", "")
@@ -151,7 +151,7 @@ class _Script:
         elif before == "." and after in (",", ")") and self._lexical(word):
             yield "unknown"  # a method that is handed over
 
-    def _acting(self, word: str, end: int) -> Iterator[str]:
+    def _acting(self, word: str, end: int) -> Iterator[Effect]:
         words = split_words(word)
         acting = words[2:] if words[:2] in (["find", "one"], ["find", "and"]) else words
         effects = [effect for effect in verb_effects("_".join(acting), self._lexicon) if effect not in HARMLESS]
@@ -164,7 +164,7 @@ class _Script:
     def _lexical(self, word: str) -> bool:
         return not HARMLESS.issuperset(verb_effects(word, self._lexicon))
 
-    def _command(self, index: int) -> Iterator[str]:
+    def _command(self, index: int) -> Iterator[Effect]:
         """`runCommand({drop: 'users'})`, `runCommand("ping")`: the first key is the command."""
         tokens = self._tokens
         if index < len(tokens) and tokens[index][0] == "{":

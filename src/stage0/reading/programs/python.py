@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from stage0.reading.effects import Effect
 from stage0.reading.paths import holds_secrets
 from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
@@ -91,32 +92,32 @@ _KNOWN: Final = _words(
 )
 
 
-def _effects(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
+def _effects(table: dict[tuple[Effect, ...], str]) -> dict[str, tuple[Effect, ...]]:
     """Names by their effects, turned round."""
-    return {name: tuple(effects.split()) for effects, names in table.items() for name in names.split()}
+    return {name: effects for effects, names in table.items() for name in names.split()}
 
 
 _NAMES: Final = _effects(
     {
-        "delete irreversible": """
+        ("delete", "irreversible"): """
         os.remove os.unlink os.truncate os.ftruncate
         """,
-        "delete": """
+        ("delete",): """
         os.rmdir requests.delete httpx.delete
         """,
-        "delete bulk": """
+        ("delete", "bulk"): """
         os.removedirs
         """,
-        "delete irreversible bulk": """
+        ("delete", "irreversible", "bulk"): """
         shutil.rmtree
         """,
-        "overwrite": """
+        ("overwrite",): """
         os.rename os.replace os.renames shutil.move requests.put requests.patch httpx.put httpx.patch
         """,
-        "write overwrite": """
+        ("write", "overwrite"): """
         shutil.copy shutil.copy2 shutil.copyfile shutil.copytree shutil.make_archive shutil.unpack_archive
         """,
-        "compute": """
+        ("compute",): """
         shutil.copyfileobj os.cpu_count os.sep os.linesep os.name os.path os.pathsep os.curdir os.urandom
         os.fspath os.chdir os.umask os.PathLike os.devnull os.error os.getpgid os.terminal_size os.strerror
         os.putenv os.environ os.O_RDONLY os.F_OK os.R_OK os.W_OK os.X_OK os.get_terminal_size os.fsencode
@@ -136,17 +137,17 @@ _NAMES: Final = _effects(
         pickle.dumps zipfile.ZIP_DEFLATED zipfile.BadZipFile http.client http.HTTPStatus gzip.compress
         gzip.decompress socket.gethostname subprocess.SubprocessError email.mime.base
         """,
-        "write": """
+        ("write",): """
         os.mkdir os.makedirs os.symlink os.link os.utime tempfile.mkdtemp tempfile.mkstemp
         tempfile.NamedTemporaryFile tempfile.TemporaryDirectory tempfile.TemporaryFile logging.FileHandler
         """,
-        "access_change": """
+        ("access_change",): """
         os.chmod os.chown os.lchown os.setuid os.setgid shutil.chown
         """,
-        "service_impact": """
+        ("service_impact",): """
         os.kill os.killpg os.abort os.fork os.forkpty signal.pthread_kill
         """,
-        "read": """
+        ("read",): """
         os.listdir os.walk os.scandir os.stat os.lstat os.getcwd os.access os.readlink os.getpid os.getppid
         os.uname os.getlogin os.getuid os.getgid os.geteuid os.getloadavg shutil.disk_usage shutil.which
         shutil.get_terminal_size importlib.metadata.version importlib.util.find_spec
@@ -157,23 +158,23 @@ _NAMES: Final = _effects(
         glob.iglob linecache.getline filecmp.cmp filecmp.dircmp os.path.exists os.path.isfile os.path.isdir
         os.path.getsize os.path.getmtime os.path.islink
         """,
-        "secret_access": """
+        ("secret_access",): """
         keyring.get_password
         """,
-        "network_read": """
+        ("network_read",): """
         socket.gethostbyname socket.getaddrinfo requests.get requests.head requests.options httpx.get httpx.head
         httpx.options requests.Session requests.session httpx.Client httpx.AsyncClient
         """,
-        "network_read write": """
+        ("network_read", "write"): """
         requests.post httpx.post
         """,
-        "network_read overwrite": """
+        ("network_read", "overwrite"): """
         urllib.request.urlretrieve
         """,
-        "external_message": """
+        ("external_message",): """
         smtplib.SMTP smtplib.SMTP_SSL
         """,
-        "unknown": """
+        ("unknown",): """
         sys.modules sys.settrace sys.setprofile sys._getframe sys.meta_path operator.methodcaller
         operator.attrgetter operator.call types.FunctionType types.CodeType types.ModuleType
         inspect.currentframe io.open io.open_code io.FileIO io.OpenWrapper timeit.timeit timeit.repeat
@@ -204,45 +205,45 @@ _SAFE_BUILTINS: Final = frozenset(dir(builtins)) - _words(
 
 _METHODS: Final = _effects(
     {
-        "read": """
+        ("read",): """
         namelist readlink owner getnames fetchall absolute walk group fetchmany exists read_text read_bytes
         rglob resolve is_symlink fetchone lstat is_dir glob infolist stat is_file expanduser iterdir samefile
         """,
-        "overwrite": """
+        ("overwrite",): """
         write_text write_bytes rename rename_axis put patch save savefig to_csv to_excel to_parquet to_json
         to_feather to_html to_sql to_pickle
         """,
-        "write": """
+        ("write",): """
         touch mkdir symlink_to hardlink_to
         """,
-        "delete irreversible": """
+        ("delete", "irreversible"): """
         unlink
         """,
-        "delete": """
+        ("delete",): """
         rmdir truncate delete
         """,
-        "delete irreversible bulk": """
+        ("delete", "irreversible", "bulk"): """
         rmtree
         """,
-        "delete schema_change": """
+        ("delete", "schema_change"): """
         drop_table
         """,
-        "access_change": """
+        ("access_change",): """
         chmod lchmod
         """,
-        "service_impact": """
+        ("service_impact",): """
         kill terminate send_signal
         """,
-        "external_message": """
+        ("external_message",): """
         sendmail send_message
         """,
-        "network_read write": """
+        ("network_read", "write"): """
         post
         """,
-        "write overwrite": """
+        ("write", "overwrite"): """
         extractall extract
         """,
-        "unknown": """
+        ("unknown",): """
         eval exec query system popen load_module exec_module tofile
         """,
     }
@@ -282,7 +283,7 @@ _SECRET_NAME: Final = re.compile(r"secret|token|passw|credential|api_?key|privat
 
 # -- Reading -----------------------------------------------------------------------------------------------------
 
-_Found = tuple[ast.AST, str]
+_Found = tuple[ast.AST, Effect]
 
 
 class _Program:
@@ -332,7 +333,7 @@ class _Program:
         elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
             self.bound.add(node.name)
 
-    def _judge(self, node: ast.AST) -> Iterable[str]:
+    def _judge(self, node: ast.AST) -> Iterable[Effect]:
         if isinstance(node, ast.Call):
             return self._call(node)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -347,7 +348,7 @@ class _Program:
             self.secrets.append(node)
         return ()
 
-    def _import(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    def _import(self, node: ast.Import | ast.ImportFrom) -> Iterator[Effect]:
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         else:
@@ -373,7 +374,7 @@ class _Program:
         root = self.imported.get(node.id)
         return None if root is None else ".".join([root, *reversed(parts)])
 
-    def _name(self, node: ast.Name) -> Iterable[str]:
+    def _name(self, node: ast.Name) -> Iterable[Effect]:
         if id(node) in self.judged:
             return ()
         if node.id in self.imported:
@@ -385,7 +386,7 @@ class _Program:
             return ()
         return ("unknown",)
 
-    def _imported(self, path: str) -> tuple[str, ...]:
+    def _imported(self, path: str) -> tuple[Effect, ...]:
         """The effects of what a module holds."""
         if path in _SHELLS or path in {"os.environ", "os.getenv"}:
             return (
@@ -410,7 +411,7 @@ class _Program:
                 return ("unknown",) if parts[count].startswith("_") else ()
         return ("unknown",)
 
-    def _attribute(self, node: ast.Attribute) -> Iterable[str]:
+    def _attribute(self, node: ast.Attribute) -> Iterable[Effect]:
         if id(node) in self.judged:
             return ()
         path = self._path(node)
@@ -431,12 +432,12 @@ class _Program:
             node = node.value
         self.judged.add(id(node))
 
-    def _method(self, name: str) -> tuple[str, ...]:
+    def _method(self, name: str) -> tuple[Effect, ...]:
         if name in _METHODS:
             return _METHODS[name]
         return () if name in _HARMLESS or name in self.bound else ("unknown",)
 
-    def _subscript(self, node: ast.Subscript) -> Iterable[str]:
+    def _subscript(self, node: ast.Subscript) -> Iterable[Effect]:
         if self._path(node.value) != "os.environ":
             return ()
         self._settle(node.value)
@@ -444,7 +445,7 @@ class _Program:
             return ("compute",)
         return _variable(node.slice)
 
-    def _call(self, node: ast.Call) -> Iterable[str]:
+    def _call(self, node: ast.Call) -> Iterable[Effect]:
         path = self._path(node.func)
         if path is not None:
             return self._known_call(node, path)
@@ -457,7 +458,7 @@ class _Program:
             return self._method_call(node, node.func)
         return ()
 
-    def _known_call(self, node: ast.Call, path: str) -> Iterable[str]:
+    def _known_call(self, node: ast.Call, path: str) -> Iterable[Effect]:
         if path in _SHELLS:
             self._settle(node.func)
             return self._shell(node)
@@ -478,7 +479,7 @@ class _Program:
             return _fetched(node)
         return ()
 
-    def _method_call(self, node: ast.Call, func: ast.Attribute) -> Iterable[str]:
+    def _method_call(self, node: ast.Call, func: ast.Attribute) -> Iterable[Effect]:
         name = func.attr
         if name in self.bound:
             return ()
@@ -492,14 +493,14 @@ class _Program:
             return ()  # its mention was judged
         return () if name in _HARMLESS else ("unknown",)
 
-    def _shell(self, node: ast.Call) -> Iterable[str]:
+    def _shell(self, node: ast.Call) -> Iterable[Effect]:
         """The effects of a command that is run: as text, or as a list of words."""
         first = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "args"), None)
         text, whole = _command(first)
         if text is None or self.run is None:
             return ("code_execution", "unknown")
         reading = self.run(text)
-        effects = [seen.effect for seen in reading.seen] if reading.read else ["unknown"]
+        effects: list[Effect] = [seen.effect for seen in reading.seen] if reading.read else ["unknown"]
         return effects if whole else [*effects, "unknown"]
 
 
@@ -521,14 +522,14 @@ def _word(node: ast.expr) -> str:
     return '"$x"'
 
 
-def _variable(node: ast.expr) -> tuple[str, ...]:
+def _variable(node: ast.expr) -> tuple[Effect, ...]:
     """Reading one variable of the environment."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and not _SECRET_NAME.search(node.value):
         return ("read",)
     return ("secret_access",)
 
 
-def _opened(node: ast.Call, at: int) -> tuple[str, ...]:
+def _opened(node: ast.Call, at: int) -> tuple[Effect, ...]:
     """The effects of `open`, by its mode."""
     mode: ast.expr | None = node.args[at] if len(node.args) > at else None
     for keyword in node.keywords:
@@ -547,13 +548,13 @@ def _opened(node: ast.Call, at: int) -> tuple[str, ...]:
     return ("write",) if set(mode.value) & {"a", "x"} else ("read",)
 
 
-def _requested(method: ast.expr | None) -> tuple[str, ...]:
+def _requested(method: ast.expr | None) -> tuple[Effect, ...]:
     """The effects of a request, by its method."""
     name = method.value.upper() if isinstance(method, ast.Constant) and isinstance(method.value, str) else ""
     return _BY_METHOD.get(name, ("unknown",))
 
 
-_BY_METHOD: Final[dict[str, tuple[str, ...]]] = {
+_BY_METHOD: Final[dict[str, tuple[Effect, ...]]] = {
     **dict.fromkeys(["GET", "HEAD", "OPTIONS"], ("network_read",)),
     "POST": ("network_read", "write"),
     "PUT": ("overwrite",),
@@ -562,7 +563,7 @@ _BY_METHOD: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def _fetched(node: ast.Call) -> tuple[str, ...]:
+def _fetched(node: ast.Call) -> tuple[Effect, ...]:
     """The effects of `urlopen` and `Request`: with data they send, with a method they do what it says."""
     keywords = {keyword.arg: keyword.value for keyword in node.keywords}
     if "method" in keywords:
@@ -572,7 +573,7 @@ def _fetched(node: ast.Call) -> tuple[str, ...]:
     return ("network_read", "write") if "data" in keywords or len(node.args) > 1 else ("network_read",)
 
 
-def _statement(node: ast.Call, lexicon: Lexicon | None) -> tuple[str, ...]:
+def _statement(node: ast.Call, lexicon: Lexicon | None) -> tuple[Effect, ...]:
     """The effects of SQL that is executed; what is not a literal is not known."""
     first = node.args[0] if node.args else None
     if not isinstance(first, ast.Constant) or not isinstance(first.value, str):

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from stage0.reading.effects import HARMLESS, Sighting, Span
+from stage0.reading.effects import HARMLESS, Effect, Sighting, Span
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, latin_words, split_words
 from stage0.reading.prose.meaning import NATIVE, Meaning, Sense, Word
 from stage0.reading.prose.syntax import REACH, Spaced
@@ -41,7 +41,7 @@ class GoalReading(msgspec.Struct, frozen=True):
 
 Clause = list[Hit]
 #: Reads a name that the goal says to call: the effects of a tool of that name.
-ReadName = Callable[[str], Sequence[str]]
+ReadName = Callable[[str], Sequence[Effect]]
 
 
 def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadName | None = None) -> GoalReading:
@@ -254,7 +254,7 @@ class _Reader:
                 for effect in effects_of(term.concept, _NOTHING):
                     self._see(effect, hit)
 
-    def _see(self, effect: str, hit: Hit) -> None:
+    def _see(self, effect: Effect, hit: Hit) -> None:
         self.sightings.append(sighting(effect, hit, self.folded, self.path))
 
     def _read_trigger(self, clause: Clause, concepts: set[str]) -> None:
@@ -343,14 +343,14 @@ _WHAT: Final = frozenset({"what", "what's"})
 _SHOWN_SECRETS: Final = frozenset({"secret"})
 
 
-def sighting(effect: str, hit: Hit, folded: Folded, path: str) -> Sighting:
+def sighting(effect: Effect, hit: Hit, folded: Folded, path: str) -> Sighting:
     """An effect seen at a hit, pointing into the original text."""
     start, end = folded.original_span(hit.start, hit.end)
     return Sighting(effect, "goal", Span(path, start, end, folded.original[start:end]))
 
 
 #: What an action word and its object make together: (actions, object, further effects).
-_TOGETHER: Final = (
+_TOGETHER: Final[tuple[tuple[frozenset[str], str, tuple[Effect, ...]], ...]] = (
     (frozenset({"read", "show", "fetch", "export", "message", "publish"}), "secret", ("secret_access",)),
     (frozenset({"show", "export", "message", "publish"}), "personal_data", ("personal_data", "export")),
     (frozenset({"read", "fetch"}), "personal_data", ("personal_data",)),
@@ -362,7 +362,7 @@ _TOGETHER: Final = (
 )
 
 
-def effects_of(action: str, objects: frozenset[str]) -> tuple[str, ...]:
+def effects_of(action: str, objects: frozenset[str]) -> tuple[Effect, ...]:
     """The effects of an action word on such objects, its own first."""
     effects = [ACTIONS[action]]
     for actions, obj, further in _TOGETHER:

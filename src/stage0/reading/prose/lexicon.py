@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from stage0.reading.effects import HARMLESS
+from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.prose.syntax import Spaced, Unspaced
 from stage0.reading.text.disguise import Words, disguised, reveal
 from stage0.reading.text.folding import Folded, FoldTable, fold, with_capitals
@@ -22,7 +22,7 @@ from stage0.reading.text.keeping import kept
 from stage0.reading.text.scanning import Scanner
 
 #: Concepts that are actions, and the effect of each. `query` and `run` say that something is asked or run, not what.
-ACTIONS: Final[Mapping[str, str]] = {
+ACTIONS: Final[Mapping[str, Effect]] = {
     "read": "read",
     "show": "read",
     "query": "read",
@@ -46,7 +46,7 @@ ACTIONS: Final[Mapping[str, str]] = {
 }
 
 #: Concepts that make an action worse wherever they stand beside one.
-MODIFIERS: Final[Mapping[str, str]] = {"bulk": "bulk", "irreversible": "irreversible"}
+MODIFIERS: Final[Mapping[str, Effect]] = {"bulk": "bulk", "irreversible": "irreversible"}
 
 #: What an action is done to.
 OBJECTS: Final = frozenset(

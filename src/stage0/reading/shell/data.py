@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from stage0.reading.effects import Effect
 from stage0.reading.paths import written
 from stage0.reading.shell.table import CLOSE, OPEN, Line
 
@@ -195,7 +196,7 @@ def _is_near(address: str) -> bool:
     return match is not None and _NEAR.match(match[1]) is not None
 
 
-def sent(line: Line, telling: Collection[str], *, fed: bool) -> Iterator[str]:
+def sent(line: Line, telling: Collection[str], *, fed: bool) -> Iterator[Effect]:
     """What a command that speaks with another host gives away. `telling`: variables that hold the output of a command;
     `fed`: it is fed what does not stand in the line."""
     options, sends = line.options, line.node.flags.sends
@@ -229,7 +230,7 @@ def _gives(option: str, value: str, fed: bool) -> bool:
     return _OF_FILE.match(value) is not None or reveals(value)
 
 
-def put(line: Line) -> Iterator[str]:
+def put(line: Line) -> Iterator[Effect]:
     """What it means that a command writes to the files and folders that its options name."""
     places = [value for option in line.node.flags.writes for value in line.options.get(option, ())]
     names = ["x", *[_last(word) for word in line.args]]

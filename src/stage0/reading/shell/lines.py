@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 import tree_sitter
 
+from stage0.reading.effects import Effect
 from stage0.reading.paths import holds_secrets, written
 from stage0.reading.programs.python import read_python
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
@@ -22,7 +23,6 @@ from stage0.reading.shell.table import (
     Language,
     Line,
     Node,
-    effects_named,
     let_in,
     matched,
     rehearsed,
@@ -44,7 +44,8 @@ from stage0.reading.shell.words import (
 )
 from stage0.reading.text.keeping import keeping_nothing, kept, tells_secret
 
-__all__ = ["Command", "Commands", "effects_named", "read_shell"]
+__all__ = ["Command", "Commands", "read_shell"]
+
 
 #: Shells within shells, and commands that run commands, that are followed.
 _NESTING: Final = 8
@@ -142,7 +143,7 @@ def _plain(plain: list[tuple[list[str], int, int, bool]], commands: Commands) ->
     return seen
 
 
-def _hush(words: list[str], following: Sequence[str], effects: dict[str, None]) -> None:
+def _hush(words: list[str], following: Sequence[str], effects: dict[Effect, None]) -> None:
     """What is printed into a login, or is only counted, is shown to nobody."""
     if words[0] in _PRINTING and (following[0] in _COUNTING or not _LOGIN.isdisjoint(following)):
         del effects["secret_access"]
@@ -152,7 +153,7 @@ _PRINTING: Final = frozenset({"echo", "printf"})
 _COUNTING: Final = frozenset({"wc", "sha256sum", "sha1sum", "md5sum", "shasum"})
 _LOGIN: Final = frozenset({"--password-stdin", "--with-token", "--passphrase-fd"})
 
-_Found = tuple[str, int, int]
+_Found = tuple[Effect, int, int]
 
 
 def _in_characters(found: Iterable[_Found], text: str) -> Iterator[_Found]:
@@ -234,7 +235,7 @@ class _Script:
             children.reverse()
             self.todo.extend([(child, fed, (), level + 1) for child in children])
 
-    def _say(self, node: tree_sitter.Node, effects: Iterable[str]) -> None:
+    def _say(self, node: tree_sitter.Node, effects: Iterable[Effect]) -> None:
         start, end = node.start_byte, node.end_byte
         for effect in dict.fromkeys(effects):
             self.found.append((effect, start, end))
@@ -318,7 +319,7 @@ class _Script:
 
     # -- Redirections, assignments, functions ------------------------------------------------------------------
 
-    def _redirect(self, node: tree_sitter.Node) -> Iterator[str]:
+    def _redirect(self, node: tree_sitter.Node) -> Iterator[Effect]:
         children = node.children
         at = next((i for i, child in enumerate(children) if not child.is_named), None)
         if at is None or at + 1 >= len(children):
@@ -337,18 +338,18 @@ class _Script:
         yield "write" if operator in {">>", "&>>"} else "overwrite"
         yield from written(target)
 
-    def _assigned(self, node: tree_sitter.Node) -> Iterator[str]:
+    def _assigned(self, node: tree_sitter.Node) -> Iterator[Effect]:
         name, _, value = self._text(node).partition("=")
         if ("$(" in value or "`" in value) and reveals(OPEN + value.strip('"') + CLOSE):
             self.context.telling.add(name.rstrip("+"))
         yield from _assignment(name.rstrip("+"), value)
 
-    def _declared(self, node: tree_sitter.Node) -> Iterator[str]:
+    def _declared(self, node: tree_sitter.Node) -> Iterator[Effect]:
         yield "compute"
         if node.named_child_count == 0 or self._text(node).split(None, 1)[1:] == ["-p"]:
             yield from ("read", "secret_access")  # lists every variable
 
-    def _defined(self, node: tree_sitter.Node) -> Iterator[str]:
+    def _defined(self, node: tree_sitter.Node) -> Iterator[Effect]:
         yield "compute"
         name = self._text(node.named_children[0])
         self.context.functions.add(name)
@@ -370,7 +371,7 @@ class _Script:
                 self.found.append((effect, start, end))
             return
         words: list[str] = []
-        before: list[str] = []
+        before: list[Effect] = []
         for child in node.children:
             which = child.kind_id
             if which in _WHOLE:
@@ -387,13 +388,13 @@ class _Script:
         self._hush(words, node, effects)
         self._say(node, [*before, *effects])
 
-    def _hush(self, words: list[str], node: tree_sitter.Node, effects: dict[str, None]) -> None:
+    def _hush(self, words: list[str], node: tree_sitter.Node, effects: dict[Effect, None]) -> None:
         """What is printed into a file, or into a login, is shown to nobody."""
         if node.start_byte in self.hushed and "secret_access" in effects and words[0] in _PRINTING:
             del effects["secret_access"]
 
     def _beside(
-        self, child: tree_sitter.Node, fed: _Fed | None, words: list[str], before: list[str], level: int
+        self, child: tree_sitter.Node, fed: _Fed | None, words: list[str], before: list[Effect], level: int
     ) -> _Fed | None:
         """What stands in a command and is no word of it: adds effects to `before`. Gives what the command is fed."""
         if child.kind_id == _ASSIGNMENT:
@@ -406,7 +407,7 @@ class _Script:
         words.extend(self._beyond(child))
         return _FED if self._reads(child) else fed
 
-    def effects(self, words: Sequence[str], fed: _Fed | None, runs: int) -> list[str]:
+    def effects(self, words: Sequence[str], fed: _Fed | None, runs: int) -> list[Effect]:
         """What a command does, given as its words."""
         if not words or runs > _RUNS:
             return ["unknown"]
@@ -421,7 +422,7 @@ class _Script:
             return effects
         return [*doubt, *_Meant(self, told_apart(node, words), fed, runs).effects()]
 
-    def find(self, name: str) -> tuple[Node | None, list[str]]:
+    def find(self, name: str) -> tuple[Node | None, list[Effect]]:
         """The table's entry of a command, and what its name says beside it."""
         base = name.rpartition(CLOSE)[2].rpartition("/")[2] if "/" in name or CLOSE in name else name
         if CLOSE in name and "/" not in name.rpartition(CLOSE)[2]:
@@ -437,7 +438,7 @@ class _Script:
         local = node.flags.script or ("code_execution" in node.base and not node.acts)
         return node, [] if base is name or local or _BIN.search(name) else ["unknown"]
 
-    def code(self, language: Language, text: str, fed: _Fed | None) -> list[str]:
+    def code(self, language: Language, text: str, fed: _Fed | None) -> list[Effect]:
         """What a program does that a command is given."""
         if language == "file":
             return ["code_execution", "unknown"]
@@ -453,7 +454,7 @@ class _Script:
             return [*effects, "unknown"]
         return effects
 
-    def _shell(self, text: str) -> list[str]:
+    def _shell(self, text: str) -> list[Effect]:
         encoded = text.encode("latin-1" if text.isascii() else "utf-8", "surrogatepass")
         root = parse(encoded)
         if root is None:
@@ -464,7 +465,7 @@ class _Script:
             return ["unknown"]
         return list(dict.fromkeys([effect for effect, _, _ in found])) or ["compute"]
 
-    def _program(self, language: Language, text: str, plain: str) -> list[str]:
+    def _program(self, language: Language, text: str, plain: str) -> list[Effect]:
         if language == "python":
             reading = read_python(_utf8(plain), self._run_by_python, self.context.commands.lexicon)
             return [seen.effect for seen in reading.seen] if reading.read else ["unknown"]
@@ -527,7 +528,7 @@ class _Meant:
         self.fed = fed
         self.runs = runs
 
-    def effects(self) -> list[str]:
+    def effects(self) -> list[Effect]:
         node, line = self.node, self.line
         if self._only_tells():
             return ["compute"]
@@ -559,10 +560,10 @@ class _Meant:
         bare = not node.base and not node.wild and not line.args and not line.tail
         return bare and line.options.keys() <= _TELLING and not (self.fed and node.stdin) and not node.flags.runs
 
-    def _ran(self) -> list[str] | None:
+    def _ran(self) -> list[Effect] | None:
         """The effects of the programs and commands that it is given to run. None where it is given none."""
         node, line, script = self.node, self.line, self.script
-        effects: list[str] = []
+        effects: list[Effect] = []
         ran = False
         if node.flags.besides:
             return script.code("python", "\n".join([*line.options.get("-s", ()), *line.args]), None)
@@ -605,7 +606,7 @@ class _Meant:
             return True
         return not args or args[0] in {"-", "/dev/stdin"} or "-s" in self.line.options
 
-    def _known_script(self) -> list[str] | None:
+    def _known_script(self) -> list[Effect] | None:
         """What a script does that the table knows (`python manage.py migrate`)."""
         args = self.line.args
         known, _ = self.script.find(args[0])
@@ -614,16 +615,16 @@ class _Meant:
         # A script is not looked into; one that is named after something grave is not run on its name alone.
         return ["code_execution", "unknown"] if _GRAVE.search(args[0]) else None
 
-    def _fed_program(self, language: Language) -> list[str] | None:
+    def _fed_program(self, language: Language) -> list[Effect] | None:
         if self.fed is None:
             return None
         text = self.script.given(self.fed)
         return ["unknown"] if text is None else self.script.code(language, text, None)
 
-    def _tail(self) -> list[str]:
+    def _tail(self) -> list[Effect]:
         """What the command does that this one runs."""
         node, line, script = self.node, self.line, self.script
-        effects: list[str] = []
+        effects: list[Effect] = []
         tail = line.tail
         while tail and (match := _ASSIGNING.match(tail[0])) and not node.module:
             effects.extend(_assignment(match[1], tail[0][match.end() :]))
@@ -649,7 +650,7 @@ class _Meant:
             return [*effects, *node.base]  # options of what runs by itself, such as an image's own program
         return [*effects, *script.effects(tail, self.fed, self.runs + 1)]
 
-    def _package(self, tail: list[str]) -> list[str]:
+    def _package(self, tail: list[str]) -> list[Effect]:
         """What a package does: anything; but where the table knows it, what its words say."""
         if not tail:
             return list(self.node.base)
@@ -668,7 +669,7 @@ class _Meant:
         # A formatter that is run as a package changes what running code may.
         return [*self.node.base, *[effect for effect in effects if effect != "overwrite"]]
 
-    def _traces(self, effects: list[str]) -> None:
+    def _traces(self, effects: list[Effect]) -> None:
         """Add what its words say of where data goes, and of scripts of a project."""
         flags, line, fed = self.node.flags, self.line, self.fed
         if flags.scripts:
@@ -684,14 +685,14 @@ class _Meant:
         if flags.writes:
             effects.extend(put(line))
 
-    def _xargs(self, tail: list[str]) -> list[str]:
+    def _xargs(self, tail: list[str]) -> list[Effect]:
         """The command of `xargs`: what is read comes last, several at once, or where a placeholder stands."""
         options = self.line.options
         places = [value or "{}" for option in ("-I", "-i", "-J", "--replace") for value in options.get(option, ())]
         words = [word.replace(places[-1], _HERE) for word in tail] if places else [*tail, _HERE, _HERE]
         return self.script.effects(words, None, self.runs + 1)
 
-    def _parallel(self, tail: list[str]) -> list[str]:
+    def _parallel(self, tail: list[str]) -> list[Effect]:
         """The command of `parallel`, once for each input; without a command, each input is one."""
         mark = next((i for i, word in enumerate(tail) if word.startswith(":::")), len(tail))
         command, inputs = tail[:mark], [word for word in tail[mark + 1 :] if not word.startswith(":::")]
@@ -702,7 +703,7 @@ class _Meant:
             return [effect for text in inputs for effect in script.code("shell", text, None)] or ["unknown"]
         if not inputs or len(inputs) > _INPUTS or tail[mark] == "::::":
             inputs = [_HERE]
-        effects: list[str] = []
+        effects: list[Effect] = []
         for each in inputs:
             words = [_PLACE.sub(lambda _, each=each: each, word) for word in command]  # type: ignore[misc]
             if words == command:
@@ -713,7 +714,7 @@ class _Meant:
                 effects.extend(script.effects(words, None, self.runs + 1))
         return effects
 
-    def _files(self, effects: list[str]) -> None:
+    def _files(self, effects: list[Effect]) -> None:
         """Add what its words say of files: secrets that it shows, places that it may not just write to."""
         flags, line = self.node.flags, self.line
         args = line.args
@@ -839,7 +840,7 @@ _SEARCH_PATH: Final = re.compile(
 )
 
 
-def _assignment(name: str, value: str) -> tuple[str, ...]:
+def _assignment(name: str, value: str) -> tuple[Effect, ...]:
     """What an assignment does: most do nothing by themselves."""
     if not _RUNNING.match(name) or _TAME.match(value):
         return ()

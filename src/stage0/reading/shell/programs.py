@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from stage0.reading.effects import Effect
 from stage0.reading.programs.mongo import read_mongo
 from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.shell.table import CLOSE, OPEN, Language
 from stage0.reading.sql.statements import read_sql
 
 
-def read_program(language: Language, text: str, lexicon: Lexicon) -> list[str]:
+def read_program(language: Language, text: str, lexicon: Lexicon) -> list[Effect]:
     """The effects of a program. `unknown` among them where it does what nobody here can tell."""
     if language == "awk":
         return _awk(_MARKED.sub("x", text))
@@ -53,8 +54,8 @@ _META_READS: Final = re.compile(
 )
 
 
-def _sql(text: str, dialect: str | None, lexicon: Lexicon) -> list[str]:
-    effects: list[str] = []
+def _sql(text: str, dialect: str | None, lexicon: Lexicon) -> list[Effect]:
+    effects: list[Effect] = []
     for match in _META.finditer(text):
         known = _META_READS.match(match[1]) and "`" not in match[0] and "|" not in match[0]
         effects.append("read" if known else "unknown")
@@ -74,7 +75,7 @@ _AWK_PRINT: Final = re.compile(r"\bprintf?\b")
 _AWK_INTO: Final = re.compile(r"(>>?)\s*(\S*)")
 
 
-def _awk(text: str) -> list[str]:
+def _awk(text: str) -> list[Effect]:
     """`awk` reads. Its side doors: running commands, and printing into files."""
     strings: list[str] = []
 
@@ -83,7 +84,7 @@ def _awk(text: str) -> list[str]:
         return f" S{len(strings) - 1}S "
 
     bare = _AWK_LITERAL.sub(kept, text)
-    effects = ["compute"]
+    effects: list[Effect] = ["compute"]
     if _AWK_RUNS.search(bare):
         effects.extend(["code_execution", "unknown"])
     for statement in _AWK_STATEMENT.split(bare):
@@ -108,9 +109,9 @@ _SED_LINE: Final = re.compile(r"(?:[^\n\\]|\\.|\\\n)*", re.DOTALL)
 _SED_FLAGS: Final = re.compile(r"[gpiImM0-9]*([ew]?)[^;\n}]*")
 
 
-def _sed(text: str) -> list[str]:
+def _sed(text: str) -> list[Effect]:
     """`sed` reads. Its side doors: `e` runs a command, `w` writes a file, and both are flags of `s`, too."""
-    effects = ["compute"]
+    effects: list[Effect] = ["compute"]
     at = 0
     while at < len(text):
         address = _SED_ADDRESS.match(text, at)

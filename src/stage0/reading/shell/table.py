@@ -22,6 +22,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from stage0.reading.effects import Effect
 from stage0.reading.prose.lexicon import Lexicon
 
 #: Begins and ends what only the shell knows when it runs: `$x`, `$(...)`. The source text stands in between.
@@ -60,9 +61,9 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `names`: words are names or text, so naming a file of secrets shows none. `uses`: options whose file is used, not
     shown. `last`: the last word is written to, not read; `all`: every word is."""
 
-    effects: tuple[str, ...] = ()
-    when: Mapping[str, tuple[str, ...]] = {}
-    doors: Mapping[str, tuple[str, ...]] = {}
+    effects: tuple[Effect, ...] = ()
+    when: Mapping[str, tuple[Effect, ...]] = {}
+    doors: Mapping[str, tuple[Effect, ...]] = {}
     rehearsal: tuple[str, ...] = ()
     sub: Mapping[str, Command] = {}
     takes: tuple[str, ...] = ()
@@ -122,7 +123,7 @@ class _Rule:
 
     __slots__ = ("beats", "effects", "parts", "tests")
 
-    def __init__(self, parts: tuple[str, ...], effects: tuple[str, ...]) -> None:
+    def __init__(self, parts: tuple[str, ...], effects: tuple[Effect, ...]) -> None:
         self.parts = parts
         self.effects = effects
         self.tests: tuple[Test, ...] = tuple(map(_test, parts))
@@ -205,7 +206,7 @@ class Node:
         self.path = path
         #: The fields that need no compiling (`dash`, `runs`, ...).
         self.flags = flags
-        self.base: tuple[str, ...] = ()
+        self.base: tuple[Effect, ...] = ()
         self.rules = _NO_RULES
         self.doors = _NO_RULES
         self.rehearsal = _NO_RULES
@@ -269,16 +270,6 @@ class Commands:
                 if name.startswith(prefix):
                     return pattern
         return node
-
-
-def effects_named(table: Mapping[str, Command]) -> Iterator[tuple[str, str]]:
-    """Every effect that a table names, with the command that names it: for checking at load."""
-    for name, command in table.items():
-        for effects in (command.effects, *command.when.values(), *command.doors.values()):
-            for effect in effects:
-                yield name, effect
-        for word, effect in effects_named(command.sub):
-            yield f"{name} {word}", effect
 
 
 # -- Compiling ---------------------------------------------------------------------------------------------------
@@ -609,7 +600,7 @@ def rehearsed(line: Line) -> bool:
     return rehearsal is not _NO_RULES and bool(rehearsal.hits(line))
 
 
-def matched(line: Line) -> tuple[str, ...] | list[str]:
+def matched(line: Line) -> tuple[Effect, ...] | list[Effect]:
     """The effects of a line by its conditions: the node's own `base` where none matches."""
     rules = line.node.rules
     if rules is _NO_RULES:
@@ -623,7 +614,7 @@ def matched(line: Line) -> tuple[str, ...] | list[str]:
     return [effect for index in hits if index not in beaten for effect in rules.all[index].effects]
 
 
-def let_in(line: Line) -> list[str]:
+def let_in(line: Line) -> list[Effect]:
     """The effects of the side doors that a line opens."""
     doors = line.node.doors
     return [] if doors is _NO_RULES else [effect for index in doors.hits(line) for effect in doors.all[index].effects]

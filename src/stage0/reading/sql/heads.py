@@ -11,18 +11,19 @@ from typing import Final
 
 import msgspec
 
+from stage0.reading.effects import Effect
 from stage0.reading.result import word_set
 
 
 class Head(msgspec.Struct, frozen=True):
     """What the first words say. `tree`: the rest has to be parsed too, since queries and functions may stand in it."""
 
-    effects: tuple[str, ...]
+    effects: tuple[Effect, ...]
     tree: bool = False
 
 
 #: First words, longest match first, to effects. Words that say nothing (`OR REPLACE`, `TEMPORARY`) are left out.
-_HEADS: Final[dict[str, tuple[str, ...]]] = {
+_HEADS: Final[dict[str, tuple[Effect, ...]]] = {
     # -- looking
     "SHOW": ("read",),
     "DESCRIBE": ("read",),
@@ -218,7 +219,7 @@ _HEADS: Final[dict[str, tuple[str, ...]]] = {
     "DO": ("code_execution", "unknown"),
 }
 #: Statements whose rest is parsed, with what their first word alone says.
-_TREES: Final[dict[str, tuple[str, ...]]] = {
+_TREES: Final[dict[str, tuple[Effect, ...]]] = {
     "SELECT": ("read",),
     "WITH": ("read",),
     "VALUES": ("read",),
@@ -261,7 +262,7 @@ _LOOKING: Final = word_set(
     " sp_tables sp_pkeys sp_fkeys sp_databases sp_stored_procedures sp_spaceused sp_lock sp_depends sp_server_info"
     " sp_statistics sp_monitor sp_describe_first_result_set xp_msver xp_fixeddrives"
 )
-_PROCEDURES: Final[dict[str, tuple[str, ...]]] = {
+_PROCEDURES: Final[dict[str, tuple[Effect, ...]]] = {
     "xp_cmdshell": ("code_execution", "unknown"),
     "xp_regread": ("secret_access",),
     "xp_regwrite": ("config_change",),
@@ -308,13 +309,13 @@ _PROCEDURES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def procedure(name: str) -> tuple[str, ...]:
+def procedure(name: str) -> tuple[Effect, ...]:
     """What a stored procedure does; one that is not documented may do anything."""
     name = name.lower()
     return ("read",) if name in _LOOKING else _PROCEDURES.get(name, ("unknown",))
 
 
-_SESSION_DANGERS: Final[dict[str, tuple[str, ...]]] = {
+_SESSION_DANGERS: Final[dict[str, tuple[Effect, ...]]] = {
     "PASSWORD": ("access_change",),
     "ROLE": ("access_change",),
     "DEFAULT ROLE": ("access_change",),
@@ -337,7 +338,7 @@ _SESSION_DANGERS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def setting(words: Sequence[str]) -> tuple[str, ...]:
+def setting(words: Sequence[str]) -> tuple[Effect, ...]:
     """What `SET ...` does: a session's own setting is harmless, unless it takes a safeguard away."""
     words = [word for word in words[1:] if word not in ("SESSION", "LOCAL", "@@", "@") or word == "SESSION"]
     if words[:1] == ["SESSION"] and words[1:2] != ["AUTHORIZATION"]:
@@ -358,7 +359,7 @@ _PRAGMA_SECRETS: Final = frozenset({"key", "rekey", "hexkey", "hexrekey", "textk
 _PRAGMA_ACTS: Final = frozenset({"wal_checkpoint", "incremental_vacuum", "optimize", "shrink_memory"})
 
 
-def pragma(name: str, *, given: bool) -> tuple[str, ...]:
+def pragma(name: str, *, given: bool) -> tuple[Effect, ...]:
     """What SQLite's `PRAGMA name` does, where a value is `given` to it."""
     name = name.lower()
     if name in _PRAGMA_SECRETS:

@@ -21,6 +21,7 @@ from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
 from sqlglot.tokens import Tokenizer
 
+from stage0.reading.effects import Effect
 from stage0.reading.paths import holds_secrets
 from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
@@ -395,7 +396,7 @@ class _Reader:
         self._lexicon = lexicon
         self._prepared: set[str] = set()
 
-    def statement(self, tokens: list[Token], level: int = 0) -> tuple[list[str], bool]:
+    def statement(self, tokens: list[Token], level: int = 0) -> tuple[list[Effect], bool]:
         """The effects of one statement, and whether all of it was understood."""
         words = _words(tokens)
         first = words[0] if words else ""
@@ -409,7 +410,7 @@ class _Reader:
         head = head_of(words)
         if head is None:
             return self._salvaged(tokens, _shape(tokens), {}), False
-        effects = dict.fromkeys(effect for effect in head.effects if effect != "unknown")
+        effects: dict[Effect, None] = dict.fromkeys(effect for effect in head.effects if effect != "unknown")
         understood = "unknown" not in head.effects
         if head.tree:
             return self._parsed(tokens, effects)
@@ -425,7 +426,7 @@ class _Reader:
             return self._salvaged(tokens, _shape(tokens), effects, skip=1), understood
         return list(effects), understood
 
-    def _parsed(self, tokens: list[Token], effects: dict[str, None]) -> tuple[list[str], bool]:
+    def _parsed(self, tokens: list[Token], effects: dict[Effect, None]) -> tuple[list[Effect], bool]:
         """What a syntax tree says; where there is none, what the words that act say."""
         shape = _shape(tokens)
         if not shape.parsable:
@@ -464,11 +465,11 @@ class _Reader:
         self,
         tokens: Sequence[Token],
         shape: _Shape,
-        effects: dict[str, None],
+        effects: dict[Effect, None],
         *,
         keep: set[type] | None = None,
         skip: int = 0,
-    ) -> list[str]:
+    ) -> list[Effect]:
         """Effects of the words that act and that no syntax tree stands for: in T-SQL a statement ends without any
         sign (`SELECT 1 DELETE FROM users`)."""
         if not shape.acting:
@@ -497,7 +498,7 @@ class _Reader:
 
     # -- statements with others inside, or that only their words tell apart
 
-    def explained(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
+    def explained(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """EXPLAIN runs nothing, EXPLAIN ANALYZE runs what it explains; MariaDB's ANALYZE does so alone."""
         at, runs = _explanation(tokens, words)
         if words[0] in ("DESC", "DESCRIBE", "ANALYZE") and at >= len(tokens):
@@ -511,7 +512,7 @@ class _Reader:
         effects, understood = self.statement(inner, level + 1) if inner else ([], False)
         return ["read", *effects], understood
 
-    def prepared(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
+    def prepared(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """PREPARE counts as what it prepares; EXECUTE of the same name then adds nothing."""
         if words[1:2] == ["TRANSACTION"]:
             return None
@@ -528,7 +529,7 @@ class _Reader:
                 return self.statement(rest, level + 1) if rest else (["unknown"], False)
         return ["unknown"], False
 
-    def executed(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
+    def executed(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """EXECUTE name, EXECUTE IMMEDIATE 'text', EXEC procedure, EXEC('text')."""
         rest = tokens[1:]
         if words[1:2] == ["IMMEDIATE"]:
@@ -545,10 +546,10 @@ class _Reader:
         if name in ("sp_executesql", "sp_sqlexec"):
             return self._text_of([token for token in rest if token.token_type in _LITERALS][:1], level)
         effects = procedure(name)
-        known = [effect for effect in effects if effect != "unknown"]
+        known: list[Effect] = [effect for effect in effects if effect != "unknown"]
         return known, "unknown" not in effects
 
-    def _text_of(self, tokens: Sequence[Token], level: int) -> tuple[list[str], bool]:
+    def _text_of(self, tokens: Sequence[Token], level: int) -> tuple[list[Effect], bool]:
         """The effects of SQL that stands in a string."""
         if not tokens or tokens[0].token_type not in _LITERALS:
             return ["unknown"], False
@@ -557,10 +558,10 @@ class _Reader:
         reading = _read_in(tokens[0].text, self._dialect, self._lexicon, self._level + level + 1)
         return list(dict.fromkeys(seen.effect for seen in reading.seen)), reading.read
 
-    def copied(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
+    def copied(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """COPY ... TO leaves the database, COPY ... FROM fills it, PROGRAM runs a program (PostgreSQL, Snowflake)."""
         outer, group = _outside_brackets(tokens)
-        effects: dict[str, None] = {}
+        effects: dict[Effect, None] = {}
         understood = True
         if group and head_of(_words(group)) is not None:
             inner, understood = self.statement(group, level + 1)
@@ -584,9 +585,9 @@ class _Reader:
             effects.pop("personal_data", None)
         return list(effects), understood and not {"export", "write"}.isdisjoint(effects)
 
-    def set_(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
+    def set_(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """A session's own setting is harmless; a query in its value is read as one."""
-        effects = dict.fromkeys(setting([word.lstrip("@") or "@" for word in words]))
+        effects: dict[Effect, None] = dict.fromkeys(setting([word.lstrip("@") or "@" for word in words]))
         if any(token.token_type == TokenType.SELECT for token in tokens):
             at = next(i for i, token in enumerate(tokens) if token.token_type == TokenType.SELECT)
             inner, understood = self.statement(_to_closing(tokens[at:]), level + 1)
@@ -598,16 +599,16 @@ class _Reader:
         )
         return self._salvaged(tokens, _shape(tokens), effects, skip=1), not calls
 
-    def pragma(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
+    def pragma(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """SQLite's settings."""
         names = [token for token in tokens[1:6] if token.token_type not in (TokenType.EQ, TokenType.L_PAREN)]
         name = names[2].text if len(names) > 2 and names[1].token_type == TokenType.DOT else (names or tokens)[0].text
         given = any(token.token_type in (TokenType.EQ, TokenType.L_PAREN) for token in tokens)
         return list(pragma(name, given=given)), bool(names)
 
-    def done(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
+    def done(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """DO of PostgreSQL runs a block of code; its statements are looked at by their first words."""
-        effects: dict[str, None] = {"code_execution": None}
+        effects: dict[Effect, None] = {"code_execution": None}
         for token in tokens[1:]:
             if token.token_type in _LITERALS and self._level + level < _LEVELS:
                 body = _BLOCK_WORDS.sub(";", token.text)
@@ -618,7 +619,7 @@ class _Reader:
         effects.pop("compute", None)
         return list(effects), False
 
-    def begun(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[str], bool] | None:
+    def begun(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """BEGIN of a transaction stands alone; BEGIN of a block stands before a statement, as DECLARE and IF may."""
         for index, token in enumerate(tokens[1:], 1):
             head = _TREE_STARTS.get(token.token_type)
@@ -760,14 +761,14 @@ def _outside(tokens: Sequence[Token]) -> bool:
 
 
 #: SQLite copies the database INTO a file; Delta Lake takes its history away where it does not RETAIN it.
-_VACUUMED: Final[dict[str, tuple[str, ...]]] = {
+_VACUUMED: Final[dict[str, tuple[Effect, ...]]] = {
     "INTO": ("export",),
     "FULL": ("service_impact",),
     "RETAIN": ("delete", "irreversible"),
 }
 
 
-def _by_words(words: Sequence[str], tokens: Sequence[Token], effects: dict[str, None]) -> None:
+def _by_words(words: Sequence[str], tokens: Sequence[Token], effects: dict[Effect, None]) -> None:
     """What words further on in a statement add to what its first words say."""
     first = words[0]
     if first == "ALTER":
@@ -792,7 +793,7 @@ def _by_words(words: Sequence[str], tokens: Sequence[Token], effects: dict[str, 
         effects["secret_access"] = None
 
 
-def _created(words: Sequence[str], effects: dict[str, None]) -> None:
+def _created(words: Sequence[str], effects: dict[Effect, None]) -> None:
     kind = next((word for word in words if word in ("TABLE", "VIEW")), "")
     if kind and ("TEMP" in words or "TEMPORARY" in words):
         # Seen by this session alone, and gone with it.

@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 from sqlglot import exp
 
-from stage0.reading.effects import HARMLESS
+from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.paths import holds_secrets
 from stage0.reading.prose.lexicon import Lexicon, split_words
 from stage0.reading.result import word_set
 from stage0.reading.verbs import verb_effects
 
 #: Functions that act although they stand in a query, by their whole name or the part before the first dot.
-_FUNCTIONS: Final[dict[str, str]] = {
+_FUNCTIONS: Final[dict[str, Effect]] = {
     # PostgreSQL
     "pg_terminate_backend": "service_impact",
     "pg_cancel_backend": "service_impact",
@@ -163,7 +163,7 @@ _SHOWN, _COMPARED, _NEUTRAL = 0, 1, 2
 class Found(msgspec.Struct):
     """What the walk has come upon."""
 
-    effects: dict[str, None]
+    effects: dict[Effect, None]
     classes: set[type[exp.Expr]]
     star: bool = False
     persons: bool = False
@@ -173,7 +173,7 @@ class Found(msgspec.Struct):
     #: Statements that stand in strings and run now or later.
     texts: list[str] = msgspec.field(default_factory=list)
 
-    def add(self, *effects: str) -> None:
+    def add(self, *effects: Effect) -> None:
         """Note effects, in the order in which they are found."""
         for effect in effects:
             self.effects[effect] = None
@@ -505,7 +505,7 @@ def _runs_text(node: exp.Expr, found: Found) -> None:
         found.add("unknown")
 
 
-def _function_effects(name: str, lexicon: Lexicon | None) -> tuple[str, ...]:
+def _function_effects(name: str, lexicon: Lexicon | None) -> tuple[Effect, ...]:
     known = _FUNCTIONS.get(name.lower())
     if known is not None:
         return (known, "unknown") if known == "code_execution" else (known,)
@@ -530,7 +530,7 @@ _VALUES: Final = word_set(
 )
 
 
-def _acts(words: list[str], lexicon: Lexicon) -> tuple[str, ...]:
+def _acts(words: list[str], lexicon: Lexicon) -> tuple[Effect, ...]:
     """What a function does that is called as an action: its first word is a verb, whatever it is done to."""
     at = 0
     while at < len(words) - 1 and words[at] in _LEADS:
