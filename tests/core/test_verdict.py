@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from stage0.core.pack import Pack, SeveritySetting
-from stage0.core.rule import Rule, Severity, rules_of
+from stage0.core.rule import Fired, Rule, Severity, rules_of
 from stage0.core.verdict import Decision
 from tests.deciding import codes, decided
 
@@ -48,7 +48,25 @@ def with_broken_rule(pack: Pack, code: str) -> Pack:
 
 def always(severity: Severity, code: str = "TICKET_REQUIRED") -> Rule:
     """A rule that always fires."""
-    return Rule(code, "change_control", severity, "Always.", "Why?", "Stop.", "", lambda facts: {})
+    return Rule(code, "change_control", severity, "Always.", "Why?", "Stop.", "", lambda facts: Fired())
+
+
+@pytest.mark.parametrize(
+    ("fired", "severity"),
+    [
+        (Fired({"severity": "LOW"}), "HIGH"),
+        (Fired({"severity": "HIGH"}, severity="MEDIUM"), "MEDIUM"),
+        (Fired({"severity": "LOW"}, severity="HIGH"), "HIGH"),
+    ],
+)
+def test_what_a_rule_calls_its_parameters_does_not_say_how_bad_its_finding_is(
+    default_pack: Pack, fired: Fired, severity: Severity
+) -> None:
+    rule = msgspec.structs.replace(always("HIGH"), message="{severity}", check=lambda facts: fired)
+    pack = msgspec.structs.replace(default_pack, rules=(rule,))
+    (issue,) = decided(READ, pack).issues
+    assert issue.severity == severity
+    assert issue.details == {"severity": fired.params["severity"]}
 
 
 @pytest.mark.parametrize(

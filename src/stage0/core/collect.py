@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 from stage0.core.facts import Facts
 from stage0.core.pack import Conditions
-from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Params, Rule
+from stage0.core.rule import INTERNAL_ERROR, RANK, Check, Finding, Fired, Rule
 from stage0.core.view import views
 
 
@@ -17,18 +17,18 @@ def collect(rules: tuple[Rule, ...], facts: Facts) -> list[Finding]:
     findings: list[Finding] = []
     for each, check in asked:
         try:
-            params = check(facts)
-            if params is not None:
-                findings.extend(_finding(each, params, facts))
+            fired = check(facts)
+            if fired is not None:
+                findings.extend(_finding(each, fired, facts))
         except Exception as error:  # a defect in one rule must stop the action, not the server
             findings.append(_internal(each, error))
     if facts.pack.conditions is not None:
         findings.extend(_own(facts, facts.pack.conditions))
     for each, check in closing:
         try:
-            params = check(facts, _stopped(each, facts, findings))
-            if params is not None:
-                findings.extend(_finding(each, params, facts))
+            fired = check(facts, _stopped(each, facts, findings))
+            if fired is not None:
+                findings.extend(_finding(each, fired, facts))
         except Exception as error:
             findings.append(_internal(each, error))
     return findings
@@ -43,7 +43,7 @@ def _stopped(closing: Rule, facts: Facts, findings: list[Finding]) -> frozenset[
     return frozenset([pack.by_code[code].family for code in grave if code in pack.by_code])
 
 
-Checks = tuple[tuple[Rule, Callable[..., Params | None]], ...]
+Checks = tuple[tuple[Rule, Check], ...]
 
 
 @lru_cache(maxsize=1024)
@@ -85,15 +85,14 @@ def _worst(outcomes: tuple[bool | None, ...]) -> bool | None:
     return True if True in outcomes else None if None in outcomes else False
 
 
-def _finding(fired: Rule, params: Params, facts: Facts) -> Iterator[Finding]:
+def _finding(rule: Rule, fired: Fired, facts: Facts) -> Iterator[Finding]:
     """The finding of a rule that fired, none where the pack has it off."""
-    severity = facts.pack.severity_of(fired.code, fired.severity, facts.request.pro)
+    severity = facts.pack.severity_of(rule.code, rule.severity, facts.request.pro)
     if severity is None:
         return
-    lowered = params.get("severity")
-    if lowered is not None and RANK[lowered] < RANK[severity]:
-        severity = lowered
-    yield Finding(fired.code, severity, params)
+    if fired.severity is not None and RANK[fired.severity] < RANK[severity]:
+        severity = fired.severity
+    yield Finding(rule.code, severity, fired.params)
 
 
 def _internal(failed: Rule, error: Exception) -> Finding:

@@ -13,8 +13,24 @@ Severity = Literal["LOW", "MEDIUM", "HIGH"]
 RANK: Final[Mapping[str, int]] = {"LOW": 1, "MEDIUM": 2, "HIGH": 3}
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
 
-#: What a rule says when it fires: the message's parameters. `severity` among them lowers this one finding.
+#: The parameters of a finding's texts, by name.
 Params = Mapping[str, Any]
+
+
+class Fired(msgspec.Struct, frozen=True):
+    """What a rule says when it fires: the parameters of its texts. `severity` lowers this one finding."""
+
+    params: Params = {}
+    severity: Severity | None = None
+
+
+#: A rule's logic: a function of the facts; of a closing rule, also of the families that stopped the action.
+Check = Callable[..., Fired | None]
+
+
+def unchecked(*_: object) -> Fired | None:
+    """The check of a rule that has none: one of a pack's own has a condition. Raises TypeError."""
+    raise TypeError("this rule has no check")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -39,7 +55,7 @@ class Rule(msgspec.Struct, frozen=True, eq=False):
     question: str
     remedy: str
     why: str
-    check: Any
+    check: Check
     when: frozenset[str] = frozenset()
     closing: bool = False
     names: tuple[str, ...] = ()
@@ -64,10 +80,10 @@ def rule(
     remedy: str = "",
     when: tuple[str, ...] = (),
     closing: bool = False,
-) -> Callable[[Any], Rule]:
-    """Make a rule of a function of the facts. It returns the message's parameters to fire, None to stay quiet."""
+) -> Callable[[Check], Rule]:
+    """Make a rule of a function of the facts, which returns `Fired` to fire and None to stay quiet."""
 
-    def make(check: Any) -> Rule:
+    def make(check: Check) -> Rule:
         why = inspect.cleandoc(check.__doc__ or "")
         return Rule(code, family, severity, message, question, remedy, why, check, frozenset(when), closing)
 

@@ -11,7 +11,7 @@ import msgspec
 from stage0.core.facts import Facts
 from stage0.core.pack import Costs, Pack
 from stage0.core.repeating import Room, beginning, repeat, size_of
-from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Rule, Severity
+from stage0.core.rule import INTERNAL_ERROR, RANK, Finding, Rule, Severity, unchecked
 from stage0.reading.effects import HARMLESS, Effect, Sighting
 from stage0.reading.limits import most
 
@@ -75,7 +75,7 @@ INTERNAL: Final = Rule(
     "",
     "Report this with the request_id; the action must not run.",
     "A rule failed.\n\nWhy: what cannot be evaluated must not run.\n\nFix: report it with the `request_id`.",
-    None,
+    unchecked,
 )
 
 #: Families whose questions make the request itself clearer.
@@ -173,8 +173,7 @@ def _issue(finding: Finding, facts: Facts, room: Room, *, first: bool) -> Issue:
         # Effects are words of our own, and few: they take no room from what was sent.
         repeated = repeat(value, _times(source, name, first=first), Room(_IN_ISSUES) if name == "effects" else room)
         shown[name] = repeated.text
-        if name != "severity":
-            details[name] = repeated.plain
+        details[name] = repeated.plain
         if repeated.more:
             more[name] = repeated.more
     effects = params.get("effects")

@@ -14,7 +14,7 @@ import msgspec
 from stage0.core.calendar import Calendar
 from stage0.core.facts import PRODUCTION
 from stage0.core.pack import VALID_FOR, ApprovalRule, Costs, Patterns, Price, Requirement
-from stage0.core.rule import Rule, Severity
+from stage0.core.rule import Rule, Severity, unchecked
 from stage0.core.view import FACT_TYPES
 from stage0.knowledge.source import Path_, PolicyError, nearest
 from stage0.policy.calendars import CalendarError, calendar_of, with_holidays
@@ -294,7 +294,7 @@ def own_rules_of(
                 question=entry.question,
                 remedy=entry.remedy,
                 why=entry.why or entry.message,
-                check=None,
+                check=unchecked,
                 names=tuple(dict.fromkeys(names)),
             )
         )

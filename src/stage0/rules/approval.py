@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 from stage0.reading.effects import CUSTOMER_VISIBLE, Effect
 
 _NAMES: Final[Mapping[Effect, str]] = {
@@ -33,7 +33,7 @@ def _subject(effects: frozenset[Effect]) -> str:
     question="Who can approve this {subject}?",
     remedy="Have a person approve exactly this action and send `approval_status: approved` with `approved_by`.",
 )
-def approval_required_pending(facts: Facts) -> Params | None:
+def approval_required_pending(facts: Facts) -> Fired | None:
     """A constraint asks for approval and none has been given yet.
 
     Why: an action that somebody wanted a person to see must not run before that person has seen it.
@@ -43,18 +43,20 @@ def approval_required_pending(facts: Facts) -> Params | None:
     control = facts.approval_control
     if control is None or facts.approval.given or facts.approval.rejected:
         return None
-    return {
-        "constraint": control.text,
-        "status": facts.approval.status or "missing",
-        "subject": _subject(frozenset(facts.effects)),
-    }
+    return Fired(
+        {
+            "constraint": control.text,
+            "status": facts.approval.status or "missing",
+            "subject": _subject(frozenset(facts.effects)),
+        }
+    )
 
 
-def _required(facts: Facts, code: str) -> Params | None:
+def _required(facts: Facts, code: str) -> Fired | None:
     effects = facts.approval_required.get(code)
     if not effects or facts.approval.given or facts.approval.rejected:
         return None
-    return {"effects": tuple(sorted(effects)), "subject": _subject(effects)}
+    return Fired({"effects": tuple(sorted(effects)), "subject": _subject(effects)})
 
 
 @rule(
@@ -65,7 +67,7 @@ def _required(facts: Facts, code: str) -> Params | None:
     question="Who approved this {subject}?",
     remedy="Have a person approve exactly this action and send `approval_status: approved` with `approved_by`.",
 )
-def approval_required(facts: Facts) -> Params | None:
+def approval_required(facts: Facts) -> Fired | None:
     """The policy pack, or a declared effect, requires an approval that has not been given.
 
     Why: money that moves and production that changes need a person's yes, whatever the caller lists.
@@ -83,7 +85,7 @@ def approval_required(facts: Facts) -> Params | None:
     question="Who approved this {subject}?",
     remedy="Have a person approve exactly this deletion, or run it outside production.",
 )
-def destructive_action_requires_approval(facts: Facts) -> Params | None:
+def destructive_action_requires_approval(facts: Facts) -> Fired | None:
     """A delete in production has no approval.
 
     Why: what is deleted in production cannot be asked back from the agent that deleted it.
@@ -101,7 +103,7 @@ def destructive_action_requires_approval(facts: Facts) -> Params | None:
     question="Who approved what people outside will see?",
     remedy="Have a person approve the message or publication.",
 )
-def customer_visible_approval_required(facts: Facts) -> Params | None:
+def customer_visible_approval_required(facts: Facts) -> Fired | None:
     """A message or publication that people outside would see has no approval.
 
     Why: what has been sent cannot be unsent.
@@ -111,7 +113,7 @@ def customer_visible_approval_required(facts: Facts) -> Params | None:
     effects = CUSTOMER_VISIBLE & facts.effects.keys()
     if not effects or facts.approval.given:
         return None
-    return {"effects": tuple(sorted(effects))}
+    return Fired({"effects": tuple(sorted(effects))})
 
 
 @rule(
@@ -122,7 +124,7 @@ def customer_visible_approval_required(facts: Facts) -> Params | None:
     question="Is approval still valid?",
     remedy="Send `approved_at` as an RFC 3339 time with an offset.",
 )
-def approval_timestamp_missing(facts: Facts) -> Params | None:
+def approval_timestamp_missing(facts: Facts) -> Fired | None:
     """An approval that must be time-bound does not say when it was given.
 
     Why: an old yes to a payment is no yes to this one.
@@ -134,7 +136,7 @@ def approval_timestamp_missing(facts: Facts) -> Params | None:
         return None
     if facts.approval.given and facts.approval.at is not None:
         return None
-    return {"hours": limit / 3600}
+    return Fired({"hours": limit / 3600})
 
 
 @rule(
@@ -145,7 +147,7 @@ def approval_timestamp_missing(facts: Facts) -> Params | None:
     question="Does the approver still agree?",
     remedy="Obtain a new approval of this action.",
 )
-def approval_expired(facts: Facts) -> Params | None:
+def approval_expired(facts: Facts) -> Fired | None:
     """The approval is older than it may be.
 
     Why: the world moves on after a person has said yes.
@@ -155,7 +157,7 @@ def approval_expired(facts: Facts) -> Params | None:
     limit = facts.approval_max_age
     if limit is None or not facts.approval_needed or not facts.approval.stands or not facts.approval_expired:
         return None
-    return {"hours": limit / 3600}
+    return Fired({"hours": limit / 3600})
 
 
 @rule(
@@ -165,14 +167,14 @@ def approval_expired(facts: Facts) -> Params | None:
     message="The approval was rejected.",
     remedy="Do not run the action; propose another one.",
 )
-def approval_rejected(facts: Facts) -> Params | None:
+def approval_rejected(facts: Facts) -> Fired | None:
     """A person was asked and said no.
 
     Why: no other evidence outweighs a person's no.
 
     Fix: propose a different action.
     """
-    return {} if facts.approval.rejected and facts.approval_needed else None
+    return Fired() if facts.approval.rejected and facts.approval_needed else None
 
 
 @rule(
@@ -183,7 +185,7 @@ def approval_rejected(facts: Facts) -> Params | None:
     question="Who else can approve this action?",
     remedy="Have somebody other than the requester and the agent approve.",
 )
-def approval_self_given(facts: Facts) -> Params | None:
+def approval_self_given(facts: Facts) -> Fired | None:
     """The approver is the requester or the agent itself.
 
     Why: an approval is a second pair of eyes.
@@ -192,7 +194,7 @@ def approval_self_given(facts: Facts) -> Params | None:
     """
     if not (facts.approval.claimed and facts.approval.self_given and _matters(facts)):
         return None
-    return {"approvers": facts.approval.approvers}
+    return Fired({"approvers": facts.approval.approvers})
 
 
 @rule(
@@ -203,14 +205,14 @@ def approval_self_given(facts: Facts) -> Params | None:
     question="When was the approval given?",
     remedy="Send the time at which the approval was given.",
 )
-def approval_timestamp_in_future(facts: Facts) -> Params | None:
+def approval_timestamp_in_future(facts: Facts) -> Fired | None:
     """The approval says that it will be given later.
 
     Why: a yes that has not happened yet is none, and a future date would outlive every expiry.
 
     Fix: send the real time of the approval.
     """
-    return {} if facts.approval.claimed and facts.approval.in_future and _matters(facts) else None
+    return Fired() if facts.approval.claimed and facts.approval.in_future and _matters(facts) else None
 
 
 @rule(
@@ -221,7 +223,7 @@ def approval_timestamp_in_future(facts: Facts) -> Params | None:
     question="Who can approve this action here?",
     remedy="Have a person approve the action on this server.",
 )
-def approval_not_verified(facts: Facts) -> Params | None:
+def approval_not_verified(facts: Facts) -> Fired | None:
     """The pack wants a verified approval and the caller only asserts one.
 
     Why: an injected agent writes its own request, approval fields included.
@@ -230,7 +232,7 @@ def approval_not_verified(facts: Facts) -> Params | None:
     """
     if facts.pack.lanes.approval == "asserted":
         return None
-    return {} if facts.approval.claimed and facts.approval_needed else None
+    return Fired() if facts.approval.claimed and facts.approval_needed else None
 
 
 @rule(
@@ -241,7 +243,7 @@ def approval_not_verified(facts: Facts) -> Params | None:
     question="Who approved?",
     remedy="Send `approved_by`.",
 )
-def approver_unnamed(facts: Facts) -> Params | None:
+def approver_unnamed(facts: Facts) -> Fired | None:
     """An approval is accepted although nobody is named.
 
     Why: what nobody signed, nobody can be asked about later.
@@ -251,7 +253,7 @@ def approver_unnamed(facts: Facts) -> Params | None:
     approval = facts.approval
     if approval.approvers or not approval.stands:
         return None
-    return {} if facts.approval_needed or (approval.given and facts.high_risk) else None
+    return Fired() if facts.approval_needed or (approval.given and facts.high_risk) else None
 
 
 @rule(
@@ -262,7 +264,7 @@ def approver_unnamed(facts: Facts) -> Params | None:
     question="Who else approves?",
     remedy="Name every approver in `approved_by`, separated by commas.",
 )
-def approvers_insufficient(facts: Facts) -> Params | None:
+def approvers_insufficient(facts: Facts) -> Fired | None:
     """Fewer people approved than a constraint or the policy asks for.
 
     Why: a second approver catches what the first one missed.
@@ -272,7 +274,7 @@ def approvers_insufficient(facts: Facts) -> Params | None:
     wanted, given = facts.approvers_wanted, len(facts.approval.approvers)
     if given >= wanted or not facts.approval.stands or not facts.approval_needed:
         return None
-    return {"wanted": wanted, "given": given}
+    return Fired({"wanted": wanted, "given": given})
 
 
 @rule(
@@ -283,7 +285,7 @@ def approvers_insufficient(facts: Facts) -> Params | None:
     question="Who of those who may approve this action does so?",
     remedy="Have somebody approve whom the policy names for such actions.",
 )
-def approver_not_entitled(facts: Facts) -> Params | None:
+def approver_not_entitled(facts: Facts) -> Fired | None:
     """Somebody approved who may not approve such an action by the policy pack.
 
     Why: a yes from the wrong desk is no yes.
@@ -295,7 +297,7 @@ def approver_not_entitled(facts: Facts) -> Params | None:
         return None
     inside = frozenset(entitled)
     outside = tuple(name for name in approval.approvers if name not in inside)
-    return {"outside": outside} if outside else None
+    return Fired({"outside": outside}) if outside else None
 
 
 def _matters(facts: Facts) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 
 @rule(
@@ -15,7 +15,7 @@ from stage0.core.rule import Params, rule
     question="Can this wait until the change window opens?",
     remedy="Try again when the window is open.",
 )
-def change_window_closed(facts: Facts) -> Params | None:
+def change_window_closed(facts: Facts) -> Fired | None:
     """A change window that a constraint names is closed.
 
     Why: changes belong to hours when people are there to notice. The server's clock decides; a time that the
@@ -26,7 +26,7 @@ def change_window_closed(facts: Facts) -> Params | None:
     for control in facts.controls.get("change_window", ()):
         window = facts.pack.calendars.get(control.value)
         if window is not None and not facts.window_open(window):
-            return {"window": control.value, "zone": facts.caller.timezone}
+            return Fired({"window": control.value, "zone": facts.caller.timezone})
     return None
 
 
@@ -39,7 +39,7 @@ def change_window_closed(facts: Facts) -> Params | None:
     question="Which change window is meant?",
     remedy="Name one of {known}.",
 )
-def change_window_unknown(facts: Facts) -> Params | None:
+def change_window_unknown(facts: Facts) -> Fired | None:
     """A constraint names a change window that the pack does not define.
 
     Why: a window that nobody defined is never open.
@@ -48,7 +48,7 @@ def change_window_unknown(facts: Facts) -> Params | None:
     """
     for control in facts.controls.get("change_window", ()):
         if control.value not in facts.pack.calendars:
-            return {"window": control.value, "known": tuple(sorted(facts.pack.calendars))}
+            return Fired({"window": control.value, "known": tuple(sorted(facts.pack.calendars))})
     return None
 
 
@@ -61,7 +61,7 @@ def change_window_unknown(facts: Facts) -> Params | None:
     question="Has the requester passed multi-factor authentication?",
     remedy="Verify the requester and send `mfa_verified: true`.",
 )
-def mfa_verification_required(facts: Facts) -> Params | None:
+def mfa_verification_required(facts: Facts) -> Fired | None:
     """A constraint requires multi-factor authentication.
 
     Why: a stolen session must not be enough for a dangerous action.
@@ -70,7 +70,7 @@ def mfa_verification_required(facts: Facts) -> Params | None:
     """
     if facts.control("mfa_required") is None or facts.values.get("mfa_verified") is True:
         return None
-    return {}
+    return Fired()
 
 
 @rule(
@@ -82,7 +82,7 @@ def mfa_verification_required(facts: Facts) -> Params | None:
     question="How would this change be rolled back?",
     remedy="Send `rollback_plan: true` or a reference to the plan.",
 )
-def rollback_plan_required(facts: Facts) -> Params | None:
+def rollback_plan_required(facts: Facts) -> Fired | None:
     """A constraint requires a rollback plan.
 
     Why: a change that cannot be taken back must be known as such before it is made.
@@ -91,7 +91,7 @@ def rollback_plan_required(facts: Facts) -> Params | None:
     """
     if facts.control("rollback_plan_required") is None or facts.values.get("rollback_plan") is True:
         return None
-    return {}
+    return Fired()
 
 
 @rule(
@@ -103,14 +103,14 @@ def rollback_plan_required(facts: Facts) -> Params | None:
     question="Which ticket covers this change?",
     remedy="Send `ticket_id`.",
 )
-def ticket_required(facts: Facts) -> Params | None:
+def ticket_required(facts: Facts) -> Fired | None:
     """A constraint requires a ticket.
 
     Why: the ticket is where people later look for the reason of a change.
 
     Fix: send `ticket_id`.
     """
-    return {} if facts.control("require_ticket") is not None and "ticket_id" not in facts.values else None
+    return Fired() if facts.control("require_ticket") is not None and "ticket_id" not in facts.values else None
 
 
 @rule(
@@ -122,11 +122,11 @@ def ticket_required(facts: Facts) -> Params | None:
     question="Which runbook is followed?",
     remedy="Send `runbook`.",
 )
-def runbook_required(facts: Facts) -> Params | None:
+def runbook_required(facts: Facts) -> Fired | None:
     """A constraint requires a runbook.
 
     Why: production is no place to improvise.
 
     Fix: send `runbook` with a reference.
     """
-    return {} if facts.control("runbook_required") is not None and "runbook" not in facts.values else None
+    return Fired() if facts.control("runbook_required") is not None and "runbook" not in facts.values else None

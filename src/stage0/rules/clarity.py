@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 from stage0.reading.effects import HARMLESS
 
 
@@ -15,14 +15,14 @@ from stage0.reading.effects import HARMLESS
     question="What result should this produce, and for whom?",
     remedy="Say what is done to what, and what the result is.",
 )
-def unclear_value_signal(facts: Facts) -> Params | None:
+def unclear_value_signal(facts: Facts) -> Fired | None:
     """The goal is too vague to be worth running.
 
     Why: vague tasks wander, cost money and touch what nobody meant.
 
     Fix: name the action, its object and its result.
     """
-    return {} if facts.reading.goal.vague else None
+    return Fired() if facts.reading.goal.vague else None
 
 
 @rule(
@@ -33,14 +33,14 @@ def unclear_value_signal(facts: Facts) -> Params | None:
     question="Which tools would be used, and what would they change?",
     remedy="Send `tools`, `side_effects` and a goal that names the action.",
 )
-def insufficient_context(facts: Facts) -> Params | None:
+def insufficient_context(facts: Facts) -> Fired | None:
     """The request does not say what would be done.
 
     Why: what cannot be told apart from a danger is treated as one.
 
     Fix: send the tools, the side effects and a goal that names the action.
     """
-    return {} if not facts.effects and not facts.request.tools else None
+    return Fired() if not facts.effects and not facts.request.tools else None
 
 
 @rule(
@@ -51,7 +51,7 @@ def insufficient_context(facts: Facts) -> Params | None:
     question="What exactly would this do?",
     remedy="Declare the side effects, or send arguments that can be read.",
 )
-def action_not_understood(facts: Facts) -> Params | None:
+def action_not_understood(facts: Facts) -> Fired | None:
     """A tool, an argument or a declared effect says nothing that could be understood.
 
     Why: unknown means stop.
@@ -62,7 +62,7 @@ def action_not_understood(facts: Facts) -> Params | None:
     if not seen:
         return None
     what = tuple(dict.fromkeys(sighting.span.text or sighting.span.path for sighting in seen))
-    return {"what": what, "effects": ("unknown",)}
+    return Fired({"what": what, "effects": ("unknown",)})
 
 
 @rule(
@@ -73,7 +73,7 @@ def action_not_understood(facts: Facts) -> Params | None:
     question="What does the goal say in English, Chinese or Japanese?",
     remedy="Send the goal in English, Chinese or Japanese.",
 )
-def goal_language_not_covered(facts: Facts) -> Params | None:
+def goal_language_not_covered(facts: Facts) -> Fired | None:
     """The goal is in a language that the lexicon does not cover, and nothing else proves a read.
 
     Why: what cannot be read cannot be judged.
@@ -86,7 +86,7 @@ def goal_language_not_covered(facts: Facts) -> Params | None:
     tools = {s.span.path for s in seen if s.source == "tool"}
     # Arguments that were read prove it; tool names do where every one of them says so.
     proven = any(s.source == "arguments" for s in seen) or (tools and len(tools) == len(facts.request.tools))
-    return None if proven and HARMLESS.issuperset(s.effect for s in seen) else {}
+    return None if proven and HARMLESS.issuperset(s.effect for s in seen) else Fired()
 
 
 @rule(
@@ -97,7 +97,7 @@ def goal_language_not_covered(facts: Facts) -> Params | None:
     question="Who put invisible characters into the request?",
     remedy="Remove zero-width, bidirectional and tag characters.",
 )
-def hidden_text(facts: Facts) -> Params | None:
+def hidden_text(facts: Facts) -> Fired | None:
     """Zero-width, bidirectional or tag characters stand in the request.
 
     Why: text that people do not see but programs do is how instructions are smuggled. Emoji joiners are exempt.
@@ -107,7 +107,7 @@ def hidden_text(facts: Facts) -> Params | None:
     hidden = facts.reading.hidden
     if not hidden:
         return None
-    return {"characters": tuple(dict.fromkeys(span.text for span in hidden)), "path": hidden[0].path}
+    return Fired({"characters": tuple(dict.fromkeys(span.text for span in hidden)), "path": hidden[0].path})
 
 
 @rule(
@@ -118,11 +118,11 @@ def hidden_text(facts: Facts) -> Params | None:
     question="How will you know that the task is done?",
     remedy="Send `success_criteria`.",
 )
-def missing_success_criteria(facts: Facts) -> Params | None:
+def missing_success_criteria(facts: Facts) -> Fired | None:
     """No success criteria were given.
 
     Why: an agent that does not know when it is done goes on.
 
     Fix: send `success_criteria`.
     """
-    return None if any(text.strip() for text in facts.request.success_criteria) else {}
+    return None if any(text.strip() for text in facts.request.success_criteria) else Fired()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 
 @rule(
@@ -15,7 +15,7 @@ from stage0.core.rule import Params, rule
     question="What do these constraints mean?",
     remedy="Use a constraint of the grammar (`GET /stage0/design`), or enforce it in your runtime.",
 )
-def constraint_not_enforced(facts: Facts) -> Params | None:
+def constraint_not_enforced(facts: Facts) -> Fired | None:
     """A constraint was not understood.
 
     Why: a constraint is never dropped in silence.
@@ -23,7 +23,7 @@ def constraint_not_enforced(facts: Facts) -> Params | None:
     Fix: use the grammar of `GET /stage0/design`, or enforce it yourself.
     """
     unknown = facts.controls.get("unknown")
-    return {"constraints": tuple(control.text for control in unknown)} if unknown else None
+    return Fired({"constraints": tuple(control.text for control in unknown)}) if unknown else None
 
 
 @rule(
@@ -35,7 +35,7 @@ def constraint_not_enforced(facts: Facts) -> Params | None:
     question="Which value is meant?",
     remedy="Give a value of the kind that the constraint takes.",
 )
-def constraint_value_invalid(facts: Facts) -> Params | None:
+def constraint_value_invalid(facts: Facts) -> Fired | None:
     """A known constraint has a value that cannot be read.
 
     Why: a limit that cannot be read limits nothing, and somebody relies on it.
@@ -43,4 +43,4 @@ def constraint_value_invalid(facts: Facts) -> Params | None:
     Fix: give a number, a duration such as `300s`, or names, as the constraint takes.
     """
     invalid = facts.controls.get("invalid")
-    return {"constraints": tuple(control.text for control in invalid)} if invalid else None
+    return Fired({"constraints": tuple(control.text for control in invalid)}) if invalid else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 #: Which facts the controls of each family read.
 _READ_BY: Final = {
@@ -75,7 +75,7 @@ def _relevant(facts: Facts) -> set[str]:
     question="What is the right value of {fields}?",
     remedy="Send a value of the type that the field takes.",
 )
-def context_value_invalid(facts: Facts) -> Params | None:
+def context_value_invalid(facts: Facts) -> Fired | None:
     """A context value has an unexpected type.
 
     Why: `"false"` is not `false`, and a guess in a caller's favour is how gates are passed. Where no rule reads
@@ -87,10 +87,8 @@ def context_value_invalid(facts: Facts) -> Params | None:
     if not invalid:
         return None
     relevant = invalid.keys() & _relevant(facts)
-    params: dict[str, object] = {"fields": tuple(sorted(f"context.{key}" for key in invalid.values()))}
-    if not relevant:
-        params["severity"] = "LOW"
-    return params
+    fields = tuple(sorted(f"context.{key}" for key in invalid.values()))
+    return Fired({"fields": fields}, severity=None if relevant else "LOW")
 
 
 @rule(
@@ -101,7 +99,7 @@ def context_value_invalid(facts: Facts) -> Params | None:
     question="Which of {fields} is right?",
     remedy="Send each fact once.",
 )
-def context_conflict(facts: Facts) -> Params | None:
+def context_conflict(facts: Facts) -> Fired | None:
     """One fact was given under two names with different values.
 
     Why: of two stories the less favourable one is believed.
@@ -112,4 +110,4 @@ def context_conflict(facts: Facts) -> Params | None:
     approved, status = facts.values.get("approved"), facts.values.get("approval_status")
     if approved is not None and status is not None and approved is not (status == "approved"):
         fields |= {"context.approved", "context.approval_status"}
-    return {"fields": tuple(sorted(fields))} if fields else None
+    return Fired({"fields": tuple(sorted(fields))}) if fields else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import PRODUCTION, STAGING, Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 
 @rule(
@@ -17,7 +17,7 @@ from stage0.core.rule import Params, rule
     message="Environment {environments} is not among {allowed}.",
     remedy="Run the action in an allowed environment.",
 )
-def environment_not_allowed(facts: Facts) -> Params | None:
+def environment_not_allowed(facts: Facts) -> Fired | None:
     """The action names an environment that a constraint does not allow.
 
     Why: the right change in the wrong place is an outage. Production counts wherever it is named.
@@ -30,13 +30,13 @@ def environment_not_allowed(facts: Facts) -> Params | None:
     for allowed in facts.allowed_environments:
         outside = named - allowed
         if outside:
-            return {"environments": tuple(sorted(outside)), "allowed": tuple(sorted(allowed))}
+            return Fired({"environments": tuple(sorted(outside)), "allowed": tuple(sorted(allowed))})
     if "staging_only" in facts.controls:
         outside = (named | facts.reading.environments) - STAGING
         if facts.production:
             outside.add(PRODUCTION)
         if outside:
-            return {"environments": tuple(sorted(outside)), "allowed": ("staging",)}
+            return Fired({"environments": tuple(sorted(outside)), "allowed": ("staging",)})
     return None
 
 
@@ -48,7 +48,7 @@ def environment_not_allowed(facts: Facts) -> Params | None:
     question="Which environment is the target?",
     remedy="Send `environment` in the context.",
 )
-def environment_context_missing(facts: Facts) -> Params | None:
+def environment_context_missing(facts: Facts) -> Fired | None:
     """A constraint or the policy needs the target environment, and it was not given.
 
     Why: a deletion in a sandbox and one in production are different actions.
@@ -58,9 +58,9 @@ def environment_context_missing(facts: Facts) -> Params | None:
     if facts.environment_named:
         return None
     if facts.allowed_environments:
-        return {}
+        return Fired()
     if not facts.pack.environments.needed_for & facts.effects.keys():
         return None
     if facts.approval_holds or (facts.confirmed and facts.rehearsed) or facts.asked_for("staging_only"):
         return None
-    return {}
+    return Fired()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 
 @rule(
@@ -13,7 +13,7 @@ from stage0.core.rule import Params, rule
     message="Personal data would be shown or leave its system.",
     remedy="Work on counts, masked values or the schema instead.",
 )
-def sensitive_data_exposure_risk(facts: Facts) -> Params | None:
+def sensitive_data_exposure_risk(facts: Facts) -> Fired | None:
     """Personal data would be exported, sent or shown.
 
     Why: personal data that has left cannot be called back.
@@ -22,7 +22,7 @@ def sensitive_data_exposure_risk(facts: Facts) -> Params | None:
     """
     if not {"personal_data", "export"} <= facts.effects.keys():
         return None
-    return {"effects": ("personal_data", "export")}
+    return Fired({"effects": ("personal_data", "export")})
 
 
 @rule(
@@ -32,11 +32,11 @@ def sensitive_data_exposure_risk(facts: Facts) -> Params | None:
     message="Secrets would be read or shown.",
     remedy="Let the runtime inject secrets; an agent needs only their names.",
 )
-def secret_exposure_risk(facts: Facts) -> Params | None:
+def secret_exposure_risk(facts: Facts) -> Fired | None:
     """Secrets would be read or shown.
 
     Why: what an agent has read can be talked out of it.
 
     Fix: pass references to secrets, never their values.
     """
-    return {"effects": ("secret_access",)} if "secret_access" in facts.effects else None
+    return Fired({"effects": ("secret_access",)}) if "secret_access" in facts.effects else None

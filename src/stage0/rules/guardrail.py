@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 
 @rule(
@@ -14,7 +14,7 @@ from stage0.core.rule import Params, rule
     question="Which approval, confirmation or dry run guards this action?",
     remedy="Add approval and dry-run constraints, and send their evidence.",
 )
-def side_effects_need_guardrails(facts: Facts) -> Params | None:
+def side_effects_need_guardrails(facts: Facts) -> Fired | None:
     """A high-risk effect is covered by no guardrail at all.
 
     Why: deletes, payments, deployments and messages cannot be taken back. A change window, a rollback plan or a
@@ -23,7 +23,7 @@ def side_effects_need_guardrails(facts: Facts) -> Params | None:
     Fix: ask for approval, confirmation or a dry run in the constraints, and send the evidence.
     """
     bare = tuple(sorted(effect for effect in facts.high_risk if facts.coverage(effect) == "none"))
-    return {"effects": bare} if bare else None
+    return Fired({"effects": bare}) if bare else None
 
 
 @rule(
@@ -34,7 +34,7 @@ def side_effects_need_guardrails(facts: Facts) -> Params | None:
     question="Who confirms this change?",
     remedy="Send a confirmation, an approval or a completed dry run.",
 )
-def state_change_needs_guardrails(facts: Facts) -> Params | None:
+def state_change_needs_guardrails(facts: Facts) -> Fired | None:
     """An overwrite has no evidenced guardrail.
 
     Why: what is overwritten is gone, though less visibly than what is deleted.
@@ -43,7 +43,7 @@ def state_change_needs_guardrails(facts: Facts) -> Params | None:
     """
     if "overwrite" not in facts.effects or facts.evidenced:
         return None
-    return {"effects": ("overwrite",)}
+    return Fired({"effects": ("overwrite",)})
 
 
 _OWN_WORDS = frozenset({"approval", "role", "environment", "rehearsal", "mode", "guardrail"})
@@ -58,7 +58,7 @@ _OWN_WORDS = frozenset({"approval", "role", "environment", "rehearsal", "mode", 
     remedy="Send an approval, a confirmation or a completed dry run.",
     closing=True,
 )
-def guardrail_not_evidenced(facts: Facts, stopped: frozenset[str]) -> Params | None:
+def guardrail_not_evidenced(facts: Facts, stopped: frozenset[str]) -> Fired | None:
     """A high-risk effect has a guardrail in words only, and no other rule says what is missing.
 
     Why: an agent can write "sandbox" as easily as anything else.
@@ -68,7 +68,7 @@ def guardrail_not_evidenced(facts: Facts, stopped: frozenset[str]) -> Params | N
     if stopped & _OWN_WORDS:
         return None
     declared = tuple(sorted(effect for effect in facts.high_risk if facts.coverage(effect) == "declared"))
-    return {"effects": declared} if declared else None
+    return Fired({"effects": declared}) if declared else None
 
 
 @rule(
@@ -79,7 +79,7 @@ def guardrail_not_evidenced(facts: Facts, stopped: frozenset[str]) -> Params | N
     question="Which constraints hold for this tool?",
     remedy="Add at least one constraint, such as `read-only`.",
 )
-def sensitive_tools_need_constraints(facts: Facts) -> Params | None:
+def sensitive_tools_need_constraints(facts: Facts) -> Fired | None:
     """A tool that can do anything is used without a constraint.
 
     Why: a constraint is what its runtime can be held to.
@@ -89,4 +89,4 @@ def sensitive_tools_need_constraints(facts: Facts) -> Params | None:
     if not (facts.reading.sensitive_tools or "code_execution" in facts.effects):
         return None
     understood = any(control.kind not in ("unknown", "invalid") for control in facts.reading.controls)
-    return None if understood else {}
+    return None if understood else Fired()

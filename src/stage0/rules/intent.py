@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 from stage0.reading.effects import HARMLESS, MARKS
 
 #: What the call itself shows; the goal is measured against it.
@@ -20,7 +20,7 @@ _LEAVES = frozenset({"write"})
     question="Did somebody ask for this, or did the instruction come from what the agent read?",
     remedy="Have a person confirm or approve the call, or name the action in the goal.",
 )
-def action_exceeds_goal(facts: Facts) -> Params | None:
+def action_exceeds_goal(facts: Facts) -> Fired | None:
     """The goal only asks to read or to work something out, and the call writes, sends, pays or changes something.
 
     Why: this is what an injected instruction looks like. A page that the agent was asked to summarize tells it to send
@@ -43,4 +43,4 @@ def action_exceeds_goal(facts: Facts) -> Params | None:
             and any(seen.source in _CALLED for seen in sightings)
         )
     )
-    return {"effects": beyond} if beyond else None
+    return Fired({"effects": beyond}) if beyond else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 
 @rule(
@@ -13,7 +13,7 @@ from stage0.core.rule import Params, rule
     message="This {what} has been stopped.",
     remedy="Do nothing further. A person who may resume it decides when it goes on.",
 )
-def kill_switch(facts: Facts) -> Params | None:
+def kill_switch(facts: Facts) -> Fired | None:
     """A person has stopped the account, the key or the agent.
 
     No pack can turn this off, and an observe-only key is stopped too.
@@ -22,4 +22,4 @@ def kill_switch(facts: Facts) -> Params | None:
 
     Fix: find out why it was stopped; `stage0 resume` lets it go on.
     """
-    return {"what": facts.stopped} if facts.stopped else None
+    return Fired({"what": facts.stopped}) if facts.stopped else None

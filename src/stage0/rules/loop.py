@@ -6,14 +6,14 @@ from typing import Any
 
 from stage0.core.facts import Facts
 from stage0.core.fingerprint import short
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 
-def _over(facts: Facts, kind: str, used: Any) -> Params | None:
+def _over(facts: Facts, kind: str, used: Any) -> Fired | None:
     control = facts.control(kind)
     if control is None or used is None or used <= control.value:
         return None
-    return {"used": used, "limit": control.value}
+    return Fired({"used": used, "limit": control.value})
 
 
 @rule(
@@ -24,7 +24,7 @@ def _over(facts: Facts, kind: str, used: Any) -> Params | None:
     message="This would be iteration {used} of a run that may have {limit}.",
     remedy="End the run, or have a person start a new one.",
 )
-def max_iterations_exceeded(facts: Facts) -> Params | None:
+def max_iterations_exceeded(facts: Facts) -> Fired | None:
     """The run has had as many iterations as it may.
 
     Why: an agent that does not stop must be stopped. Iterations are ALLOWs, so asking again uses up nothing.
@@ -42,7 +42,7 @@ def max_iterations_exceeded(facts: Facts) -> Params | None:
     message="The run has taken {used} seconds; it may take {limit}.",
     remedy="End the run, or have a person start a new one.",
 )
-def timeout_exceeded(facts: Facts) -> Params | None:
+def timeout_exceeded(facts: Facts) -> Fired | None:
     """The run has taken longer than it may.
 
     Why: a run that is late is usually a run that is lost.
@@ -60,7 +60,7 @@ def timeout_exceeded(facts: Facts) -> Params | None:
     message="The run has cost {used} US dollars; it may cost {limit}.",
     remedy="End the run, or have a person raise the limit.",
 )
-def cost_limit_exceeded(facts: Facts) -> Params | None:
+def cost_limit_exceeded(facts: Facts) -> Fired | None:
     """The run has cost more than it may.
 
     Why: a loop spends money with every turn.
@@ -90,7 +90,7 @@ _COUNTERS = (
     question="How many iterations, seconds and dollars has this run used?",
     remedy="Send {counters}, or a `run_id` that this server has counted.",
 )
-def runtime_context_missing(facts: Facts) -> Params | None:
+def runtime_context_missing(facts: Facts) -> Fired | None:
     """A loop or cost limit is set, and neither run state nor a counter tells.
 
     Why: a limit that is compared with nothing limits nothing. The strict pack counts only what the server counted.
@@ -104,7 +104,7 @@ def runtime_context_missing(facts: Facts) -> Params | None:
     ]
     if not missing:
         return None
-    return {"limits": tuple(text for text, _ in missing), "counters": tuple(counter for _, counter in missing)}
+    return Fired({"limits": tuple(text for text, _ in missing), "counters": tuple(counter for _, counter in missing)})
 
 
 @rule(
@@ -115,7 +115,7 @@ def runtime_context_missing(facts: Facts) -> Params | None:
     question="Why is the same step tried again?",
     remedy="Change the approach, or have a person look at the run.",
 )
-def loop_threshold_exceeded(facts: Facts) -> Params | None:
+def loop_threshold_exceeded(facts: Facts) -> Fired | None:
     """Retries have reached their threshold, or the run goes round in circles.
 
     Counted here, for a `run_id`: the same action with the same arguments again and again, two actions that take turns,
@@ -130,19 +130,19 @@ def loop_threshold_exceeded(facts: Facts) -> Params | None:
     limit = facts.control("max_retries")
     retries = facts.retries or 0
     if limit is not None and retries > limit.value:
-        return {"sign": f"{retries} retries, at most {limit.value}"}
+        return Fired({"sign": f"{retries} retries, at most {limit.value}"})
     if retries >= thresholds.retries:
-        return {"sign": f"{retries} retries"}
+        return Fired({"sign": f"{retries} retries"})
     sign = _circle(facts)
     if sign:
-        return {"sign": sign}
+        return Fired({"sign": sign})
     for recent in facts.reading.context.all_of("recent_tools"):
         last = recent[-thresholds.same_tool :]
         if len(last) == thresholds.same_tool and len(set(last)) == 1:
-            return {"sign": f"`{last[0]}` {len(last)} times in a row"}
+            return Fired({"sign": f"`{last[0]}` {len(last)} times in a row"})
     repeated = [tool for tools in facts.reading.context.all_of("repeated_tools") for tool in tools]
     if repeated:
-        return {"sign": f"`{repeated[0]}` is repeated"}
+        return Fired({"sign": f"`{repeated[0]}` is repeated"})
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 from stage0.reading.effects import EXTERNAL, HARMLESS, MARKS
 
 
@@ -15,7 +15,7 @@ from stage0.reading.effects import EXTERNAL, HARMLESS, MARKS
     message="The constraint `{constraint}` allows only reading; the action would also {effects}.",
     remedy="Take the constraint away, or the part that changes something.",
 )
-def read_only_violated(facts: Facts) -> Params | None:
+def read_only_violated(facts: Facts) -> Fired | None:
     """A read-only action would change something.
 
     Why: either the constraint or the action is not what somebody thinks it is.
@@ -26,7 +26,7 @@ def read_only_violated(facts: Facts) -> Params | None:
     effects = facts.effects.keys() - HARMLESS - MARKS
     if control is None or not effects:
         return None
-    return {"constraint": control.text, "effects": tuple(sorted(effects))}
+    return Fired({"constraint": control.text, "effects": tuple(sorted(effects))})
 
 
 @rule(
@@ -37,7 +37,7 @@ def read_only_violated(facts: Facts) -> Params | None:
     message="The constraint `{constraint}` allows nothing to leave; the action would {effects}.",
     remedy="Take the constraint away, or the part that leaves your systems.",
 )
-def external_effects_violated(facts: Facts) -> Params | None:
+def external_effects_violated(facts: Facts) -> Fired | None:
     """An action without external side effects would send, publish, export or pay.
 
     Why: either the constraint or the action is not what somebody thinks it is.
@@ -48,4 +48,4 @@ def external_effects_violated(facts: Facts) -> Params | None:
     effects = facts.effects.keys() & EXTERNAL
     if control is None or not effects:
         return None
-    return {"constraint": control.text, "effects": tuple(sorted(effects))}
+    return Fired({"constraint": control.text, "effects": tuple(sorted(effects))})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 from stage0.reading.effects import HARMLESS
 
 
@@ -16,14 +16,14 @@ from stage0.reading.effects import HARMLESS
     question="Does the requester confirm exactly this action?",
     remedy="Ask the requester, then send `confirmed: true`.",
 )
-def action_confirmation_required(facts: Facts) -> Params | None:
+def action_confirmation_required(facts: Facts) -> Fired | None:
     """A constraint requires a confirmation that was not given.
 
     Why: a confirmation shows that a person read what is about to happen.
 
     Fix: ask the requester, then send `confirmed: true`.
     """
-    return {} if facts.control("require_confirmation") is not None and not facts.confirmed else None
+    return Fired() if facts.control("require_confirmation") is not None and not facts.confirmed else None
 
 
 @rule(
@@ -35,35 +35,35 @@ def action_confirmation_required(facts: Facts) -> Params | None:
     question="What did the dry run show?",
     remedy="Run it dry, then send `dry_run_completed: true`.",
 )
-def dry_run_required(facts: Facts) -> Params | None:
+def dry_run_required(facts: Facts) -> Fired | None:
     """A constraint requires a dry run that was not completed.
 
     Why: the first look at what an action touches should not be its damage.
 
     Fix: complete a dry run, then send `dry_run_completed: true`.
     """
-    return {} if facts.control("dry_run_first") is not None and not facts.rehearsed else None
+    return Fired() if facts.control("dry_run_first") is not None and not facts.rehearsed else None
 
 
 #: Limits on how many records an action touches.
 _COUNTED = frozenset({"max_rows_affected", "max_records"})
 
 
-def _missing(facts: Facts, kind: str, fact: str) -> Params | None:
+def _missing(facts: Facts, kind: str, fact: str) -> Fired | None:
     control = facts.control(kind)
     if control is None or fact in facts.values:
         return None
-    return {"limit": control.value}
+    return Fired({"limit": control.value})
 
 
-def _exceeded(facts: Facts, kind: str, fact: str) -> Params | None:
+def _exceeded(facts: Facts, kind: str, fact: str) -> Fired | None:
     control = facts.control(kind)
     # What the arguments name themselves counts as well: a list of 500 ids is 500 records, whatever the estimate says.
     named = facts.reading.records if kind in _COUNTED and not facts.reading.changes <= HARMLESS else 0
     estimate = max(facts.values.get(fact, 0), named)
     if control is None or estimate <= control.value:
         return None
-    return {"estimate": estimate, "limit": control.value}
+    return Fired({"estimate": estimate, "limit": control.value})
 
 
 @rule(
@@ -75,7 +75,7 @@ def _exceeded(facts: Facts, kind: str, fact: str) -> Params | None:
     question="How many rows would be affected?",
     remedy="Count them first and send `estimated_rows_affected`.",
 )
-def rows_affected_estimate_missing(facts: Facts) -> Params | None:
+def rows_affected_estimate_missing(facts: Facts) -> Fired | None:
     """A limit on rows is set and there is no estimate.
 
     Why: a limit that is compared with nothing limits nothing.
@@ -93,7 +93,7 @@ def rows_affected_estimate_missing(facts: Facts) -> Params | None:
     message="{estimate} rows would be affected; the limit is {limit}.",
     remedy="Narrow the action until it stays within the limit.",
 )
-def rows_affected_limit_exceeded(facts: Facts) -> Params | None:
+def rows_affected_limit_exceeded(facts: Facts) -> Fired | None:
     """More rows would be affected than a constraint allows.
 
     Why: the limit is the size of mistake that somebody was willing to accept.
@@ -112,7 +112,7 @@ def rows_affected_limit_exceeded(facts: Facts) -> Params | None:
     question="How many records would be touched?",
     remedy="Count them first and send `estimated_records`.",
 )
-def records_estimate_missing(facts: Facts) -> Params | None:
+def records_estimate_missing(facts: Facts) -> Fired | None:
     """A limit on records is set and there is no estimate.
 
     Why: a limit that is compared with nothing limits nothing.
@@ -130,7 +130,7 @@ def records_estimate_missing(facts: Facts) -> Params | None:
     message="{estimate} records would be touched; the limit is {limit}.",
     remedy="Narrow the action until it stays within the limit.",
 )
-def records_limit_exceeded(facts: Facts) -> Params | None:
+def records_limit_exceeded(facts: Facts) -> Fired | None:
     """More records would be touched than a constraint allows.
 
     Why: the limit is the size of mistake that somebody was willing to accept.
@@ -149,7 +149,7 @@ def records_limit_exceeded(facts: Facts) -> Params | None:
     question="What would the query cost?",
     remedy="Estimate it first and send `estimated_query_cost`.",
 )
-def query_cost_estimate_missing(facts: Facts) -> Params | None:
+def query_cost_estimate_missing(facts: Facts) -> Fired | None:
     """A limit on query cost is set and there is no estimate.
 
     Why: a limit that is compared with nothing limits nothing.
@@ -167,7 +167,7 @@ def query_cost_estimate_missing(facts: Facts) -> Params | None:
     message="The query would cost {estimate}; the limit is {limit}.",
     remedy="Narrow the query until it stays within the limit.",
 )
-def query_cost_limit_exceeded(facts: Facts) -> Params | None:
+def query_cost_limit_exceeded(facts: Facts) -> Fired | None:
     """The query would cost more than a constraint allows.
 
     Why: one careless query can cost more than the task is worth.

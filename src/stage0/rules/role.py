@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 
 
 def _required(facts: Facts) -> list[tuple[str, ...]]:
@@ -18,7 +18,7 @@ def _required(facts: Facts) -> list[tuple[str, ...]]:
     message="Role {roles} is not one of {required}.",
     remedy="Have somebody with the required role request the action.",
 )
-def role_not_authorized(facts: Facts) -> Params | None:
+def role_not_authorized(facts: Facts) -> Fired | None:
     """The caller's role is not one that a constraint requires.
 
     Why: an action beyond one's role crosses a boundary, whoever approves it.
@@ -28,7 +28,7 @@ def role_not_authorized(facts: Facts) -> Params | None:
     roles, _ = facts.roles
     for required in _required(facts):
         if roles and not all(facts.fills(role, required) for role in roles):
-            return {"roles": roles, "required": required}
+            return Fired({"roles": roles, "required": required})
     return None
 
 
@@ -41,7 +41,7 @@ def role_not_authorized(facts: Facts) -> Params | None:
     question="Which role does the requester hold?",
     remedy="Send `actor_role`, or bind the role to the API key.",
 )
-def role_context_missing(facts: Facts) -> Params | None:
+def role_context_missing(facts: Facts) -> Fired | None:
     """A role is required and nothing tells the caller's.
 
     Why: an absent role is no role. Under the strict pack only a role bound to the API key counts.
@@ -54,4 +54,4 @@ def role_context_missing(facts: Facts) -> Params | None:
     roles, lane = facts.roles
     if roles and not facts.role_outside and (lane == "verified" or facts.pack.lanes.role == "asserted"):
         return None
-    return {"required": tuple(dict.fromkeys(name for names in required for name in names))}
+    return Fired({"required": tuple(dict.fromkeys(name for names in required for name in names))})

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 from stage0.core.facts import Facts
-from stage0.core.rule import Params, rule
+from stage0.core.rule import Fired, rule
 from stage0.reading.registry import server_of
 
 
@@ -84,7 +84,7 @@ def _scopes(facts: Facts) -> list[tuple[str, ...]]:
     message="Target {outside} is outside the scope {scope}.",
     remedy="Keep to resources inside the scope.",
 )
-def resource_scope_violation(facts: Facts) -> Params | None:
+def resource_scope_violation(facts: Facts) -> Fired | None:
     """A target lies outside the resource scope.
 
     Why: the scope is what somebody agreed to put at risk.
@@ -96,7 +96,7 @@ def resource_scope_violation(facts: Facts) -> Params | None:
     for scope in scopes:
         outside = targets.outside(scope)
         if outside:
-            return {"outside": outside, "scope": scope}
+            return Fired({"outside": outside, "scope": scope})
     return None
 
 
@@ -108,7 +108,7 @@ def resource_scope_violation(facts: Facts) -> Params | None:
     message="Tenant {outside} is not the caller's own `{tenant}`.",
     remedy="Act for one tenant at a time.",
 )
-def tenant_isolation_violation(facts: Facts) -> Params | None:
+def tenant_isolation_violation(facts: Facts) -> Fired | None:
     """An action under tenant isolation reaches another tenant.
 
     Why: one customer's agent must never touch another customer's data.
@@ -119,7 +119,7 @@ def tenant_isolation_violation(facts: Facts) -> Params | None:
     if facts.control("tenant_isolation") is None or tenant is None:
         return None
     outside = _outside(facts.values.get("target_tenants", ()), (tenant,))
-    return {"outside": outside, "tenant": tenant} if outside else None
+    return Fired({"outside": outside, "tenant": tenant}) if outside else None
 
 
 @rule(
@@ -130,7 +130,7 @@ def tenant_isolation_violation(facts: Facts) -> Params | None:
     message="Channel `{channel}` is not among {allowed}.",
     remedy="Use an allowed channel.",
 )
-def channel_not_allowed(facts: Facts) -> Params | None:
+def channel_not_allowed(facts: Facts) -> Fired | None:
     """The request came through, or goes to, a channel that a constraint does not allow.
 
     Why: what is fine in one channel is a leak in another.
@@ -140,7 +140,7 @@ def channel_not_allowed(facts: Facts) -> Params | None:
     channel = facts.values.get("request_channel")
     for allowed in facts.named("allowed_channels"):
         if channel is not None and channel not in allowed:
-            return {"channel": channel, "allowed": allowed}
+            return Fired({"channel": channel, "allowed": allowed})
     return None
 
 
@@ -151,7 +151,7 @@ def channel_not_allowed(facts: Facts) -> Params | None:
     message="MCP server {outside} is not among {allowed}.",
     remedy="Disconnect the server, or have it allowed.",
 )
-def mcp_server_not_allowed(facts: Facts) -> Params | None:
+def mcp_server_not_allowed(facts: Facts) -> Fired | None:
     """An MCP server is active that a constraint or the policy does not allow.
 
     A tool's name counts, too, where it says its server: `mcp__server__tool`.
@@ -170,7 +170,7 @@ def mcp_server_not_allowed(facts: Facts) -> Params | None:
     for allowed in lists:
         outside = _outside(servers, allowed)
         if outside:
-            return {"outside": outside, "allowed": allowed or ("none",)}
+            return Fired({"outside": outside, "allowed": allowed or ("none",)})
     return None
 
 
@@ -182,7 +182,7 @@ def mcp_server_not_allowed(facts: Facts) -> Params | None:
     message="Tool {outside} is not among {allowed}.",
     remedy="Use an allowed tool.",
 )
-def tool_not_allowed(facts: Facts) -> Params | None:
+def tool_not_allowed(facts: Facts) -> Fired | None:
     """A tool is used that a constraint does not allow.
 
     Why: a short list of tools is the simplest boundary there is.
@@ -192,7 +192,7 @@ def tool_not_allowed(facts: Facts) -> Params | None:
     for allowed in facts.named("allowed_tools"):
         outside = _outside(facts.tools, allowed)
         if outside:
-            return {"outside": outside, "allowed": allowed}
+            return Fired({"outside": outside, "allowed": allowed})
     return None
 
 
@@ -204,7 +204,7 @@ def tool_not_allowed(facts: Facts) -> Params | None:
     question="Who owns {tools}, and what does it do?",
     remedy="Register the tool in the policy pack, under the name that it is called by.",
 )
-def tool_not_registered(facts: Facts) -> Params | None:
+def tool_not_registered(facts: Facts) -> Fired | None:
     """A tool is used that the pack's registry does not hold, and the pack wants tools to be registered.
 
     Why: a tool that nobody has looked at is owned by nobody.
@@ -218,7 +218,7 @@ def tool_not_registered(facts: Facts) -> Params | None:
     unknown = tuple(tool for tool in facts.tools if not registry.knows(tool))
     if not unknown:
         return None
-    return {"tools": unknown, "severity": "HIGH" if wanted == "deny" else "MEDIUM"}
+    return Fired({"tools": unknown}, severity="HIGH" if wanted == "deny" else "MEDIUM")
 
 
 _NEEDS = (
@@ -239,7 +239,7 @@ _NEEDS = (
     question="What exactly would the action reach?",
     remedy="Send {missing} in the context.",
 )
-def scope_context_missing(facts: Facts) -> Params | None:
+def scope_context_missing(facts: Facts) -> Fired | None:
     """A scope is set and nothing says what the action would reach.
 
     Why: a boundary that is compared with nothing bounds nothing.
@@ -249,4 +249,4 @@ def scope_context_missing(facts: Facts) -> Params | None:
     missing = tuple(fact for kind, fact in _NEEDS if facts.control(kind) is not None and not facts.values.get(fact))
     if facts.control("allowed_tools") is not None and not facts.request.tools and "current_tool" not in facts.values:
         missing = (*missing, "current_tool")
-    return {"missing": missing} if missing else None
+    return Fired({"missing": missing}) if missing else None
