@@ -33,6 +33,7 @@ from stage0.ledger.packs import Actives, Loaded
 from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.records import RECORD_VERSION, Record, Shadow, decode_record, encode_record
 from stage0.ledger.runs import START_WINDOW, Run, run_key, tool_of
+from stage0.ledger.statements import NewDecision, NewToken
 from stage0.ledger.stops import Stopped
 from stage0.ledger.store import Found, Rows, Start, TokenRow, Triple
 from stage0.ledger.usage import Now, Share, Tally, admit, windows_at
@@ -161,9 +162,9 @@ class Batch:
         self._runs: dict[tuple[str, str], Run] = {}
         self._starts: dict[Triple, Start] = {}
         self._answers: dict[Triple, Stored] = {}
-        self._tokens: dict[Triple, tuple[Any, ...]] = {}
+        self._tokens: dict[Triple, NewToken] = {}
         self._outdated: dict[Triple, tuple[str, str, str, str]] = {}
-        self._decisions: list[tuple[Any, ...]] = []
+        self._decisions: list[NewDecision] = []
 
     def rows(self) -> Rows:
         """Everything to write."""
@@ -246,18 +247,18 @@ class Batch:
         if not prepared.exact:
             # It was decided as it was sent: its findings may quote a secret, which the record must not.
             whole = encode(mask(msgspec.json.decode(whole), self._known.fingerprint))
-        row = (
-            key.account,
-            request_id,
-            moment,
-            key.id,
-            job.run or None,
-            decision.verdict,
-            decision.risk_score,
-            f" {' '.join([issue.code for issue in decision.issues])} ",
-            pack.id,
-            decision.task_hash,
-            self._record(job, prepared, pack, shadow, state, now, whole),
+        row = NewDecision(
+            account_id=key.account,
+            id=request_id,
+            created_at=moment,
+            key_id=key.id,
+            run_id=job.run or None,
+            verdict=decision.verdict,
+            risk_score=decision.risk_score,
+            codes=f" {' '.join([issue.code for issue in decision.issues])} ",
+            policy=pack.id,
+            task_hash=decision.task_hash,
+            record=self._record(job, prepared, pack, shadow, state, now, whole),
         )
         if run is not None:
             self._note(job, prepared, pack, key, run, decision, moment)
@@ -412,7 +413,7 @@ class Batch:
         if before is not None:
             self._outdated[at] = (*at, before.request_id)
         self._answers[at] = stored
-        self._tokens[at] = (*at, stored.body, stored.request_id, moment)
+        self._tokens[at] = NewToken(*at, body=stored.body, request_id=stored.request_id, created_at=moment)
 
 
 def _would_be(prepared: Prepared, pack: Pack, shadow: Pack, state: State, now: float) -> Shadow:

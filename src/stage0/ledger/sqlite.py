@@ -147,8 +147,8 @@ class SqliteTransaction:
             if values:
                 self._raw.executemany(statement, values)
         if rows.decisions:
-            values = [value for row in rows.decisions for value in row]
-            self._raw.execute(sqlite.insert_decisions(len(rows.decisions)), values)
+            flat: list[Any] = [value for row in rows.decisions for value in row]
+            self._raw.execute(sqlite.insert_decisions(len(rows.decisions)), flat)
 
     async def rollback(self) -> None:
         """Take it back; never raises."""

@@ -9,22 +9,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_type_hints
 
-#: The columns of a decision, in the order of the rows that `batch` makes, with their types on PostgreSQL.
-_DECISION: Final = {
-    "account_id": "text",
-    "id": "text",
-    "created_at": "int8",
-    "key_id": "text",
-    "run_id": "text",
-    "verdict": "text",
-    "risk_score": "int4",
-    "codes": "text",
-    "policy": "text",
-    "task_hash": "text",
-    "record": "bytea",
-}
+
+class NewDecision(NamedTuple):
+    """A row that a check adds to `decisions`. The statements take their columns from here. Times are Unix µs."""
+
+    account_id: str
+    id: str
+    created_at: int
+    key_id: str
+    run_id: str | None
+    verdict: str
+    risk_score: int
+    codes: str
+    policy: str
+    task_hash: str
+    record: bytes
+
+
+class NewToken(NamedTuple):
+    """A row that a check adds to `idempotency`. The statements take their columns from here. Times are Unix µs."""
+
+    account_id: str
+    key_id: str
+    token: str
+    body: str
+    request_id: str
+    created_at: int
+
+
+#: Types on PostgreSQL, by those of the fields; a column that has another one is named where it is asked for.
+_TYPES: Final = {str: "text", str | None: "text", int: "int8", bytes: "bytea"}
+
+
+def _columns(row: type[NamedTuple], **others: str) -> dict[str, str]:
+    """The columns of a row in its order, with their types on PostgreSQL."""
+    return {name: others.get(name) or _TYPES[kind] for name, kind in get_type_hints(row).items()}
+
+
+_DECISION: Final = _columns(NewDecision, risk_score="int4")
+_TOKEN: Final = _columns(NewToken)
 _USAGE: Final = {
     "account_id": "text",
     "holder": "text",
@@ -51,14 +76,6 @@ _RUN: Final = {
 }
 _START: Final = {"account_id": "text", "key_id": "text", "action": "text", "since": "int8", "begun": "int8"}
 _COUNTED: Final = {**_START, "since_read": "int8", "begun_read": "int8"}
-_TOKEN: Final = {
-    "account_id": "text",
-    "key_id": "text",
-    "token": "text",
-    "body": "text",
-    "request_id": "text",
-    "created_at": "int8",
-}
 #: What a check changes of a run that is there: outcomes alone add to its cost.
 _RUN_CHANGES: Final = [name for name in _RUN if name not in ("account_id", "run_id", "started_at", "cost_usd")]
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.runs import Run
+from stage0.ledger.statements import NewDecision, NewToken
 from stage0.ledger.usage import Tally
 
 T = TypeVar("T")
@@ -195,15 +196,14 @@ class Found(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What a batch writes. `decisions` and `tokens` are rows in the order of their statements; tallies count what was
-    added to them. `outdated` tokens, each with the record that it was bound to, are deleted before: one that is bound
-    to another record meanwhile stays, and clashes."""
+    """What a batch writes. Tallies count what was added to them. `outdated` tokens, each with the record that it was
+    bound to, are deleted before: one that is bound to another record meanwhile stays, and clashes."""
 
-    decisions: Sequence[tuple[Any, ...]]
+    decisions: Sequence[NewDecision]
     tallies: Sequence[Tally]
     runs: Sequence[Run]
     starts: Sequence[Start]
-    tokens: Sequence[tuple[Any, ...]]
+    tokens: Sequence[NewToken]
     outdated: Sequence[tuple[str, str, str, str]]
 
 
