@@ -9,7 +9,7 @@ TIMES ?= 50
 UV_VERSION := 0.13.8
 
 # What is pure: no server, no database. tests/test_house.py fails for what is neither here nor left out on purpose.
-QUICK := $(addprefix tests/,core golden lexicon policy properties rules \
+QUICK := $(addprefix tests/,core golden lexicon policy properties reading rules \
 	test_corpus.py test_house.py test_patterns.py)
 
 VENV := .venv

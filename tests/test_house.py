@@ -168,6 +168,7 @@ SLOW: Final = frozenset(
         "cli",
         "client",
         "docs",
+        "engine",
         "ledger",
         "server",
         "test_determinism.py",

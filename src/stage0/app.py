@@ -7,7 +7,8 @@ import gc
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -19,18 +20,21 @@ from stage0.engine.steady import SteadyClock
 from stage0.ledger import open_store
 from stage0.ledger.keyring import Keyring
 from stage0.policy import shipped_packs
+from stage0.server.about import About
+from stage0.server.auth import authenticate, require_scope
 from stage0.server.checks import Checks
 from stage0.server.connection import STATE, Connections, connections_that_fit
 from stage0.server.design import design
 from stage0.server.errors import ApiError, method_not_allowed
-from stage0.server.http import Receive, Scope, Send, send_error, send_json, sent_request_id
+from stage0.server.http import Receive, Scope, Send, header, send_error
 from stage0.server.logs import configure_logs
 from stage0.server.openapi import openapi
 from stage0.server.policies import Policies
+from stage0.server.routes import CHECK_PATH, ROUTES
 from stage0.server.settings import Settings, read_settings
 from stage0.wire import encode
 
-Handler = Callable[[Scope, Receive, Send], Any]
+Handler = Callable[..., Awaitable[None]]
 
 
 class Application:
@@ -50,64 +54,48 @@ class Application:
         self._clock = clock
         self._connections = Connections(connections_that_fit(settings.connections), settings.header_timeout)
         self._checks = Checks(self.ledger)
-        self._policies = Policies(self.ledger)
         default = self.ledger.packs["stage0-default"]
-        self._policy = default.id
-        self._design = encode(design(default, version("stage0")))
-        self._openapi = encode(openapi(version("stage0")))
-        self._rest = Starlette(routes=self._routes(), lifespan=self._lifespan)
+        about = About(
+            self.ledger,
+            version=version("stage0"),
+            policy=default.id,
+            design=encode(design(default, version("stage0"))),
+            openapi=encode(openapi(version("stage0"))),
+        )
+        resources = {Checks: self._checks, Policies: Policies(self.ledger), About: about}
+        self._rest = Starlette(routes=self._routes(resources), lifespan=self._lifespan)
         # No route has a path that does not begin with a slash, as in `OPTIONS *`.
-        self._rest.router.default = self._endpoint("", _nowhere)
+        self._rest.router.default = self._endpoint({"": _nowhere})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/check":
+        if scope["type"] == "http" and scope["path"] == CHECK_PATH:
             await self._checks.check(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 
-    def _routes(self) -> list[Route]:
-        return [
-            Route("/checks", self._endpoint("GET", self._checks.list)),
-            Route("/checks/{request_id}", self._endpoint("GET", self._checks.show)),
-            Route("/checks/{request_id}/outcome", self._endpoint("POST", self._checks.outcome)),
-            Route("/usage", self._endpoint("GET", self._checks.usage)),
-            Route("/runs/{run_id:path}", self._endpoint("GET", self._checks.run)),
-            Route("/policies", self._methods(GET=self._policies.list, POST=self._policies.push)),
-            Route("/policies/lint", self._endpoint("POST", self._policies.lint)),
-            Route("/policies/schema.json", self._endpoint("GET", self._policies.schema)),
-            Route("/policies/rollback", self._endpoint("POST", self._policies.rollback)),
-            Route("/policies/shadow/end", self._endpoint("POST", self._policies.shadow)),
-            Route("/policies/compare", self._endpoint("GET", self._policies.compare)),
-            Route("/policies/replay", self._endpoint("POST", self._policies.replay)),
-            Route("/policies/{id}", self._endpoint("GET", self._policies.show)),
-            Route("/policies/{id}/activate", self._endpoint("POST", self._policies.activate)),
-            Route("/policies/{id}/shadow", self._endpoint("POST", self._policies.shadow)),
-            Route("/health", self._endpoint("GET", self._health)),
-            Route("/stage0/design", self._endpoint("GET", self._fixed(self._design))),
-            Route("/openapi.json", self._endpoint("GET", self._fixed(self._openapi))),
-            Route("/{path:path}", self._endpoint("", _nowhere)),
-        ]
+    def _routes(self, resources: Mapping[type, Any]) -> list[Route]:
+        """The table, and for every other path that there is nothing."""
+        paths: dict[str, dict[str, Handler]] = {}
+        for resource, operations in ROUTES.items():
+            for operation in operations:
+                if operation.path != CHECK_PATH:
+                    handler = partial(operation.handler, resources[resource])
+                    paths.setdefault(operation.path, {})[operation.method] = self._admitting(operation.scopes, handler)
+        paths["/{path:path}"] = {"": _nowhere}
+        return [Route(path, self._endpoint(handlers)) for path, handlers in paths.items()]
 
-    def _endpoint(self, method: str, handler: Handler) -> Any:
-        return Endpoint({method: handler}, self._clock)
-
-    def _methods(self, **handlers: Handler) -> Any:
+    def _endpoint(self, handlers: Mapping[str, Handler]) -> Any:
         return Endpoint(handlers, self._clock)
 
-    def _fixed(self, body: bytes) -> Handler:
+    def _admitting(self, scopes: Sequence[str], handler: Handler) -> Handler:
+        """A handler with the key that calls it, which needs one of the scopes; without scopes it needs no key."""
+
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            await send_json(send, 200, body, sent_request_id(scope))
+            key = await authenticate(self.ledger, header(scope, b"x-api-key"))
+            require_scope(key, *scopes)
+            await handler(key, scope, receive, send)
 
-        return handle
-
-    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """200 where a check could be decided and recorded now."""
-        if await self.ledger.healthy():
-            store = self.ledger.store.name
-            body = {"ok": True, "policy_pack_version": self._policy, "version": version("stage0"), "store": store}
-            await send_json(send, 200, encode(body), sent_request_id(scope))
-        else:
-            await send_json(send, 503, encode({"ok": False, "error": "runtime_unhealthy"}), sent_request_id(scope))
+        return handle if scopes else handler
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[Mapping[str, Any]]:

@@ -11,10 +11,13 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from stage0.core.verdict import Issue
+from stage0.ledger.keys import SCOPES
 from stage0.policy import shipped_packs
 from stage0.reading.context import FACTS
 from stage0.rules import RULES
+from stage0.server.routes import ROUTES, Operation
 from tests.running import KEY, Answer, Server
+from tests.server.issuing import new_key
 
 READ: Final[dict[str, Any]] = {"goal": "List the open tickets", "tools": ["search_tickets"]}
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -90,6 +93,21 @@ def test_every_protected_operation_documents_the_key_and_refuses_without_one(
             answer = server.request(method.upper(), real, b"{}", {"content-type": "application/json"})
             assert (answer.status == 401) == (not open_to_all), path
             assert open_to_all or "401" in operation["responses"]
+
+
+_KEYED: Final = [each for operations in ROUTES.values() for each in operations if each.scopes]
+
+
+@pytest.mark.parametrize("operation", _KEYED, ids=lambda each: each.id)
+def test_every_operation_that_needs_a_key_takes_the_scopes_of_its_row_and_no_other(
+    operation: Operation, server: Server
+) -> None:
+    real = re.sub(r"\{[\w:]+\}", "req_00000000000000000000000000", operation.path)
+    for scope in SCOPES:
+        key = new_key(server, scope).text
+        answer = server.request(operation.method, real, b"", {"x-api-key": key, "content-type": "application/json"})
+        refused = answer.status == 403 and answer.body["error"] == "scope_missing"
+        assert refused == (scope not in {*operation.scopes, "admin"}), scope
 
 
 def test_the_request_of_a_check_has_the_limits_of_the_contract(document: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Collection
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -28,6 +28,11 @@ from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Invalid, encode, parse, read_chec
 
 #: Bytes of a body past which the check is also decided beside the event loop.
 _DECIDED_BESIDE: Final = 16_384
+#: The scope that a key needs to propose actions and to report what was done.
+CHECK_SCOPE: Final = "check"
+#: What the queries of lists may hold.
+LIST_PARAMETERS: Final = ("verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit")
+RUN_PARAMETERS: Final = ("cursor", "limit")
 
 
 class Checks:
@@ -54,7 +59,7 @@ class Checks:
         ledger = self._ledger
         text = header(scope, b"x-api-key")
         key = await authenticate(ledger, text, fresh=False)
-        require_scope(key, "check")
+        require_scope(key, CHECK_SCOPE)
         retried = _idempotency_key(scope)
         await self._turnstile.enter(ledger, key, retried=retried is not None)
         body = await read_body(scope, receive)
@@ -89,9 +94,8 @@ class Checks:
             job.prepare(self._ledger.pack_of(key), keyring.fingerprint)
         return job
 
-    async def usage(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def usage(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /usage`: what the key has used, and what is left of it."""
-        key = await self._reader(scope)
         ledger = self._ledger
         now = ledger.clock()
         counted_at = ledger.steady()
@@ -99,13 +103,12 @@ class Checks:
         request_id = sent_request_id(scope) or new_id("req", now)
         await send_json(send, 200, encode(usage_of(key, tallies, request_id, now)), request_id)
 
-    async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def run(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /runs/{run_id}`: the state of a run, and its decisions, newest first."""
-        key = await self._reader(scope)
         ledger = self._ledger
         run_id = _named(scope, "run_id")
         own = "" if _reads_all(key) else key.id
-        wanted = msgspec.structs.replace(_filter(scope, {"cursor", "limit"}), run_id=run_id, key_id=own)
+        wanted = msgspec.structs.replace(_filter(scope, RUN_PARAMETERS), run_id=run_id, key_id=own)
 
         def read(connection: Any) -> tuple[dict[str, Any], Page]:
             state = get_run(connection, key.account, run_id, now=ledger.clock(), key_id=own)
@@ -115,10 +118,9 @@ class Checks:
         body = {**state, "decisions": page.records, "next_cursor": page.next_cursor}
         await send_json(send, 200, _encode(body), sent_request_id(scope))
 
-    async def list(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def list(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /checks`."""
-        key = await self._reader(scope)
-        wanted = _filter(scope)
+        wanted = _filter(scope, LIST_PARAMETERS)
         if not _reads_all(key):
             if wanted.key_id not in ("", key.id):
                 raise ApiError(403, "scope_missing", "This key reads only its own records; others need `read`.")
@@ -129,19 +131,16 @@ class Checks:
         body = {"checks": page.records, "next_cursor": page.next_cursor}
         await send_json(send, 200, _encode(body), sent_request_id(scope))
 
-    async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def show(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /checks/{request_id}`."""
-        key = await self._reader(scope)
         request_id = _named(scope, "request_id")
         own = "" if _reads_all(key) else key.id
         found = await self._ledger.read(lambda connection: get_record(connection, key.account, request_id, key_id=own))
         await send_json(send, 200, _encode(found), sent_request_id(scope) or request_id)
 
-    async def outcome(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def outcome(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /checks/{request_id}/outcome`."""
         ledger = self._ledger
-        key = await authenticate(ledger, header(scope, b"x-api-key"))
-        require_scope(key, "check")
         body = await read_body(scope, receive)
         outcome = await self._bodies.read(key.account, len(body), lambda _: read_outcome(body))
         outcome = msgspec.structs.replace(outcome, detail=mask(outcome.detail, ledger.keyring.fingerprint))
@@ -152,11 +151,6 @@ class Checks:
             account=key.account,
         )
         await send_json(send, 200, encode(done), sent_request_id(scope) or request_id)
-
-    async def _reader(self, scope: Scope) -> Key:
-        key = await authenticate(self._ledger, header(scope, b"x-api-key"))
-        require_scope(key, "read", "check")
-        return key
 
 
 def _reads_all(key: Key) -> bool:
@@ -186,7 +180,6 @@ def _named(scope: Scope, name: str) -> str:
 
 #: Seconds after which a list that finds little is answered with what it has found, and the cursor of where it is.
 _LIST_SECONDS: Final = 0.25
-_PARAMETERS: Final = {"verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit"}
 
 
 def _budget() -> Callable[[], bool]:
@@ -205,13 +198,13 @@ def _idempotency_key(scope: Scope) -> str | None:
     return text
 
 
-def _filter(scope: Scope, parameters: Set[str] = _PARAMETERS) -> Filter:
+def _filter(scope: Scope, parameters: Collection[str]) -> Filter:
     """The query of an endpoint that lists records. Raises Invalid naming the parameter."""
     query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
     for name, value in query.items():
         if "\0" in value:
             raise Invalid(name, "holds U+0000")
-    unknown = query.keys() - parameters
+    unknown = query.keys() - set(parameters)
     if unknown:
         raise Invalid(sorted(unknown)[0], "is no parameter of this endpoint")
     verdict = query.get("verdict", "").upper()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from stage0.engine import Engine
@@ -66,6 +66,27 @@ def limit_error(reached: LimitReached) -> ApiError:
         f"the next {reached.window} (UTC) begins in {wait:,} seconds."
     )
     return ApiError(402, "quota_exceeded", message, retry_after=wait)
+
+
+_COUNTS: Final = (
+    *("monthly_used", "monthly_quota", "monthly_remaining", "daily_used", "daily_quota", "daily_remaining"),
+    *("per_minute_limit", "minute_used", "minute_remaining"),
+)
+_COUNT_SCHEMAS: Final = {name: {"type": "integer", "minimum": 0} for name in _COUNTS}
+_USAGE_TEXTS: Final = ("request_id", "api_key_id", "plan", "month_key", "day_key", "environment", "source")
+#: JSON Schema of what `usage_of` gives.
+USAGE_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": [*_USAGE_TEXTS, *_COUNTS, "unlimited", "evaluated_at"],
+    "properties": {
+        **{name: {"type": "string"} for name in _USAGE_TEXTS},
+        **_COUNT_SCHEMAS,
+        "unlimited": {"type": "boolean"},
+        "evaluated_at": {"type": "integer"},
+        "usage_group": {"type": "string"},
+        "key": {"type": "object", "required": [*_COUNTS], "properties": _COUNT_SCHEMAS},
+    },
+}
 
 
 def usage_of(key: Key, shares: Sequence[Share], request_id: str, now: float) -> dict[str, Any]:

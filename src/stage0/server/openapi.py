@@ -1,14 +1,17 @@
-"""`GET /openapi.json`: OpenAPI 3.1, generated from the types that read and write the wire."""
+"""`GET /openapi.json`: OpenAPI 3.1, generated from the table of routes and the types that read and write the wire."""
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import Any, Final
 
 import msgspec
 
 from stage0.reading.request import GOAL_LIMIT, ActionRequest
-from stage0.server.policies import Activate, Files, Replay, Where
-from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Answer, Outcome
+from stage0.server.policies import Activate, Files
+from stage0.server.routes import ROUTES, Operation, Parameter, Schema
+from stage0.wire import Answer, Outcome
 
 _ERRORS: Final = {
     401: "No key, an unknown key or a revoked key.",
@@ -26,17 +29,23 @@ _ERRORS: Final = {
     503: "The decision cannot be recorded now; the action must not run.",
 }
 
+#: Statuses that everything which needs a key may have, and everything that takes a body.
+_OF_KEYS: Final = (401, 403, 503)
+_OF_BODIES: Final = (408, 413, 415, 422)
+#: The first schemas of the document; those of further types follow in the order of the table.
+_FIRST: Final = (ActionRequest, Answer, Outcome, Files, Activate)
+_PATH_NAME: Final = re.compile(r"\{(\w+)")
+#: How the router is told what a name in a path stands for, as in `{run_id:path}`.
+_PATH_TYPE: Final = re.compile(r":\w+\}")
+
 _KEY: Final[list[dict[str, list[str]]]] = [{"apiKey": []}]
 
 
 def openapi(version: str) -> dict[str, Any]:
     """The whole document."""
-    _, components = msgspec.json.schema_components(
-        (ActionRequest, Answer, Outcome, Files, Activate, Where, Replay), ref_template="#/components/schemas/{name}"
-    )
-    schemas: dict[str, Any] = dict(components)
-    schemas["ActionRequest"]["properties"]["goal"].update({"minLength": 1, "maxLength": GOAL_LIMIT})
-    schemas["Error"] = _error_schema()
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in itertools.chain.from_iterable(ROUTES.values()):
+        paths.setdefault(_PATH_TYPE.sub("}", operation.path), {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -45,196 +54,71 @@ def openapi(version: str) -> dict[str, Any]:
             "summary": "Runtime authorization for AI agents.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {
-            "/check": {"post": _check()},
-            "/checks": {"get": _list()},
-            "/checks/{request_id}": {"get": _show()},
-            "/checks/{request_id}/outcome": {"post": _outcome()},
-            "/usage": {"get": _usage()},
-            "/runs/{run_id}": {"get": _run()},
-            **_policies(),
-            "/health": {"get": _open("health", "Whether decisions can be made and recorded now", 503)},
-            "/stage0/design": {"get": _open("design", "The design contract, generated from the code")},
-            "/openapi.json": {"get": _open("openapi", "This document")},
-        },
+        "paths": paths,
         "components": {
-            "schemas": schemas,
+            "schemas": _schemas(),
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
         },
     }
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
+def _schemas() -> dict[str, Any]:
+    """Every type of the table, and what errors look like."""
+    used = [kind for operations in ROUTES.values() for each in operations for kind in (each.body, each.answer)]
+    types = dict.fromkeys([*_FIRST, *[kind for kind in used if isinstance(kind, type)]])
+    _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas: dict[str, Any] = dict(components)
+    schemas["ActionRequest"]["properties"]["goal"].update({"minLength": 1, "maxLength": GOAL_LIMIT})
+    schemas["Error"] = _error_schema()
+    return schemas
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
+    if operation.description:
+        found["description"] = operation.description
+    if operation.scopes:
+        found["security"] = _KEY
+    parameters = _parameters(operation)
+    if parameters:
+        found["parameters"] = parameters
+    if operation.body is not None:
+        required = any(field.required for field in msgspec.structs.fields(operation.body))
+        found["requestBody"] = {"required": required, "content": _json(_schema(operation.body))}
+    found["responses"] = _answers(operation)
+    return found
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    """Those of the path, then the others."""
+    named = [Parameter(name, "path", required=True) for name in _PATH_NAME.findall(operation.path)]
+    return [
+        {"name": each.name, "in": each.place, "required": each.required, "schema": each.schema}
+        for each in (*named, *operation.parameters)
+    ]
+
+
+def _answers(operation: Operation) -> dict[str, Any]:
+    statuses = {*operation.errors, *(_OF_KEYS if operation.scopes else ()), *(_OF_BODIES if operation.body else ())}
+    error = _ref("Error") if operation.error is None else operation.error
+    return {
+        "200": {"description": "Processed.", "content": _json(_schema(operation.answer))},
+        **{str(status): {"description": _ERRORS[status], "content": _json(error)} for status in sorted(statuses)},
+    }
+
+
+def _schema(kind: type | Schema | None) -> Schema:
+    if kind is None:
+        return {"type": "object"}
+    return _ref(kind.__name__) if isinstance(kind, type) else kind
+
+
+def _json(schema: Schema) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _answers(schema: dict[str, Any], *statuses: int) -> dict[str, Any]:
-    answers: dict[str, Any] = {"200": {"description": "Processed.", "content": _json(schema)}}
-    for status in statuses:
-        answers[str(status)] = {"description": _ERRORS[status], "content": _json(_ref("Error"))}
-    return answers
-
-
-def _check() -> dict[str, Any]:
-    return {
-        "operationId": "check",
-        "summary": "Propose an action and get a decision",
-        "description": "`200` says that the request was processed; the control signal is `verdict`.",
-        "security": _KEY,
-        "parameters": [
-            {
-                "name": "X-Request-Id",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "maxLength": 200},
-            },
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_LIMIT},
-            },
-        ],
-        "requestBody": {"required": True, "content": _json(_ref("ActionRequest"))},
-        "responses": _answers(_ref("Answer"), 401, 402, 403, 408, 409, 413, 415, 422, 429, 500, 503),
-    }
-
-
-def _list() -> dict[str, Any]:
-    names = ("verdict", "code", "run_id", "task_hash", "since", "until", "cursor", "key_id", "limit")
-    return {
-        "operationId": "listChecks",
-        "summary": "The account's decision records, newest first",
-        "security": _KEY,
-        "parameters": [
-            {"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in names
-        ],
-        "responses": _answers({"type": "object"}, 401, 403, 422, 503),
-    }
-
-
-def _request_id() -> list[dict[str, Any]]:
-    return [{"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}}]
-
-
-def _show() -> dict[str, Any]:
-    return {
-        "operationId": "showCheck",
-        "summary": "One decision record with its whole trace chain",
-        "security": _KEY,
-        "parameters": _request_id(),
-        "responses": _answers({"type": "object"}, 401, 403, 404, 503),
-    }
-
-
-def _outcome() -> dict[str, Any]:
-    return {
-        "operationId": "reportOutcome",
-        "summary": "Report what the runtime did",
-        "security": _KEY,
-        "parameters": _request_id(),
-        "requestBody": {"required": True, "content": _json(_ref("Outcome"))},
-        "responses": _answers({"type": "object"}, 401, 403, 404, 408, 413, 415, 422, 503),
-    }
-
-
-_COUNTS: Final = (
-    *("monthly_used", "monthly_quota", "monthly_remaining", "daily_used", "daily_quota", "daily_remaining"),
-    *("per_minute_limit", "minute_used", "minute_remaining"),
-)
-_USAGE_TEXTS: Final = ("request_id", "api_key_id", "plan", "month_key", "day_key", "environment", "source")
-
-
-def _usage() -> dict[str, Any]:
-    counts = {name: {"type": "integer", "minimum": 0} for name in _COUNTS}
-    schema = {
-        "type": "object",
-        "required": [*_USAGE_TEXTS, *_COUNTS, "unlimited", "evaluated_at"],
-        "properties": {
-            **{name: {"type": "string"} for name in _USAGE_TEXTS},
-            **counts,
-            "unlimited": {"type": "boolean"},
-            "evaluated_at": {"type": "integer"},
-            "usage_group": {"type": "string"},
-            "key": {"type": "object", "required": [*_COUNTS], "properties": counts},
-        },
-    }
-    return {
-        "operationId": "getUsage",
-        "summary": "What the key has used, and what is left",
-        "security": _KEY,
-        "responses": _answers(schema, 401, 403, 503),
-    }
-
-
-def _run() -> dict[str, Any]:
-    named = {"name": "run_id", "in": "path", "required": True, "schema": {"type": "string"}}
-    return {
-        "operationId": "showRun",
-        "summary": "The state and the decisions of one run",
-        "security": _KEY,
-        "parameters": [
-            named,
-            *[
-                {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
-                for name in ("cursor", "limit")
-            ],
-        ],
-        "responses": _answers({"type": "object"}, 401, 403, 404, 422, 503),
-    }
-
-
-def _policies() -> dict[str, Any]:
-    """The endpoints of packs."""
-    version: list[dict[str, Any]] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
-    ends: list[dict[str, Any]] = [
-        {"name": name, "in": "query", "required": True, "schema": {"type": "string"}} for name in ("from", "to")
-    ]
-    return {
-        "/policies": {
-            "get": _policy("listPolicies", "What is active where, what was pushed and activated, what ships"),
-            "post": _policy("pushPolicy", "Store a version of a pack", "Files"),
-        },
-        "/policies/lint": {"post": _policy("lintPolicy", "Check and try a pack, and store nothing", "Files")},
-        "/policies/schema.json": {"get": _open("policySchema", "JSON Schema of a pack, for editors")},
-        "/policies/rollback": {
-            "post": _policy("rollBackPolicy", "Let what decided before the last activation decide again", "Where")
-        },
-        "/policies/shadow/end": {"post": _policy("endShadow", "End a candidate's deciding beside", "Where")},
-        "/policies/compare": {"get": _policy("comparePolicies", "What changes between two versions", parameters=ends)},
-        "/policies/replay": {
-            "post": _policy("replayPolicy", "What a version would have decided on stored records", "Replay")
-        },
-        "/policies/{id}": {"get": _policy("showPolicy", "One version, with its files", parameters=version)},
-        "/policies/{id}/activate": {
-            "post": _policy("activatePolicy", "Let a version decide from the next check on", "Activate", version)
-        },
-        "/policies/{id}/shadow": {
-            "post": _policy("shadowPolicy", "Let a candidate decide beside, without effect", "Where", version)
-        },
-    }
-
-
-def _policy(name: str, summary: str, body: str = "", parameters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = {"operationId": name, "summary": summary, "security": _KEY}
-    if parameters:
-        found["parameters"] = parameters
-    if not body:
-        return {**found, "responses": _answers({"type": "object"}, 401, 403, 404, 422, 503)}
-    content = {"required": body in ("Files", "Replay"), "content": _json(_ref(body))}
-    answers = _answers({"type": "object"}, 401, 403, 404, 408, 409, 413, 415, 422, 503)
-    return {**found, "requestBody": content, "responses": answers}
-
-
-def _open(name: str, summary: str, *statuses: int) -> dict[str, Any]:
-    answers = _answers({"type": "object"})
-    for status in statuses:
-        answers[str(status)] = {"description": _ERRORS[status], "content": _json({"type": "object"})}
-    return {"operationId": name, "summary": summary, "responses": answers}
 
 
 def _error_schema() -> dict[str, Any]:

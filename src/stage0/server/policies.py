@@ -35,9 +35,8 @@ from stage0.policy.compare import compared
 from stage0.policy.format import PackFile, json_schema
 from stage0.policy.load import file_of_content, shipped_file
 from stage0.policy.upload import Compiled, Failed, Upload, wanted_parent
-from stage0.server.auth import authenticate, require_scope
 from stage0.server.errors import ApiError
-from stage0.server.http import Receive, Scope, Send, header, read_body, send_json, sent_request_id
+from stage0.server.http import Receive, Scope, Send, read_body, send_json, sent_request_id
 from stage0.wire import Invalid, convert, encode, parse
 
 T = TypeVar("T")
@@ -53,6 +52,8 @@ _WAITING: Final = 3
 _PATIENCE: Final = 30
 #: Of what a pack may have.
 _FILES: Final = 50
+#: What the query of a comparison names.
+COMPARE_PARAMETERS: Final = ("from", "to")
 Environment = Annotated[str, msgspec.Meta(max_length=100)]
 
 
@@ -93,9 +94,8 @@ class Policies:
         self._compiling = Bulkhead("packs", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
         self._replaying = Bulkhead("replays", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
 
-    async def list(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def list(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /policies`: what is active where, what was pushed, what ships."""
-        key = await self._key(scope, "read", "policy:write")
 
         def read(connection: Any) -> dict[str, Any]:
             return {
@@ -120,9 +120,8 @@ class Policies:
 
         await self._answer(send, scope, await self._ledger.read(read))
 
-    async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def show(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /policies/{id}`: one version, with its files."""
-        key = await self._key(scope, "read", "policy:write")
         pack_id = scope["path_params"]["id"]
         row = await self._ledger.read(lambda connection: find_pack(connection, key.account, pack_id))
         if row is None:
@@ -132,36 +131,31 @@ class Policies:
             send, scope, {**described(row), "files": msgspec.json.decode(row.source), "content": content}
         )
 
-    async def lint(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def lint(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/lint`: whether a pack could be pushed, what its suite shows, what looks like a mistake."""
-        key = await self._key(scope, "read", "policy:write")
         made = await self._made(key, await _body(scope, receive, Files))
         await self._answer(send, scope, _made(made))
 
-    async def push(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def push(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies`: store a version."""
-        key = await self._key(scope, "policy:write")
         made = await self._made(key, await _body(scope, receive, Files))
         new = await self._write(key, partial(push_pack, made=made))
         await self._answer(send, scope, {**_made(made), "new": new})
 
-    async def activate(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def activate(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/{id}/activate`."""
-        key = await self._key(scope, "policy:write")
         wanted, pack_id = await _body(scope, receive, Activate), scope["path_params"]["id"]
         change = partial(activate, pack_id=pack_id, force=wanted.force)
         await self._change(send, scope, key, change, wanted.environment, pack_id)
 
-    async def rollback(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def rollback(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/rollback`."""
-        key = await self._key(scope, "policy:write")
         wanted = await _body(scope, receive, Where)
         before = await self._ledger.read(lambda connection: before_last(connection, key.account, wanted.environment))
         await self._change(send, scope, key, roll_back, wanted.environment, before)
 
-    async def shadow(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def shadow(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/{id}/shadow`, and `POST /policies/shadow/end`, which names none."""
-        key = await self._key(scope, "policy:write")
         wanted, pack_id = await _body(scope, receive, Where), scope["path_params"].get("id", "")
         await self._change(send, scope, key, partial(set_shadow, pack_id=pack_id), wanted.environment, pack_id)
 
@@ -182,24 +176,22 @@ class Policies:
         """`GET /policies/schema.json`: JSON Schema of a pack, for editors."""
         await self._answer(send, scope, json_schema())
 
-    async def compare(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def compare(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /policies/compare?from=NAME@VERSION&to=NAME@VERSION`: what changes, in words."""
-        key = await self._key(scope, "read", "policy:write")
         query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-        for name in ("from", "to"):
+        for name in COMPARE_PARAMETERS:
             if not query.get(name):
                 raise Invalid(name, "names a version of a pack, such as `acme@1`")
 
         def read(connection: Any) -> Any:
-            one, other = (_file(connection, key.account, query[name]) for name in ("from", "to"))
+            one, other = (_file(connection, key.account, query[name]) for name in COMPARE_PARAMETERS)
             return compared(one, other)
 
         changes = await self._ledger.read_bounded(key.account, read)
         await self._answer(send, scope, {"from": query["from"], "to": query["to"], "changes": changes})
 
-    async def replay(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def replay(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/replay`: what a version would have decided on the account's records, the oldest first."""
-        key = await self._key(scope, "policy:write")
         wanted = await _body(scope, receive, Replay)
         await self._ledger.read(lambda connection: _file(connection, key.account, wanted.pack))
         async with self._replaying.turn(key.account):
@@ -239,11 +231,6 @@ class Policies:
             )
         except (Refused, PolicyUnusable) as error:
             raise ApiError(409, "policy_refused", f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
-
-    async def _key(self, scope: Scope, *scopes: str) -> Key:
-        key = await authenticate(self._ledger, header(scope, b"x-api-key"))
-        require_scope(key, *scopes)
-        return key
 
     async def _answer(self, send: Send, scope: Scope, body: Mapping[str, Any]) -> None:
         await send_json(send, 200, encode(body), sent_request_id(scope))
