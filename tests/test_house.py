@@ -118,6 +118,14 @@ def test_an_import_that_is_not_allowed_fails_the_check_and_is_named(
     assert f"stage0.{module.removesuffix('.py').replace('/', '.')}" in flat
 
 
+def test_no_room_calls_the_command_line() -> None:
+    package = SOURCE / "stage0"
+    files = [path for path in package.rglob("*.py") if not path.is_relative_to(package / "cli")]
+    assert len(files) > 100
+    called = re.compile(r"stage0\.cli\b")
+    assert not [str(path) for path in files if called.search(path.read_text(encoding="utf-8"))]
+
+
 # -- the wheel
 
 

@@ -62,7 +62,7 @@ class Application:
             design=encode(design(default, version("stage0"))),
             openapi=encode(openapi(version("stage0"))),
         )
-        resources = {Checks: self._checks, Policies: Policies(self.ledger), About: about}
+        resources = {Checks: self._checks, Policies: Policies(self.ledger, settings.database_url), About: about}
         self._rest = Starlette(routes=self._routes(resources), lifespan=self._lifespan)
         # No route has a path that does not begin with a slash, as in `OPTIONS *`.
         self._rest.router.default = self._endpoint({"": _nowhere})

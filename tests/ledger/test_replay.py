@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
@@ -12,6 +16,7 @@ from stage0.ledger.efficacy import efficacy
 from stage0.ledger.export import Wanted
 from stage0.ledger.keys import Key
 from stage0.ledger.replay import MASKED, Preview, Proof, preview, verify
+from stage0.ledger.replay_process import Replayed, ReplayJob, ReplayRefused
 from stage0.ledger.schema import decisions
 from stage0.ledger.store import Store
 from stage0.policy import shipped_packs
@@ -64,6 +69,23 @@ def test_the_pack_that_decided_flips_nothing(store: Store, key: Key) -> None:
 
 def test_no_more_records_are_read_than_asked_for(store: Store, key: Key) -> None:
     assert previewed(store, key, shipped_packs()["stage0-default"], at_most=2).replayed == 2
+
+
+def test_a_process_of_its_own_previews_as_this_one_and_says_why_it_does_not(store: Store, key: Key) -> None:
+    url = store.where() if store.shared else f"sqlite:///{store.where()}"
+    default = shipped_packs()["stage0-default"]
+    job = ReplayJob(url, key.account, default.id, 0.0, 3)
+    here = previewed(store, key, default, at_most=3).plain()
+    assert here["records"] == 3
+    assert _apart(job) == Replayed(json.loads(json.dumps(here)))
+    refused = _apart(msgspec.structs.replace(job, pack="acme@1"))
+    assert refused == ReplayRefused("there is no pack `acme@1` in this account")
+
+
+def _apart(job: ReplayJob) -> Replayed | ReplayRefused:
+    command = [sys.executable, "-m", "stage0.ledger.replay_process"]
+    ran = subprocess.run(command, input=msgspec.json.encode(job), capture_output=True, check=True)
+    return msgspec.json.decode(ran.stdout, type=Replayed | ReplayRefused)
 
 
 def test_what_cannot_be_decided_again_is_counted_with_its_reason(store: Store, key: Key) -> None:

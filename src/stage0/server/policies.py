@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -30,6 +29,7 @@ from stage0.ledger.packs import (
     roll_back,
     set_shadow,
 )
+from stage0.ledger.replay_process import Replayed, ReplayJob, ReplayRefused
 from stage0.policy import shipped_packs
 from stage0.policy.compare import compared
 from stage0.policy.format import PackFile, json_schema
@@ -87,10 +87,11 @@ class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policies:
-    """The endpoints over one ledger."""
+    """The endpoints over one ledger, whose database is at an address."""
 
-    def __init__(self, ledger: Engine) -> None:
+    def __init__(self, ledger: Engine, database_url: str) -> None:
         self._ledger = ledger
+        self._database_url = database_url
         self._compiling = Bulkhead("packs", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
         self._replaying = Bulkhead("replays", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
 
@@ -195,11 +196,8 @@ class Policies:
         wanted = await _body(scope, receive, Replay)
         await self._ledger.read(lambda connection: _file(connection, key.account, wanted.pack))
         async with self._replaying.turn(key.account):
-            out = await _run_command(
-                *("policy", "replay", wanted.pack, "--account", key.account, "--json"),
-                *("--at-most", str(wanted.at_most), "--since", _ago(self._ledger.clock(), wanted.since_seconds)),
-            )
-        found = msgspec.json.decode(out)
+            since = float(int(max(0.0, self._ledger.clock() - wanted.since_seconds)))
+            found = await _replay(ReplayJob(self._database_url, key.account, wanted.pack, since, wanted.at_most))
         if not key.scopes & {"read", "admin"}:
             del found["examples"]  # what was proposed is for keys that read records
         await self._answer(send, scope, {"pack": wanted.pack, **found})
@@ -246,40 +244,42 @@ def _busy(message: str) -> ApiError:
 
 async def _compile(upload: Upload) -> Compiled | Failed:
     try:
-        out, _, status = await _run("-m", "stage0.policy.upload", given=encode(upload))
+        out, status = await _run("stage0.policy.upload", encode(upload))
     except TimeoutError:
         return Failed(f"reading it took longer than {_SECONDS} seconds")
     return msgspec.json.decode(out, type=Compiled | Failed) if status == 0 else Failed("it could not be read")
 
 
-async def _run_command(*arguments: str) -> bytes:
-    """What a `stage0` command on this server's database prints. Raises ApiError with what it says where it fails."""
+async def _replay(job: ReplayJob) -> dict[str, Any]:
+    """What a replay has shown. Raises ApiError with what it says where it fails."""
     try:
-        out, told, status = await _run("-m", "stage0.cli", *arguments)
+        out, status = await _run("stage0.ledger.replay_process", encode(job))
     except TimeoutError:
         raise _busy(f"It took longer than {_SECONDS} seconds: ask for fewer records") from None
     if status:
-        message = told.decode(errors="replace").strip().rpartition("Error: ")[2]
-        raise ApiError(409, "policy_refused", message[:1_000] or "The command failed.")
-    return out
+        raise ApiError(409, "policy_refused", "The replay failed.")
+    result = msgspec.json.decode(out, type=Replayed | ReplayRefused)
+    if isinstance(result, ReplayRefused):
+        raise ApiError(409, "policy_refused", result.error[:1_000])
+    return result.preview
 
 
-async def _run(*arguments: str, given: bytes = b"") -> tuple[bytes, bytes, int]:
-    """Run Python in a process of its own. Raises TimeoutError."""
+async def _run(module: str, given: bytes) -> tuple[bytes, int]:
+    """Run a module of ours in a process of its own: what it puts out, and its status. Raises TimeoutError."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *arguments,
+        *(sys.executable, "-m", module),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        # Parsers say there what they do not understand: it may quote requests.
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        out, told = await asyncio.wait_for(process.communicate(given), _SECONDS)
+        out, _ = await asyncio.wait_for(process.communicate(given), _SECONDS)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return out, told, process.returncode or 0
+    return out, process.returncode or 0
 
 
 def _file(connection: Any, account: str, pack_id: str) -> PackFile:
@@ -291,10 +291,6 @@ def _file(connection: Any, account: str, pack_id: str) -> PackFile:
     if row is None:
         raise NotFound(f"there is no pack `{pack_id[:100]}` in this account")
     return file_of_content(row.content)
-
-
-def _ago(now: float, seconds: int) -> str:
-    return datetime.fromtimestamp(max(0.0, now - seconds), UTC).isoformat(timespec="seconds")
 
 
 async def _body(scope: Scope, receive: Receive, kind: type[T]) -> T:
