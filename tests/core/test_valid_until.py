@@ -96,6 +96,21 @@ def test_it_ends_when_a_window_of_the_packs_own_rules_opens_or_closes() -> None:
     assert ends(decision) == "2026-03-16T22:00:00+00:00"
 
 
+def test_it_ends_when_the_window_closes_by_a_clock_or_zone_that_was_asserted(default_pack: Pack) -> None:
+    now = at("2026-03-16T16:55:00+00:00")
+    ended = decided(default_pack, now, **WINDOWED, context={"timezone": "Europe/Berlin"})
+    assert ends(ended) == "2026-03-16T17:00:00+00:00"
+    ahead = decided(default_pack, now, **WINDOWED, context={"current_time": "2026-03-16T17:58:00+00:00"})
+    assert ends(ahead) == "2026-03-16T16:57:00+00:00"
+
+
+def test_an_approval_that_nothing_asks_for_and_that_has_expired_ends_nothing() -> None:
+    pack = pack_with("approvals: {all: {max_age: 1h}}\n")
+    context = {"approval_status": "approved", "approved_by": "dana", "approved_at": "2026-03-13T10:00:00+00:00"}
+    decision = decided(pack, at("2026-03-16T10:00:00+00:00"), goal=GOAL, context=context)
+    assert ends(decision) == "2026-03-16T10:10:00+00:00"
+
+
 def test_it_ends_with_the_hour_where_a_rule_of_the_pack_asks_for_it() -> None:
     pack = pack_with("rules: {NOT_SO_LATE: {when: hour >= 22 && iteration >= 0, severity: high, message: No.}}\n")
     decision = decided(pack, at("2026-03-16T21:57:00+00:00"), goal=GOAL, success_criteria=["They are listed"])

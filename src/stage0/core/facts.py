@@ -407,6 +407,13 @@ class Facts:
         return tuple([known[name] for name in dict.fromkeys(named) if name in known])
 
     @lazy
+    def clocks(self) -> tuple[tuple[float, str], ...]:
+        """The times, each with its zone, by which a window has to be open: the server's, and one that is asserted."""
+        own = self.now, self.caller.timezone
+        asserted = self.values.get("current_time", self.now), self.values.get("timezone", self.caller.timezone)
+        return (own,) if asserted == own else (own, asserted)
+
+    @lazy
     def reads_hours(self) -> bool:
         """Whether a rule of the pack's own asks for the hour or the weekday."""
         conditions = self.pack.conditions

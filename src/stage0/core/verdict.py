@@ -119,16 +119,19 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> Decision:
 
 def _valid_until(facts: Facts) -> int:
     """When an ALLOW ends, in whole Unix seconds of the server's clock: with the time that the pack gives it, with the
-    approval that it rests on, or when a window that it was decided by next opens or closes."""
-    until = facts.now + facts.pack.valid_for
+    approval that it rests on, or when a window that it was decided by next opens or closes, by the server's clock or by
+    one that was asserted."""
+    left = facts.pack.valid_for
     approval = facts.approval
-    if facts.approval_max_age is not None and approval.given and approval.at is not None:
-        until = min(until, approval.at + facts.approval_max_age)
+    if facts.approval_max_age is not None and approval.given and approval.at is not None and not facts.approval_expired:
+        left = min(left, approval.at + facts.approval_max_age - facts.now)
     for window in facts.windows_read:
-        until = min(until, window.next_change(facts.now, facts.caller.timezone, until) or until)
+        for at, zone in facts.clocks:
+            changes = window.next_change(at, zone, at + left)
+            left = left if changes is None else changes - at
     if facts.reads_hours:
-        until = min(until, facts.now - facts.now % 3600 + 3600)
-    return int(facts.clock + (until - facts.now))
+        left = min(left, 3600 - facts.now % 3600)
+    return int(facts.clock + left)
 
 
 def waits_for_approval(decision: Decision, pack: Pack) -> bool:

@@ -373,7 +373,7 @@ class Batch:
         if start is None:
             row = self._found.starts.get(action)
             start = Start(*action, moment, 0, None, None) if row is None else Start(*row, row.since, row.begun)
-        if start.since <= moment - START_WINDOW:
+        if not moment - START_WINDOW < start.since <= moment:  # over, or of a clock that had jumped ahead
             start = start._replace(since=moment, begun=0)
         return start if run.last_action else start._replace(begun=start.begun + 1)
 

@@ -11,8 +11,9 @@ from typing import Final, Generic, Protocol, TypeVar
 _ACTIVE: Final = 1.0
 #: Seconds that an account may have taken beyond another one that waits, before that one goes first.
 _QUANTUM: Final = 0.01
-#: The most that is held against an account, in seconds: whoever was idle for long may not keep it waiting for longer.
-_HELD: Final = 0.25
+#: The most that is held against an account, in seconds: more than the dearest body takes. Whoever was idle for long may
+#: not keep it waiting for longer.
+_HELD: Final = 1.0
 
 
 class Queued(Protocol):
@@ -47,7 +48,8 @@ class Turns:
 
     def charge(self, account: str, seconds: float) -> None:
         """Hold time that was taken against an account, also where its request was refused."""
-        if account in self._taken:
+        if account:
+            self.see(account)  # what took long must not be forgotten for that
             self._taken[account] = min(self._taken[account] + seconds, self._least + _HELD)
 
     def taken(self, account: str) -> float:
@@ -88,8 +90,9 @@ class FairQueue(Generic[J]):
         self._turns.see(account)
         waiting = self._accounts.get(account)
         if self._size >= self._capacity:
-            owner, longest = max(self._accounts.items(), key=lambda each: len(each[1]))
-            if waiting is not None and len(waiting) >= len(longest):
+            # Of equals the one whose turn comes last, and never for whoever would then have as many.
+            owner, longest = max(reversed(self._accounts.items()), key=lambda each: len(each[1]))
+            if len(longest) <= len(waiting or ()) + 1:
                 return job
             displaced = longest.pop()
             if not longest:
@@ -109,6 +112,8 @@ class FairQueue(Generic[J]):
     def take(self, limit: int) -> list[J]:
         """The next batch: in turns by account. Where several accounts are active, none gets more of it than all of the
         others together, or than one check; and of those that wait, none that has taken more time than another."""
+        for account in self._accounts:
+            self._turns.see(account)  # whoever waits is active
         most = limit
         if self._turns.active() > 1 and self._accounts:
             lengths = [len(waiting) for waiting in self._accounts.values()]

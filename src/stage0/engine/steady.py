@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 #: Seconds by which a clock may be put right at once: more is a jump.
-_SLEW: Final = 2.0
+JUMP: Final = 2.0
 #: Seconds after which a jump that stays is followed: the machine had slept, or its clock was wrong before.
 _PATIENCE: Final = 60.0
 
@@ -27,9 +27,9 @@ class SteadyClock:
         """The time."""
         now = self._monotonic()
         offset = self._wall() - now
-        if abs(offset - self._offset) <= _SLEW:
+        if abs(offset - self._offset) <= JUMP:
             self._offset, self._jumped = offset, None
-        elif self._jumped is None or abs(offset - self._jumped[0]) > _SLEW:
+        elif self._jumped is None or abs(offset - self._jumped[0]) > JUMP:
             self._jumped = offset, now
         elif now - self._jumped[1] >= _PATIENCE:
             self._offset, self._jumped = offset, None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -18,8 +19,10 @@ T = TypeVar("T")
 
 #: Bytes of a body past which it is read beside the event loop. The dearest texts take 3 ms for each kilobyte.
 LARGE: Final = 2_048
-#: How many large bodies may wait to be read, of all accounts.
-_WAITING: Final = 16
+#: How many bodies may wait to be read, and how many bytes: of all accounts, and of one.
+_WAITING: Final = 1_000
+_BYTES: Final = 32_000_000
+_BYTES_EACH: Final = 8_000_000
 
 
 class _Body:
@@ -43,6 +46,8 @@ class Bodies:
         # One thread: several that run Python would only take turns, and each keep the event loop waiting.
         self._thread = ThreadPoolExecutor(1, "stage0-bodies")
         self._reading: asyncio.Task[None] | None = None
+        #: Bytes that wait, by account.
+        self._held: Counter[str] = Counter()
 
     async def read(self, account: str, size: int, work: Callable[[bool], T]) -> T:
         """Do the work of reading a body of so many bytes; it is told whether it runs beside the event loop. So does a
@@ -50,28 +55,36 @@ class Bodies:
         turns = self._turns
         turns.see(account)
         if size > LARGE or turns.is_behind(account):
-            return await self._beside(account, lambda: work(True))
+            return await self._beside(account, size, lambda: work(True))
         began = time.perf_counter()
         try:
             return work(False)
         finally:
             turns.charge(account, time.perf_counter() - began)
 
-    async def _beside(self, account: str, work: Callable[[], T]) -> T:
+    async def _beside(self, account: str, size: int, work: Callable[[], T]) -> T:
+        held = self._held[account]
+        if held + size > _BYTES_EACH or sum(self._held.values()) + size > _BYTES:
+            raise Overloaded("too many large requests wait to be read already")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         displaced = self._queue.put(_Body(account, work, future))
         if displaced is not None:
-            refused = Overloaded("too many large requests wait to be read already")
+            refused = Overloaded("too many requests wait to be read already")
             if displaced.future is future:
                 raise refused
             if not displaced.future.done():
                 displaced.future.set_exception(refused)
+        self._held[account] += size
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_all())
         try:
             return await asyncio.wait_for(future, self._deadline)
         except TimeoutError:
             raise Overloaded("the deadline passed while the request was being read") from None
+        finally:
+            self._held[account] -= size
+            if not self._held[account]:
+                del self._held[account]
 
     async def _read_all(self) -> None:
         """Read what waits, one after the other."""
@@ -98,5 +111,7 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, BaseException | None, float]:
     began = time.thread_time()
     try:
         return work(), None, time.thread_time() - began
-    except Exception as error:
+    except StopIteration as error:  # a future cannot carry it
+        return None, RuntimeError(repr(error)), time.thread_time() - began
+    except BaseException as error:  # whoever waits is told, and others are read
         return None, error, time.thread_time() - began
