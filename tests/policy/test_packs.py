@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from stage0.cli.cases import read_cases
 from stage0.core.pack import Pack
-from stage0.knowledge.load import load_knowledge
+from stage0.knowledge.load import SAME, load_knowledge, reads_alike, shipped_knowledge
 from stage0.knowledge.words import load_lexicon
 from stage0.knowledge.yaml import HERE, read, read_slowly
 from stage0.policy import PolicyError, load_pack, shipped_packs
@@ -169,3 +169,22 @@ def test_a_constraint_key_that_stands_for_two_kinds_is_refused() -> None:
 )
 def test_a_file_that_ships_has_no_key_twice_and_reads_the_same_by_both_parsers(path: Path) -> None:
     assert read(path) == read_slowly(path.read_text(encoding="utf-8"), path.name)
+
+
+def test_a_comment_in_the_words_changes_no_version_and_another_word_does(tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(HERE, tmp_path / "knowledge"))
+    before = load_knowledge(copied).version
+    assert before == shipped_knowledge().version
+    commands = copied / "commands.yaml"
+    commands.write_text("# A comment.\n" + commands.read_text(encoding="utf-8"), encoding="utf-8")
+    assert load_knowledge(copied).version == before
+    commands.write_text(commands.read_text(encoding="utf-8") + "frobnicate: {effects: [read]}\n", encoding="utf-8")
+    assert load_knowledge(copied).version != before
+
+
+def test_versions_that_read_alike_stand_under_the_present_one() -> None:
+    """Where the words have changed, what stood here is void: take it out."""
+    present = shipped_knowledge().version
+    assert set(SAME) <= {present}
+    assert all(reads_alike(former, present) for formers in SAME.values() for former in formers)
+    assert not reads_alike("0123456789abcdef", present)

@@ -12,7 +12,7 @@ import msgspec
 from stage0.core.decide import Prepared, decide, prepare
 from stage0.core.fingerprint import short, task_hash
 from stage0.core.masking import Fingerprint, mask, mask_text
-from stage0.core.pack import VALID_FOR, Pack
+from stage0.core.pack import Pack
 from stage0.core.verdict import Decision, waits_for_approval
 from stage0.engine.choice import chosen, pinned
 from stage0.knowledge.load import shipped_knowledge
@@ -37,7 +37,7 @@ from stage0.ledger.statements import NewDecision, NewToken
 from stage0.ledger.stops import Stopped
 from stage0.ledger.store import Found, Rows, Start, TokenRow, Triple
 from stage0.ledger.usage import Now, Share, Tally, admit, windows_at
-from stage0.reading.interpret import interpret
+from stage0.reading.interpret import Knowledge
 from stage0.reading.request import ActionRequest, RunState, State
 from stage0.wire import Enforcement, answer, encode, without
 
@@ -53,20 +53,22 @@ class Answered(NamedTuple):
 
 
 class CheckJob:
-    """One check that waits to be decided and recorded. Which `pack` decides is known when its turn comes, and so is how
-    the request is read (`prepared`); one that is not small was read before, under the pack that decided then. All that
-    is done with a `large` one is done beside the event loop."""
+    """One check that waits to be decided and recorded. Which packs decide is known when its turn comes, and so is how
+    the request is read under each (`prepared` is the reading that counts). A check that is read `beside` the event loop
+    is never read on it, nor while a transaction is open; one that is `large` is decided beside it, too."""
 
     __slots__ = (
         "action",
+        "beside",
         "deadline",
         "fingerprint",
         "future",
         "input",
         "key",
         "large",
-        "pack",
         "prepared",
+        "put_off",
+        "readings",
         "request",
         "run",
         "sent_request_id",
@@ -82,19 +84,22 @@ class CheckJob:
         sent_request_id: str = "",
         raw: Any = None,
         token: Token | None = None,
+        beside: bool = False,
         large: bool = False,
     ) -> None:
         self.key = key
         self.request = request
         self.fingerprint = fingerprint
+        self.beside = beside
         self.large = large
-        self.pack: Pack | None = None
+        self.readings: list[tuple[Knowledge, Prepared]] = []
         self.prepared: Prepared | None = None
         self.sent_request_id = sent_request_id
         self.input = raw
         self.token = token
         self.action = ""
         self.run = ""
+        self.put_off = False
         self.future: asyncio.Future[Answered] | None = None
         self.deadline = 0.0
 
@@ -103,16 +108,24 @@ class CheckJob:
         """Whose turn it takes."""
         return self.key.account
 
+    def is_read(self, pack: Pack) -> bool:
+        """Whether the request has been read with the words of a pack."""
+        return any([known is pack.knowledge for known, _ in self.readings])
+
+    def read(self, pack: Pack) -> Prepared:
+        """The request as it is read with the words of a pack."""
+        for known, prepared in self.readings:
+            if known is pack.knowledge:
+                return prepared
+        prepared = prepare(self.request, pack.knowledge, self.fingerprint)
+        self.readings.append((pack.knowledge, prepared))
+        return prepared
+
     def prepare(self, pack: Pack, mask_with: Fingerprint) -> Prepared:
         """Read the request, its action and its run, under the pack that decides."""
-        if self.pack is not pack:
-            if self.pack is None or self.pack.knowledge is not pack.knowledge:
-                self.prepared, self.action = None, ""
-            self.pack = pack
-        prepared = self.prepared
-        if prepared is None:
-            prepared = self.prepared = prepare(self.request, pack.knowledge, self.fingerprint)
-        if not self.action:
+        prepared = self.read(pack)
+        if prepared is not self.prepared:
+            self.prepared = prepared
             self.action = task_hash(prepared.request, prepared.reading, self.key.account)
             run_id = prepared.reading.context.values.get("run_id", "")
             self.run = run_key(run_id if prepared.exact else mask_text(run_id, mask_with)) if run_id else ""
@@ -174,7 +187,7 @@ class Batch:
             [run for run in self._runs.values() if run.last_action],
             [self._starts[key] for key in sorted(self._starts)],
             [self._tokens[at] for at in sorted(self._tokens)],
-            list(self._outdated.values()),
+            [self._outdated[at] for at in sorted(self._outdated)],
         )
 
     def check(self, job: CheckJob) -> Answered:
@@ -298,7 +311,7 @@ class Batch:
                 mask_text(job.sent_request_id, known.fingerprint),
                 job.input,
                 prepared.exact,
-                None if shadow is None else _would_be(prepared, pack, shadow, state, now),
+                None if shadow is None else _would_be(job, shadow, state, now),
             )
         )
 
@@ -394,17 +407,17 @@ class Batch:
 
     def _before(self, key: Key, token: Token, moment: int) -> Stored | None:
         at: Triple = key.account, key.id, token.token
-        given = self._answers.get(at)
         row = self._found.tokens.get(at)
-        if given is None and (row is None or row.record is None or row.created_at <= moment - LIFETIME):
+        bound = self._answers.get(at) or row
+        if bound is None or (bound is row and row.created_at <= moment - LIFETIME):
             return None
-        bound = given or row
-        assert bound is not None  # noqa: S101 -- one of them is there
         if bound.body not in token.bodies:
             raise IdempotencyConflict(
                 "this Idempotency-Key was used with another body; use a new one for another request"
             )
-        return bound if isinstance(bound, Stored) else _stored(bound)
+        if isinstance(bound, Stored):
+            return bound
+        return None if bound.record is None else _stored(bound)
 
     def _bind(self, key: Key, token: Token, stored: Stored, moment: int) -> None:
         """Bind a token to an answer, instead of the one that it was bound to."""
@@ -416,12 +429,11 @@ class Batch:
         self._tokens[at] = NewToken(*at, body=stored.body, request_id=stored.request_id, created_at=moment)
 
 
-def _would_be(prepared: Prepared, pack: Pack, shadow: Pack, state: State, now: float) -> Shadow:
+def _would_be(job: CheckJob, shadow: Pack, state: State, now: float) -> Shadow:
     """What a candidate would have said. It decides nothing: whatever goes wrong in it stays in the record."""
     try:
-        same = shadow.knowledge is pack.knowledge
-        reading = prepared.reading if same else interpret(prepared.request, shadow.knowledge)
-        decision = decide(prepared.request, pack=shadow, state=state, now=now, reading=reading)
+        prepared = job.read(shadow)
+        decision = decide(prepared.request, pack=shadow, state=state, now=now, reading=prepared.reading)
     except Exception as error:
         return Shadow(shadow.id, shadow.digest, error=type(error).__name__)
     codes = tuple(issue.code for issue in decision.issues)
@@ -432,8 +444,8 @@ def _stored(row: TokenRow) -> Stored:
     assert row.record is not None  # noqa: S101 -- `Batch._before` has looked
     record = decode_record(row.record)
     answer = bytes(record.answer)
-    # Earlier versions did not say when an ALLOW ends.
-    ends = _stored_meta.decode(answer).meta.valid_until or record.now + VALID_FOR
+    # Earlier versions did not say when an ALLOW ends: it is not given again.
+    ends = _stored_meta.decode(answer).meta.valid_until or 0
     basis = Basis(record.pack, record.digest, record.lexicon, record.engine, record.state.caller)
     return Stored(row.body, row.request_id, row.verdict or "", answer, basis, ends, row.reported > 0)
 

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
@@ -24,8 +24,9 @@ from stage0.core.fingerprint import short
 from stage0.core.masking import Fingerprint
 from stage0.core.pack import Pack
 from stage0.engine.batch import Batch, CheckJob, Job, Known, Result
-from stage0.engine.choice import candidates, chosen
+from stage0.engine.choice import candidates, chosen, pinned
 from stage0.engine.queue import FairQueue, Turns
+from stage0.ledger.access import read
 from stage0.ledger.errors import (
     Conflict,
     LedgerError,
@@ -37,8 +38,9 @@ from stage0.ledger.errors import (
 from stage0.ledger.keys import Key, key_of
 from stage0.ledger.packs import Actives, Loaded, Made, Shelf, actives_of, make_packs, split_id
 from stage0.ledger.stops import Stopped, stopped_of
-from stage0.ledger.store import Needs, Pair, Store, Transaction
+from stage0.ledger.store import Needs, Pair, Store, Transaction, Triple
 from stage0.ledger.usage import Tally
+from stage0.policy.entries import at_once
 
 T = TypeVar("T")
 log: Final = structlog.get_logger("stage0.ledger")
@@ -112,6 +114,7 @@ class Writer:
         self._closing = False
         self._idle: deque[asyncio.Future[None]] = deque()
         self._lanes: list[asyncio.Task[None]] = []
+        self._readying: set[asyncio.Task[None]] = set()
         self._waking = False
         self._told = float("-inf")
         #: A thread of its own: what others wait for must not keep a batch waiting.
@@ -162,7 +165,7 @@ class Writer:
             idle = self._idle.popleft()
             if not idle.done():
                 idle.set_result(None)
-        await asyncio.gather(*self._lanes)
+        await asyncio.gather(*self._lanes, *self._readying)
         await self._store.close_lanes()
         self._reading.shutdown(wait=False)
         self._deciding.shutdown(wait=False)
@@ -265,26 +268,24 @@ class Writer:
 
         Other writes come first, so that the checks are decided on what they have changed. Whatever decides is read in
         this transaction, with its own writes in it, and kept for later batches only when it is committed."""
-        results: list[Result] = []
-        ready: list[CheckJob] = []
-        for job in batch:
-            try:
-                if isinstance(job, CheckJob):
-                    await self._timed(job, partial(job.prepare, self.pack_of(job.key), self._fingerprint))
-                    ready.append(job)
-                else:
-                    results.append((job, transaction.run(job.work), None))
-            except StoreUnavailable:
-                raise
-            except Exception as error:
-                results.append((job, None, error))
+        results, ready = self._begin(transaction, batch)
+        writes = len(ready) < len(batch)
         view, generation = self._view, self._store.generation
-        found = await transaction.read(_needs(ready, view), lock=lock)
+        needs = _needs(ready, view)
+        found = await transaction.read(needs, lock=lock)
         current = (generation, found.epoch) == view.version
         if ready and not (current and all([job.key.id in view.keys for job in ready])):
             view = await self._look(transaction, generation, ready)
+        packs, made, later = await self._packs(transaction, ready, view, writes=writes)
+        if later:
+            # They take their turn again: another attempt at this batch must not decide them as well.
+            batch[:] = [job for job in batch if job not in later]
+            ready = [job for job in ready if job not in later]
+            self._put_off(later, view)
+        for job in ready:
+            self._prepare(job, view, packs)
+        if _needs(ready, view) != needs:
             found = await transaction.read(_needs(ready, view), lock=lock)
-        packs, made = await self._packs(transaction, ready, view)
         known = Known(
             keys=view.keys,
             stopped=view.stopped,
@@ -297,8 +298,10 @@ class Writer:
         )
         work = Batch(known, found)
         for check in ready:
+            decide = partial(work.check, check)
             try:
-                results.append((check, await self._timed(check, partial(work.check, check)), None))
+                done = await self._beside(check, decide) if check.large else self._charged(check, decide)
+                results.append((check, done, None))
             except Exception as error:
                 results.append((check, None, error))
         await transaction.save(work.rows())
@@ -307,15 +310,91 @@ class Writer:
             self._remember(work, results)
         return results
 
-    async def _timed(self, job: CheckJob, work: Callable[[], T]) -> T:
-        """Do work for a check, and hold the time against its account; that of a large one beside the event loop."""
+    def _begin(self, transaction: Transaction, batch: list[Job]) -> tuple[list[Result], list[CheckJob]]:
+        """Run the other writes of a batch, and read its checks as far as is known by now how."""
+        results: list[Result] = []
+        ready: list[CheckJob] = []
+        for job in batch:
+            try:
+                if isinstance(job, CheckJob):
+                    if not job.readings:
+                        self._charged(job, partial(job.prepare, self.pack_of(job.key), self._fingerprint))
+                    ready.append(job)
+                else:
+                    results.append((job, transaction.run(job.work), None))
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                results.append((job, None, error))
+        return results, ready
+
+    def _charged(self, job: CheckJob, work: Callable[[], T]) -> T:
+        """Do work for a check, and hold the time against its account."""
         began = time.perf_counter()
         try:
-            if job.large:
-                return await asyncio.get_running_loop().run_in_executor(self._deciding, work)
             return work()
         finally:
             self._turns.charge(job.account, time.perf_counter() - began)
+
+    async def _beside(self, job: CheckJob, work: Callable[[], T]) -> T:
+        """The same beside the event loop."""
+        done, error, seconds = await asyncio.get_running_loop().run_in_executor(self._deciding, timed, work)
+        self._turns.charge(job.account, seconds)
+        if error is not None:
+            raise error
+        result: T = done
+        return result
+
+    # -- what is not ready yet
+
+    def _prepare(self, job: CheckJob, view: View, packs: Loaded) -> None:
+        """Read a check under the pack that decides it, where that is known. What goes wrong is found again when it is
+        decided."""
+        key = view.keys.get(job.key.id)
+        if key is None:
+            return
+        with contextlib.suppress(Exception):
+            pack_id = pinned(job.request.policy_pack_version, key, chosen(key, view.actives))
+            pack = packs.get(key.account, pack_id)
+            if pack is not None and (job.is_read(pack) or not job.beside):
+                self._charged(job, partial(job.prepare, pack, self._fingerprint))
+
+    def _put_off(self, jobs: Sequence[CheckJob], view: View) -> None:
+        """Make checks ready beside the event loop and outside of any transaction: load their packs, read them with
+        their words. Then they take their turn again."""
+        for job in jobs:
+            job.put_off = True
+            task = asyncio.create_task(self._make_ready(job, view))
+            self._readying.add(task)
+            task.add_done_callback(self._readying.discard)
+
+    async def _make_ready(self, job: CheckJob, view: View) -> None:
+        def work() -> None:
+            key = view.keys[job.key.id]
+            ids = candidates(job.request.policy_pack_version, key, view.actives)
+            wanted = [(key.account, each) for each in ids if all(each.partition("@"))]
+            read(self._store, lambda connection: self.shelf.load(connection, wanted))
+            packs = self.shelf.loaded(wanted)
+            for pack_id in ids if job.beside else ():
+                pack = _usable(packs, key.account, pack_id)
+                if pack is not None:
+                    job.read(pack)
+
+        try:
+            _, error, seconds = await asyncio.get_running_loop().run_in_executor(self._reading, timed, work)
+            self._turns.charge(job.account, seconds)
+            if error is None and not self._closing:
+                displaced = self._queue.put(job)
+                if displaced is not None:
+                    _settle(displaced, None, Overloaded("others, who have fewer checks waiting, came first"))
+                if not self._waking:
+                    self._wake()
+                return
+        except Exception as failure:
+            error = failure
+        if error is None or not isinstance(error, LedgerError):
+            error = Overloaded("the check could not be made ready")
+        _settle(job, None, error)
 
     async def _look(self, transaction: Transaction, generation: int, jobs: list[CheckJob]) -> View:
         """What decides for these checks now: a revoked key counts from the very next batch.
@@ -355,25 +434,35 @@ class Writer:
         return found or self.shelf.default
 
     async def _packs(
-        self, transaction: Transaction, jobs: list[CheckJob], view: View
-    ) -> tuple[Loaded, Mapping[Pair, Made]]:
-        """The packs that these checks need, and those of them that nobody has kept yet.
+        self, transaction: Transaction, jobs: list[CheckJob], view: View, *, writes: bool
+    ) -> tuple[Loaded, Mapping[Pair, Made], list[CheckJob]]:
+        """The packs that these checks need; those of them that nobody has kept yet; and the checks that are put off.
 
-        What is not loaded is read in the transaction, which may have written it, and made beside the event loop."""
-        wanted: set[Pair] = set()
+        A check whose pack is not loaded, or that is not read with the words of one yet, is made ready outside of the
+        transaction; but what the transaction itself may have written is read in it."""
+        wanted: dict[CheckJob, list[Pair]] = {}
         for job in jobs:
             key = view.keys.get(job.key.id)
             if key is not None:
                 ids = candidates(job.request.policy_pack_version, key, view.actives)
                 # Whoever pins a version may have named none.
-                wanted.update((key.account, each) for each in ids if all(each.partition("@")))
-        packs = self.shelf.loaded(wanted)
-        missing = [each for each in sorted(wanted - packs.own.keys()) if each[1] not in packs.shipped]
+                wanted[job] = [(key.account, each) for each in ids if all(each.partition("@"))]
+        packs = self.shelf.loaded({each for pairs in wanted.values() for each in pairs})
+        later: list[CheckJob] = []
+        missing: set[Pair] = set()
+        for job, pairs in wanted.items():
+            lacking = [each for each in pairs if each not in packs.own and each[1] not in packs.shipped]
+            if not job.put_off and ((lacking and not writes) or _is_unread(job, pairs, packs)):
+                later.append(job)
+            else:
+                missing.update(lacking)
         if not missing:
-            return packs, {}
-        rows = await transaction.read_packs([(account, *split_id(pack_id)) for account, pack_id in missing])
-        made = await asyncio.get_running_loop().run_in_executor(self._reading, make_packs, rows)
-        return packs._replace(own={**packs.own, **made}), made
+            return packs, {}, later
+        rows = await transaction.read_packs([(account, *split_id(pack_id)) for account, pack_id in sorted(missing)])
+        made = await asyncio.get_running_loop().run_in_executor(
+            self._reading, partial(make_packs, rows, between=at_once)
+        )
+        return packs._replace(own={**packs.own, **made}), made, later
 
     @property
     def version(self) -> Version:
@@ -418,9 +507,36 @@ def _settle(job: Job, result: Any, error: BaseException | None) -> None:
         future.set_exception(error)
 
 
+def _usable(packs: Loaded, account: str, pack_id: str) -> Pack | None:
+    try:
+        return packs.get(account, pack_id)
+    except PolicyUnusable:
+        return None
+
+
+def _is_unread(job: CheckJob, pairs: Sequence[Pair], packs: Loaded) -> bool:
+    """Whether a check that is only read beside the event loop is not read with the words of one of these packs."""
+    if not job.beside:
+        return False
+    found = [_usable(packs, account, pack_id) for account, pack_id in pairs]
+    return any([pack is not None and not job.is_read(pack) for pack in found])
+
+
+def timed(work: Callable[[], T]) -> tuple[Any, BaseException | None, float]:
+    """What work gives or raises, and the seconds of this thread that it took."""
+    began = time.thread_time()
+    try:
+        return work(), None, time.thread_time() - began
+    except StopIteration as error:  # a future cannot carry it
+        return None, RuntimeError(repr(error)), time.thread_time() - began
+    except BaseException as error:  # whoever waits is told, and others go on
+        return None, error, time.thread_time() - began
+
+
 def _needs(jobs: list[CheckJob], view: View) -> Needs:
     """What to read for these checks, each in the order in which rows are locked."""
-    holders, runs, starts, tokens = set(), set(), set(), set()
+    holders, runs, starts = set(), set(), set()
+    tokens: dict[Triple, str] = {}
     for job in jobs:
         key = view.keys.get(job.key.id, job.key)
         for holder, _ in key.holders:
@@ -429,5 +545,6 @@ def _needs(jobs: list[CheckJob], view: View) -> Needs:
             runs.add((key.account, job.run))
             starts.add((key.account, key.id, short(job.action)))
         if job.token is not None:
-            tokens.add((key.account, key.id, job.token.token))
-    return Needs(sorted(holders), sorted(runs), sorted(starts), sorted(tokens))
+            at = key.account, key.id, job.token.token
+            tokens[at] = " ".join((tokens.get(at, ""), *job.token.bodies))
+    return Needs(sorted(holders), sorted(runs), sorted(starts), sorted((*at, bodies) for at, bodies in tokens.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -137,16 +137,21 @@ class Shelf:
             self._own.clear()
 
 
-def make_packs(rows: Iterable[Any]) -> dict[Pair, Made]:
+def make_packs(rows: Iterable[Any], between: Callable[[], None] | None = None) -> dict[Pair, Made]:
     """Packs from their rows (`store.PackRow`, or one of SQLAlchemy with the same names), by account and id. One that
-    cannot be used is kept as such, and said loudly."""
-    return {(row.account_id, f"{row.name}@{row.version}"): (len(row.content), _make_pack(row)) for row in rows}
+    cannot be used is kept as such, and said loudly.
+
+    `between` runs between two pieces of work: by default others may run for a moment."""
+    return {
+        (row.account_id, f"{row.name}@{row.version}"): (len(row.content), _make_pack(row, between or _let_others_run))
+        for row in rows
+    }
 
 
-def _make_pack(row: Any) -> Pack | PolicyUnusable:
+def _make_pack(row: Any, between: Callable[[], None]) -> Pack | PolicyUnusable:
     pack_id = f"{row.name}@{row.version}"
     try:
-        pack = pack_of_content(row.content, between=_let_others_run)
+        pack = pack_of_content(row.content, between=between)
         if pack.digest != row.digest:
             raise PolicyError(f"its content is not what was pushed: the digest is `{pack.digest}`")
     except PolicyError as error:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from stage0.core.decide import decide
 from stage0.core.pack import Pack
 from stage0.core.verdict import Decision
+from stage0.knowledge.load import reads_alike
 from stage0.ledger.errors import LedgerError
 from stage0.ledger.export import Wanted, pages
 from stage0.ledger.packs import usable_pack
@@ -184,7 +185,7 @@ def verify(reader: sa.Engine, wanted: Wanted, engine: str, *, tick: Callable[[in
             reason = f"its policy `{record.pack}` is not here with that content"
         if not reason and record.engine != engine:
             reason = f"it was decided by version {record.engine}"
-        if not reason and pack is not None and record.lexicon != pack.knowledge.version:
+        if not reason and pack is not None and not reads_alike(record.lexicon, pack.knowledge.version):
             reason = "it was read with other words"
         if reason or pack is None:
             proof.skipped[reason] += 1

@@ -118,10 +118,17 @@ _READ_USAGE: Final = (
 )
 _READ_RUNS: Final = f"SELECT {', '.join(f'r.{name}' for name in _RUN)}"
 _READ_STARTS: Final = f"SELECT {', '.join(f's.{name}' for name in _START)}"
-_READ_TOKENS: Final = (
-    "SELECT i.account_id, i.key_id, i.token, i.body, i.request_id, i.created_at, d.verdict, d.record, "
-    "(SELECT count(*) FROM outcomes o WHERE o.account_id = i.account_id AND o.request_id = i.request_id)"
-)
+
+
+def _read_tokens(sent: str) -> str:
+    """The record is read only where the body is one of those that were `sent` (an expression): it may be long."""
+    return (
+        f"SELECT i.account_id, i.key_id, i.token, i.body, i.request_id, i.created_at, d.verdict, "
+        f"CASE WHEN {sent} THEN d.record END, "
+        "(SELECT count(*) FROM outcomes o WHERE o.account_id = i.account_id AND o.request_id = i.request_id)"
+    )
+
+
 _ITS_RECORD: Final = "LEFT JOIN decisions d ON d.account_id = i.account_id AND d.id = i.request_id"
 
 #: A window that has begun since starts at what this batch adds; one that another server has begun goes on.
@@ -180,7 +187,8 @@ class sqlite:
         "WHERE s.account_id = v.value ->> 0 AND s.key_id = v.value ->> 1 AND s.action = v.value ->> 2"
     )
     READ_TOKENS: Final = (
-        f"{_READ_TOKENS} FROM json_each(?) v CROSS JOIN idempotency i {_ITS_RECORD} "
+        f"{_read_tokens('instr(v.value ->> 3, i.body) > 0')} "
+        f"FROM json_each(?) v CROSS JOIN idempotency i {_ITS_RECORD} "
         "WHERE i.account_id = v.value ->> 0 AND i.key_id = v.value ->> 1 AND i.token = v.value ->> 2"
     )
     DROP_TOKENS: Final = (
@@ -262,9 +270,9 @@ class postgresql:
         "AS v(a, b, c) JOIN run_starts s ON s.account_id = v.a AND s.key_id = v.b AND s.action = v.c",
     )
     READ_TOKENS: Final = _bulk(
-        f"{_READ_TOKENS} FROM",
-        _TRIPLE,
-        f"AS v(a, b, c) JOIN idempotency i ON i.account_id = v.a AND i.key_id = v.b AND i.token = v.c {_ITS_RECORD}",
+        f"{_read_tokens('strpos(v.d, i.body) > 0')} FROM",
+        {**_TRIPLE, "d": "text"},
+        f"AS v(a, b, c, d) JOIN idempotency i ON i.account_id = v.a AND i.key_id = v.b AND i.token = v.c {_ITS_RECORD}",
     )
     DROP_TOKENS: Final = _bulk(
         "DELETE FROM idempotency i USING",

@@ -28,12 +28,12 @@ Triple = tuple[str, str, str]
 
 
 class Needs(NamedTuple):
-    """What a batch has to read, each sorted."""
+    """What a batch has to read, each sorted; of tokens also the hashes of the bodies that came with them."""
 
     holders: Sequence[Pair]
     runs: Sequence[Pair]
     starts: Sequence[Triple]
-    tokens: Sequence[Triple]
+    tokens: Sequence[tuple[str, str, str, str]]
 
 
 class UsageRow(NamedTuple):

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from stage0.engine.queue import FairQueue, Turns
+from stage0.engine.writer import timed
 from stage0.ledger import Overloaded
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Bodies:
                 [body] = self._queue.take(1)
                 if body.future.done():  # nobody waits for it any more
                     continue
-                running = asyncio.get_running_loop().run_in_executor(self._thread, _timed, body.work)
+                running = asyncio.get_running_loop().run_in_executor(self._thread, timed, body.work)
                 result, error, seconds = await running
                 self._turns.charge(body.account, seconds)
                 if body.future.done():
@@ -104,14 +105,3 @@ class Bodies:
                     body.future.set_exception(error)
         finally:
             self._reading = None
-
-
-def _timed(work: Callable[[], Any]) -> tuple[Any, BaseException | None, float]:
-    """What work gives or raises, and the seconds of this thread that it took."""
-    began = time.thread_time()
-    try:
-        return work(), None, time.thread_time() - began
-    except StopIteration as error:  # a future cannot carry it
-        return None, RuntimeError(repr(error)), time.thread_time() - began
-    except BaseException as error:  # whoever waits is told, and others are read
-        return None, error, time.thread_time() - began

@@ -88,6 +88,7 @@ class Checks:
             sent_request_id=sent_id,
             raw=mask(parse(body), keyring.fingerprint) if request.debug_store_input else None,
             token=None if retried is None else token_of(retried, body, keyring.body_hashes),
+            beside=whole,
             large=len(body) > _DECIDED_BESIDE,
         )
         if whole:

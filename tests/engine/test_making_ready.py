@@ -1,0 +1,152 @@
+"""What is not ready to be decided is made ready outside of any transaction, and keeps nobody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import pytest
+
+from stage0.engine.batch import Answered, CheckJob
+from stage0.ledger.keys import Key
+from stage0.ledger.packs import Shelf, activate, push_pack, set_shadow
+from stage0.ledger.records import get_record
+from stage0.ledger.store import Store
+from tests.deciding import request_of
+from tests.ledger.opening import Running, add_key, check, recorded
+from tests.packs import pack
+
+GOAL: Final = "List the closed tickets"
+FIRST: Final = pack(version="1", more="tools: {crm_list: {effects: [read]}}\n")
+SECOND: Final = pack(version="2", more="tools: {crm_find: {effects: [read]}}\n")
+
+
+def _push(store: Store, key: Key) -> None:
+    with store.writer.begin() as connection:
+        for each in (FIRST, SECOND):
+            push_pack(connection, key.account, each, actor="t", now=time.time())
+
+
+class SlowShelf:
+    """Lets no pack be loaded until it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = threading.Event()
+        self.go = threading.Event()
+        load = Shelf.load
+
+        def slowly(shelf: Shelf, connection: Any, wanted: Iterable[Any]) -> None:
+            self.asked.set()
+            assert self.go.wait(30)
+            load(shelf, connection, wanted)
+
+        monkeypatch.setattr(Shelf, "load", slowly)
+
+
+def test_a_pack_that_has_to_be_loaded_keeps_no_other_check_waiting(
+    store: Store, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinning, _ = add_key(store, scopes=("check", "policy:pin"))
+    _push(store, pinning)
+    with Running(store) as running:
+        shelf = SlowShelf(monkeypatch)
+
+        async def run() -> tuple[Answered, Answered, bool]:
+            pinned = check(running.ledger, pinning, goal=GOAL, policy_pack_version="acme@1")
+            await asyncio.to_thread(shelf.asked.wait, 30)
+            others = [await check(running.ledger, key, goal=GOAL) for _ in range(5)]
+            waited = pinned.done()
+            shelf.go.set()
+            return others[-1], await pinned, waited
+
+        other, answered, waited = running.run(run())
+        assert not waited
+        assert json.loads(other.body)["verdict"] == "ALLOW"
+        assert json.loads(answered.body)["policy_version"] == "acme@1"
+        assert len(recorded(store)) == 6
+
+
+def test_a_check_that_is_read_beside_is_read_with_the_words_of_every_pack_before_its_turn(
+    store: Store, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _push(store, key)
+    with store.writer.begin() as connection:
+        activate(connection, key.account, "acme@1", actor="t", now=time.time())
+        set_shadow(connection, key.account, "acme@2", actor="t", now=time.time())
+    threads: list[str] = []
+    read = CheckJob.read
+
+    def noted(job: CheckJob, under: Any) -> Any:
+        if not job.is_read(under):
+            threads.append(threading.current_thread().name)
+        return read(job, under)
+
+    monkeypatch.setattr(CheckJob, "read", noted)
+    with Running(store) as running:
+
+        async def run() -> Answered:
+            job = CheckJob(key, request_of(goal=GOAL), None, beside=True, large=True)
+            await asyncio.to_thread(job.prepare, running.ledger.pack_of(key), running.ledger.keyring.fingerprint)
+            return await running.ledger.check(job)
+
+        answered = json.loads(running.run(run()).body)
+        assert answered["policy_version"] == "acme@1"
+        assert len(threads) == 3
+        assert "MainThread" not in threads
+        with store.reader.connect() as connection:
+            assert get_record(connection, key.account, answered["request_id"])["shadow"]["pack"] == "acme@2"
+
+
+def test_closing_answers_what_is_being_made_ready(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    pinning, _ = add_key(store, scopes=("check", "policy:pin"))
+    _push(store, pinning)
+    with Running(store) as running:
+        shelf = SlowShelf(monkeypatch)
+
+        async def run() -> Any:
+            pinned = check(running.ledger, pinning, goal=GOAL, policy_pack_version="acme@1")
+            await asyncio.to_thread(shelf.asked.wait, 30)
+            closing = asyncio.create_task(running.ledger.close())
+            await asyncio.sleep(0.05)
+            shelf.go.set()
+            await closing
+            return await asyncio.wait_for(asyncio.gather(pinned, return_exceptions=True), 10)
+
+        [told] = running.run(run())
+        assert isinstance(told, (Answered, Exception))
+
+
+LARGE_TOKENS: Final = 3
+
+
+def test_a_token_that_comes_with_another_body_has_no_record_read_for_it(
+    store: Store, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Running(store) as running:
+        for number in range(LARGE_TOKENS):
+            running.check(key, token=f"t{number}", goal=GOAL, context={"note": "x" * 100_000})
+        seen: list[int] = []
+        begin = running.ledger.store.begin
+
+        async def noting(now: float) -> Any:
+            transaction = await begin(now)
+            read = transaction.read
+
+            async def measured(needs: Any, *, lock: bool) -> Any:
+                found = await read(needs, lock=lock)
+                seen.extend(len(row.record or b"") for row in found.tokens.values())
+                return found
+
+            monkeypatch.setattr(transaction, "read", measured)
+            return transaction
+
+        monkeypatch.setattr(running.ledger.store, "begin", noting)
+        for number in range(LARGE_TOKENS):
+            with pytest.raises(Exception, match="another body"):
+                running.check(key, token=f"t{number}", goal="List the open tickets")
+        assert seen
+        assert set(seen) == {0}
