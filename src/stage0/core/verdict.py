@@ -100,7 +100,7 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> Decision:
         high_risk=bool(facts.high_risk),
         clarifying_questions=_questions([i for i in issues if _rule(i.code, pack).family in _CLARITY]),
         defer_questions=_questions([i for i in issues if i.severity == "MEDIUM"]) if verdict == "DEFER" else (),
-        constraints_applied=beginning(facts.constraints.applied, Room(_CONTROLS)),
+        constraints_applied=_applied(facts),
         guardrails=facts.constraints.guardrails,
         guardrail_checks=_checks(facts, issues),
         value_risk=_value_risk(codes),
@@ -279,12 +279,22 @@ def _risk(facts: Facts, worst: int) -> int:
     return min(score, 99)
 
 
+def _applied(facts: Facts) -> tuple[str, ...]:
+    """The constraints that were understood, as many as there is room for."""
+    constraints = facts.constraints
+    if constraints.json_bytes_max <= _CONTROLS:
+        return constraints.applied
+    return beginning(constraints.applied, Room(_CONTROLS))
+
+
 def _checks(facts: Facts, issues: Sequence[Issue]) -> dict[str, Any]:
     """What was checked, by family of rules: with which controls, and how it came out."""
     room = Room(_CONTROLS)
+    families = facts.constraints.families
+    if facts.constraints.json_bytes_max > _CONTROLS or facts.pack.knowledge.registry.entries:
+        families = {family: beginning(texts, room) for family, texts in families.items()}
     checks: dict[str, dict[str, Any]] = {
-        family: {"status": "passed", "controls": beginning(texts, room), "issues": []}
-        for family, texts in facts.constraints.families.items()
+        family: {"status": "passed", "controls": texts, "issues": []} for family, texts in families.items()
     }
     for issue in issues:
         family = _rule(issue.code, facts.pack).family

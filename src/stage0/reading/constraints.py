@@ -54,7 +54,8 @@ class ConstraintSet(msgspec.Struct, frozen=True):
     """A request's constraints as understood.
 
     `applied` are the texts that became controls, `guardrails` the names of those that guard or set a mode, `families`
-    each family's texts, `fingerprint` what of them makes an action, `kinds` the kinds of control present."""
+    each family's texts, `fingerprint` what of them makes an action, `kinds` the kinds of control present;
+    `json_bytes_max` is how long the families' texts can be in JSON at the most."""
 
     controls: tuple[Control, ...]
     applied: tuple[str, ...]
@@ -62,6 +63,7 @@ class ConstraintSet(msgspec.Struct, frozen=True):
     families: Mapping[str, tuple[str, ...]]
     fingerprint: tuple[str, ...]
     kinds: frozenset[str]
+    json_bytes_max: int
 
 
 def _set_of(controls: tuple[Control, ...]) -> ConstraintSet:
@@ -77,6 +79,7 @@ def _set_of(controls: tuple[Control, ...]) -> ConstraintSet:
         families,
         tuple(sorted({_identity(control) for control in controls if control.kind != "unknown"})),
         frozenset(control.kind for control in controls),
+        sum(6 * len(control.text) + 3 for control in understood),
     )
 
 
