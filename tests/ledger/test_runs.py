@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from stage0.ledger import NotFound
+from stage0.ledger.errors import Conflict
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, create_key
 from stage0.ledger.records import add_outcome
 from stage0.ledger.runs import get_run
-from stage0.ledger.store import Store
+from stage0.ledger.store import Found, Needs, Rows, Start, Store, Transaction
 from stage0.wire import Outcome
 from tests.ledger.opening import ROOT, Clock, Running, add_key, check, opened
 
@@ -321,3 +322,35 @@ def test_new_runs_of_two_servers_are_counted_exactly(store: Store, key: Key) -> 
 
     verdicts = asyncio.run(run())
     assert (verdicts.count("ALLOW"), verdicts.count("DEFER")) == (10, 30)
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("there", [False, True], ids=["new", "counted before"])
+def test_of_two_batches_that_read_the_same_count_the_second_clashes_and_changes_nothing(
+    there: bool, store: Store, key: Key
+) -> None:
+    action = (key.account, key.id, "action")
+    needs = Needs((), (), [action], ())
+
+    async def save(transaction: Transaction, found: Found, begun: int) -> None:
+        row = found.starts.get(action)
+        read = (None, None) if row is None else (row.since, row.begun)
+        await transaction.save(Rows([], [], [], [Start(*action, 7, begun, *read)], [], []))
+
+    async def run() -> int:
+        if there:
+            first = await store.begin(0.0)
+            await save(first, await first.read(needs, lock=False), 1)
+        one, other = await store.begin(0.0), await store.begin(0.0)
+        both = [await each.read(needs, lock=False) for each in (one, other)]
+        await save(one, both[0], 2)
+        with pytest.raises(Conflict):
+            await save(other, both[1], 3)
+        await other.rollback()
+        last = await store.begin(0.0)
+        found = await last.read(needs, lock=True)
+        await last.rollback()
+        await store.close_lanes()
+        return found.starts[action].begun
+
+    assert asyncio.run(run()) == 2

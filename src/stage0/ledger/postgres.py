@@ -59,8 +59,8 @@ _SETTINGS: Final = {
 #: For batches, whose statements all go by a key: a plan from when a table was empty must not read all of it later.
 _BATCH_SETTINGS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
-#: Two batches met: a row that both insert, a count that both raise (see CHANGE_STARTS), locks.
-_CONFLICTS: Final = frozenset({"22012", "23505", "40001", "40P01", "55P03"})
+#: Two batches met: a row that both insert (or count in, see SAVE_STARTS), locks.
+_CONFLICTS: Final = frozenset({"23505", "40001", "40P01", "55P03"})
 #: A statement that was ended for its time.
 _CANCELED: Final = "57014"
 #: What the database says of one row that it refuses (SQLSTATE classes): data, integrity, size, a trigger.
@@ -135,8 +135,7 @@ class PostgresTransaction:
             async with self._connection.pipeline():
                 for statement, values in (
                     (postgresql.RAISE_USAGE, [tally_row(tally) for tally in rows.tallies]),
-                    (postgresql.CHANGE_STARTS, [start for start in rows.starts if start.begun_read is not None]),
-                    (postgresql.INSERT_STARTS, [start for start in rows.starts if start.begun_read is None]),
+                    (postgresql.SAVE_STARTS, rows.starts),
                     (postgresql.DROP_TOKENS, rows.outdated),
                     (postgresql.INSERT_TOKENS, rows.tokens),
                     (postgresql.INSERT_RUNS, [run_row(run) for run in runs if run.new]),

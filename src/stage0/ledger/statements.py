@@ -294,18 +294,17 @@ class postgresql:
         "AS v(a, b, c) JOIN run_starts s ON s.account_id = v.a AND s.key_id = v.b AND s.action = v.c "
         "ORDER BY s.account_id, s.key_id, s.action FOR UPDATE OF s",
     )
-    INSERT_STARTS: Final = _bulk(
-        f"INSERT INTO run_starts ({', '.join(_START)}) SELECT {', '.join(_START)} FROM",
+    # A row is changed where it still is as it was read. One that is not, and a new one, is inserted: where another
+    # process has counted meanwhile, the key of the table refuses that.
+    SAVE_STARTS: Final = _bulk(
+        f"WITH v({', '.join(_COUNTED)}) AS (SELECT * FROM",
         _COUNTED,
-        f"AS v({', '.join(_COUNTED)}) ORDER BY 1, 2, 3",
-    )
-    # A row that another process has counted in meanwhile fails the batch: a division by zero that is never a constant.
-    CHANGE_STARTS: Final = _bulk(
-        "UPDATE run_starts s SET since = v.since, begun = CASE WHEN s.begun = v.begun_read AND s.since = v.since_read "
-        "THEN v.begun ELSE 1 / (s.begun - s.begun) END FROM",
-        _COUNTED,
-        f"AS v({', '.join(_COUNTED)}) "
-        "WHERE s.account_id = v.account_id AND s.key_id = v.key_id AND s.action = v.action",
+        "), changed AS (UPDATE run_starts s SET since = v.since, begun = v.begun FROM v "
+        "WHERE s.account_id = v.account_id AND s.key_id = v.key_id AND s.action = v.action "
+        "AND s.since = v.since_read AND s.begun = v.begun_read RETURNING s.account_id, s.key_id, s.action) "
+        f"INSERT INTO run_starts ({', '.join(_START)}) SELECT {', '.join(_START)} FROM v WHERE NOT EXISTS "
+        "(SELECT FROM changed c WHERE c.account_id = v.account_id AND c.key_id = v.key_id AND c.action = v.action) "
+        "ORDER BY 1, 2, 3",
     )
     INSERT_TOKENS: Final = _bulk(
         f"INSERT INTO idempotency ({', '.join(_TOKEN)}) SELECT * FROM", _TOKEN, "ORDER BY 1, 2, 3"
