@@ -20,6 +20,7 @@ Enforcement = Literal["enforce", "observe"]
 #: Bytes of a request body.
 BODY_LIMIT: Final = most("body")
 NESTING_LIMIT: Final = most("nesting")
+VALUES_LIMIT: Final = most("values")
 #: Characters of a key.
 KEY_LIMIT: Final = most("key")
 #: Characters of the header `Idempotency-Key`.
@@ -128,9 +129,11 @@ encode = _encoder.encode
 
 
 def parse(body: bytes) -> Any:
-    """Strict JSON: no duplicate keys, NaN, infinities, lone surrogates, U+0000, or nesting deeper than 32.
+    """Strict JSON: no duplicate keys, NaN, infinities, lone surrogates, U+0000, nesting deeper than 32, or more than
+    50,000 values.
 
     Raises Invalid."""
+    _refuse_many_values(body)
     if not body.strip():
         raise Invalid("", "the body is empty; send a JSON object")
     try:
@@ -154,6 +157,30 @@ def parse(body: bytes) -> Any:
         except _Flaw as flaw:
             raise Invalid("".join(reversed(flaw.parts)).removeprefix("."), flaw.message) from None
     return value
+
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def _refuse_many_values(body: bytes) -> None:
+    """Refuse more values than are read, before any is made: to make them, and to let go of them, are calls of the
+    interpreter that nothing interrupts."""
+    if _begun(body) <= VALUES_LIMIT:
+        return
+    count = at = 0
+    for string in _STRING.finditer(body):  # what stands in a string begins none
+        count += _begun(body[at : string.start()])
+        at = string.end()
+        if count > VALUES_LIMIT:
+            break
+    else:
+        count += _begun(body[at:])
+    if count > VALUES_LIMIT:
+        raise Invalid("", f"holds more than {VALUES_LIMIT:,} values")
+
+
+def _begun(part: bytes) -> int:
+    return part.count(b",") + part.count(b"[") + part.count(b"{")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _kept() -> list[Any]:
     """What the core keeps of texts that it has read: a text that was met before would take no work."""
     kinds = type(_kept)
     everything = [each for each in gc.get_objects() if isinstance(each, kinds)]
-    return [each for each in everything if each.__module__.startswith("stage0.core.")]
+    return [each for each in everything if each.__module__.startswith(("stage0.core.", "stage0.reading."))]
 
 
 def whole_way(body: bytes, pack: Pack) -> bytes:
