@@ -16,6 +16,8 @@ from typing import Final
 import pytest
 
 from stage0.policy.load import shipped_names
+from tests.asserting import if_any, nonempty
+from tests.vacuous import vacuous
 
 ROOT: Final = Path(__file__).parent.parent
 SOURCE: Final = ROOT / "src"
@@ -58,7 +60,7 @@ def test_the_help_of_the_command_line_loads_neither_database_nor_web_server() ->
 def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
     import stage0
 
-    assert all(getattr(stage0, name) for name in stage0.__all__)
+    assert all(getattr(stage0, name) for name in nonempty(stage0.__all__))
     with pytest.raises(AttributeError, match="nothing"):
         _ = stage0.nothing
 
@@ -123,7 +125,7 @@ def test_no_room_calls_the_command_line() -> None:
     files = [path for path in package.rglob("*.py") if not path.is_relative_to(package / "cli")]
     assert len(files) > 100
     called = re.compile(r"stage0\.cli\b")
-    assert not [str(path) for path in files if called.search(path.read_text(encoding="utf-8"))]
+    assert not [str(path) for path in nonempty(files) if called.search(path.read_text(encoding="utf-8"))]
 
 
 # -- the wheel
@@ -152,7 +154,9 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> No
     held = {name for name in wheel.namelist() if name.startswith("stage0/")}
     assert held == here
     assert "stage0/py.typed" in held
-    assert {f"stage0/policy/packs/{name}/{file}.yaml" for name in shipped_names() for file in ("pack", "suite")} <= held
+    assert {
+        f"stage0/policy/packs/{name}/{file}.yaml" for name in nonempty(shipped_names()) for file in ("pack", "suite")
+    } <= held
     assert "stage0/ledger/plans.yaml" in held
     assert {f"stage0/knowledge/lexicon/{language}.yaml" for language in ("en", "ja", "zh")} <= held
     assert any(name.startswith("stage0/ledger/migrations/versions/0001") for name in held)
@@ -208,7 +212,73 @@ def test_what_is_quick_starts_nothing() -> None:
     quick = [TESTS / name for name in _quick() if name not in MIXED]
     files = [file for path in quick for file in (path.rglob("*.py") if path.is_dir() else [path])]
     assert len(files) > 40
-    assert [str(file) for file in files if IMPURE.search(file.read_text(encoding="utf-8"))] == []
+    assert [str(file) for file in nonempty(files) if IMPURE.search(file.read_text(encoding="utf-8"))] == []
+
+
+# -- no assertion that holds of nothing
+
+
+def _vacuous(source: str) -> list[str]:
+    return [ast.unparse(each) for each in vacuous(ast.parse(source))]
+
+
+def test_what_is_asserted_of_each_is_asserted_of_something() -> None:
+    """An assertion over what may be empty says so: `nonempty(...)` or, where that is right, `if_any(...)`."""
+    files = nonempty(sorted(TESTS.rglob("*.py")))
+    found = {str(path.relative_to(ROOT)): _vacuous(path.read_text(encoding="utf-8")) for path in files}
+    assert {path: each for path, each in nonempty(found.items()) if each} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "empty"),
+    [
+        ("assert all(x.ok for x in found)", "found"),
+        ("assert all(oks)", "oks"),
+        ("assert done and all(x.ok for x in found)", "found"),
+        ("assert not any(x.bad for x in found)", "found"),
+        ("assert [x for x in found if x.bad] == []", "found"),
+        ("assert {x: y for x, y in found.items() if y} == {}", "found.items()"),
+        ("assert not [x for x in found if x.bad]", "found"),
+        ("assert {x.code for x in found} <= known", "found"),
+        ("assert set(found) <= known", "set(found)"),
+        ("for x in found:\n    with y:\n        assert x", "found"),
+        ("for x in range(count):\n    assert x", "range(count)"),
+        ("for n, x in enumerate(found):\n    assert x", "enumerate(found)"),
+        ("assert all(x.ok for x in nonempty(found) if x.new)", "(x.ok for x in nonempty(found) if x.new)"),
+        ("def test():\n    async def run():\n        assert all(found)", "found"),
+    ],
+)
+def test_an_assertion_over_what_may_be_empty_is_found(source: str, empty: str) -> None:
+    assert _vacuous(source) == [empty]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "assert all(x.ok for x in nonempty(found))",
+        "assert all(x.ok for x in nonempty(x for x in found if x.new))",
+        "assert all(x.ok for x in if_any(found))",
+        "assert all(x.ok for x in (one, *others))",
+        "assert any(x.ok for x in found)",
+        "assert not all(x.ok for x in found)",
+        "assert [x.bad for x in found] == []",
+        "assert [x for x in nonempty(found) if x.bad] == []",
+        "assert {one, other} <= found",
+        "for x in range(3):\n    assert x",
+        "for n, x in enumerate(nonempty(found)):\n    assert x",
+        "for x in found:\n    send(x)",
+        "@given(lists)\ndef test(found):\n    assert all(found)",
+    ],
+)
+def test_an_assertion_that_cannot_hold_of_nothing_is_left_alone(source: str) -> None:
+    assert _vacuous(source) == []
+
+
+def test_items_that_have_to_be_there_are_and_fail_where_there_are_none() -> None:
+    assert nonempty(iter("ab")) == ["a", "b"]
+    assert if_any(()) == []
+    with pytest.raises(AssertionError, match="nothing"):
+        nonempty(())
 
 
 # -- nothing half done

@@ -16,6 +16,7 @@ import pytest
 from stage0.ledger import backup
 from stage0.ledger.migrate import newest
 from stage0.ledger.sqlite import sqlite_module
+from tests.asserting import nonempty
 from tests.cli.inside import run
 from tests.running import KEY, Server
 
@@ -264,7 +265,9 @@ def test_what_is_no_whole_backup_is_refused_and_the_database_stays(
     message = _refused(stopped, "restore", str(spoiled))
     assert re.search(said, message), message
     assert stopped.database.read_bytes() == before
-    assert not [path for path in stopped.database.parent.iterdir() if "restore" in path.name or "part" in path.name]
+    assert not [
+        path for path in nonempty(stopped.database.parent.iterdir()) if "restore" in path.name or "part" in path.name
+    ]
 
 
 def test_after_an_older_backup_it_says_to_migrate(stopped: Server, tmp_path: Path) -> None:

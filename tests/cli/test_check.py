@@ -10,6 +10,7 @@ import pytest
 
 from stage0.policy import shipped_packs
 from stage0.rules import RULES
+from tests.asserting import nonempty
 from tests.cli.inside import run
 from tests.running import KEY, Server, free_port
 
@@ -186,5 +187,5 @@ def test_the_catalog_shows_one_code_whole_and_refuses_an_unknown_one(server: Ser
 def test_the_catalog_as_json_is_that_of_the_design(server: Server) -> None:
     shown = json.loads(run(server, "catalog", "--json").stdout)
     design = {entry["code"]: entry for entry in server.get("/stage0/design").body["issue_codes"]}
-    assert all(design[entry["code"]].keys() == entry.keys() for entry in shown)
-    assert {entry["code"] for entry in shown} <= design.keys()
+    assert all(design[entry["code"]].keys() == entry.keys() for entry in nonempty(shown))
+    assert {entry["code"] for entry in nonempty(shown)} <= design.keys()

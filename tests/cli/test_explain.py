@@ -26,6 +26,7 @@ from stage0.core.rule import Rule
 from stage0.policy import shipped_packs
 from stage0.policy.suite import Case
 from stage0.reading.request import Caller, RunState, State
+from tests.asserting import if_any, nonempty
 from tests.deciding import NOW, codes, decided, request_of
 
 CORPUS: Final = Path(__file__).parents[1] / "corpus"
@@ -75,7 +76,7 @@ def test_every_case_is_shown_with_its_verdict_first_and_every_code(case: Case, d
     decision = decided(case.request, default_pack, now=now)
     fired = set(re.findall(r"^  (?:HIGH|MEDIUM|LOW) +([A-Z_]+)", shown, re.MULTILINE))
     assert fired == codes(decision)
-    for effect in decision.effects:
+    for effect in if_any(decision.effects):
         assert re.search(rf"^  {effect}\b", shown, re.MULTILINE)
 
 
@@ -85,7 +86,7 @@ def test_the_json_holds_the_whole_explanation(case: Case) -> None:
     found = msgspec.json.decode(shown, type=Explanation)
     assert json.loads(msgspec.json.encode(found)) == json.loads(shown)
     assert found.verdict == case.expect.verdict
-    assert set(case.expect.issue_codes) <= {rule.code for rule in found.fired}
+    assert set(if_any(case.expect.issue_codes)) <= {rule.code for rule in found.fired}
 
 
 @each_case
@@ -94,7 +95,7 @@ def test_every_rule_of_the_pack_is_accounted_for_once(case: Case, default_pack: 
     named = [rule.code for rules in (found.fired, found.quiet, found.not_asked, found.off) for rule in rules]
     assert sorted(named) == [rule.code for rule in default_pack.rules]
     kinds = {view.kind for view in found.constraints}
-    assert all(kinds.isdisjoint(rule.wants) for rule in found.not_asked)
+    assert all(kinds.isdisjoint(rule.wants) for rule in nonempty(found.not_asked))
 
 
 # -- every quoted span is the request's text at that path
@@ -116,9 +117,9 @@ def _assert_quoted(found: Explanation, request: Mapping[str, Any], default_pack:
     decision = decided(dict(request), default_pack)
     seen = {effect for quote in found.quotes for says in quote.says for effect in says.effects}
     assert seen == set(decision.effects)
-    for quote in found.quotes:
+    for quote in nonempty(found.quotes):
         assert quote.text in (texts[quote.path], texts[quote.path].strip())
-        for says in quote.says:
+        for says in if_any(quote.says):
             assert 0 <= says.start < says.end <= len(quote.text)
 
 
@@ -127,8 +128,8 @@ def test_every_quoted_span_of_a_case_stands_in_the_request_at_its_path(case: Cas
     found = msgspec.json.decode(_shown(case, "--json"), type=Explanation)
     _assert_quoted(found, case.request, default_pack)
     silent = {quote.path for quote in found.quotes if not quote.says}
-    assert all(quote.note for quote in found.quotes if not quote.says)
-    for index in range(len(case.request.get("tools", ()))):
+    assert all(quote.note for quote in if_any(quote for quote in found.quotes if not quote.says))
+    for index in if_any(range(len(case.request.get("tools", ())))):
         assert f"tools[{index}]" in silent | {quote.path for quote in found.quotes}
 
 
@@ -189,7 +190,7 @@ def _columns(text: str) -> int:
 def _marked_pieces(shown: str) -> Iterator[tuple[str, str]]:
     """Each row of carets as the text above it and what it says. A text row is the last row without carets."""
     above = ""
-    for line in shown.splitlines():
+    for line in nonempty(shown.splitlines()):
         carets = re.match(r"( +(?:[a-z_, ]+ )?)(\^+)(?: (.*))?$", line)
         if carets is None:
             above = line
@@ -206,10 +207,10 @@ def test_the_carets_stand_below_what_they_mark_whatever_the_script(case: Case, w
     found = msgspec.json.decode(_shown(case, "--json"), type=Explanation)
     lines = [line.plain for line in page(found, width)]
     assert max(map(_columns, lines)) <= width
-    assert all(line == line.rstrip() for line in lines)
+    assert all(line == line.rstrip() for line in nonempty(lines))
     drawn = list(_marked_pieces("\n".join(lines)))
-    for quote in found.quotes:
-        for says in quote.says:
+    for quote in nonempty(found.quotes):
+        for says in if_any(quote.says):
             assert (quote.text[says.start : says.end], ", ".join(says.effects)) in drawn
 
 
@@ -312,9 +313,9 @@ def test_the_strict_pack_says_which_evidence_it_does_not_take() -> None:
 
 def test_every_kind_of_constraint_is_known_to_need_evidence_or_none() -> None:
     kinds = shipped_packs()["stage0-default"].knowledge.grammar.kinds
-    assert EVIDENCE.keys() <= kinds.keys()
+    assert set(nonempty(EVIDENCE)) <= kinds.keys()
     without = {kind for name, kind in kinds.items() if name not in EVIDENCE}
-    assert {kind.family for kind in without} <= {"mode", "output", "change_control"}
+    assert {kind.family for kind in nonempty(without)} <= {"mode", "output", "change_control"}
     assert {kind.name for kind in without if kind.family == "change_control"} == {"change_window"}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from stage0 import AsyncClient, AsyncGuard, Client, Guard, Stage0Error
 from stage0.client.guard import arguments_of
+from tests.asserting import nonempty
 from tests.client.flaky import network
 from tests.client.peer import peer
 from tests.running import KEY, Server
@@ -114,7 +115,7 @@ NO_LISTS: Final[dict[str, Any]] = {
 @pytest.mark.parametrize("name", LISTS)
 def test_what_is_given_for_a_list_and_is_none_is_an_error_that_names_it(name: str, way: Callable[..., None]) -> None:
     with peer() as other:
-        for value in NO_LISTS.values():
+        for value in nonempty(NO_LISTS.values()):
             with pytest.raises(Stage0Error, match=f"`{name}` must") as refused:
                 way(other.url, {name: value})
             assert refused.value.code == "argument_invalid"

@@ -19,6 +19,7 @@ from stage0.knowledge.load import shipped_knowledge
 from stage0.rules import RULES
 from stage0.server.openapi import openapi
 from stage0.server.settings import SETTINGS
+from tests.asserting import if_any, nonempty
 from tests.docs.generated import SECTIONS, commands, context_names
 from tests.docs.markdown import (
     DOCS,
@@ -86,7 +87,7 @@ def test_every_cited_path_exists(page: Path) -> None:
 @each_page
 def test_generated_parts_are_current(page: Path) -> None:
     text = read(page)
-    for name, content in sections(text):
+    for name, content in if_any(sections(text)):
         assert name in SECTIONS, f"{name_of(page)}: nothing generates `{name}`"
         wanted = SECTIONS[name]()
         if content != wanted:
@@ -105,7 +106,7 @@ def test_every_generated_part_stands_somewhere_once() -> None:
 
 def test_every_command_is_documented() -> None:
     text = read(DOCS / "cli.md")
-    assert not [command for command in commands() if not heading(text, f"`{command}`")]
+    assert not [command for command in nonempty(commands()) if not heading(text, f"`{command}`")]
 
 
 def test_every_setting_is_documented() -> None:
@@ -115,8 +116,8 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_endpoint_is_documented_with_every_status() -> None:
     text = read(DOCS / "api.md")
-    for path, methods in openapi("")["paths"].items():
-        for method, operation in methods.items():
+    for path, methods in nonempty(openapi("")["paths"].items()):
+        for method, operation in nonempty(methods.items()):
             part = heading(text, f"`{method.upper()} {path}`")
             assert part, f"api.md has no heading `{method.upper()} {path}`"
             missing = [status for status in operation["responses"] if f"{status}" not in part]
@@ -153,12 +154,12 @@ def test_every_constraint_is_documented_as_it_is_read() -> None:
         if names:
             documented[names[0]] = row
     assert documented.keys() == grammar.kinds.keys()
-    for name, (_, value, guards, keys, *examples) in documented.items():
+    for name, (_, value, guards, keys, *examples) in nonempty(documented.items()):
         kind = grammar.kinds[name]
         assert value == ("" if kind.value == "none" else kind.value), name
         assert guards == ("yes" if kind.guard else ""), name
         assert set(codes(keys)) == set(kind.keys), name
-        for example in codes(" ".join(examples)):
+        for example in nonempty(codes(" ".join(examples))):
             read_as = [control.kind for control in grammar.parse((example,)).controls]
             assert read_as == [name], f"`{example}` is read as {read_as}"
 
@@ -166,7 +167,7 @@ def test_every_constraint_is_documented_as_it_is_read() -> None:
 def test_every_code_that_a_page_names_exists() -> None:
     known = {rule.code for rule in RULES} | {"INTERNAL_ERROR"}
     families = {code.partition("_")[0] for code in known}
-    for page in PAGES:
+    for page in nonempty(PAGES):
         named = {
             code for code in codes(read(page)) if code.isupper() and "_" in code and code.partition("_")[0] in families
         }
@@ -201,7 +202,7 @@ def test_marked_examples_run_and_print_what_is_shown(page: Path, server: Server,
     }
     output = ""
     with Shell(environment, tmp_path) as shell:
-        for block in blocks(read(page)):
+        for block in if_any(blocks(read(page))):
             where = f"{name_of(page)}:{block.line}"
             if block.mark == "run":
                 output = shell.run(block.text, where) if block.kind == "sh" else _python(block, environment, tmp_path)
@@ -261,7 +262,7 @@ class Shell:
         self._process.stdin.write(f"{text}\nprintf '\\n%s %d\\n' '{self._END}' $?\n")
         self._process.stdin.flush()
         lines: list[str] = []
-        for line in self._process.stdout:
+        while line := self._process.stdout.readline():
             if line.startswith(self._END):
                 assert line.split()[-1] == "0", f"{where}: {''.join(lines)}"
                 return "".join(lines)

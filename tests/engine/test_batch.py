@@ -19,6 +19,7 @@ from stage0.ledger.keys import Key
 from stage0.ledger.runs import get_run
 from stage0.ledger.schema import accounts, events
 from stage0.ledger.store import Store
+from tests.asserting import nonempty
 from tests.deciding import request_of
 from tests.ledger.opening import Running, add_key, check, opened, put, recorded
 
@@ -51,7 +52,7 @@ def test_every_check_of_a_batch_is_recorded_under_the_id_of_its_answer(store: St
     answers = asyncio.run(run())
     assert len({request_id for request_id, *_ in answers}) == len(answers) == BATCH_LIMIT * 2 + 9
     assert recorded(store) == {request_id for request_id, *_ in answers}
-    assert all(json.loads(body)["request_id"] == request_id for request_id, body, *_ in answers)
+    assert all(json.loads(body)["request_id"] == request_id for request_id, body, *_ in nonempty(answers))
 
 
 def test_a_record_is_there_when_its_answer_is(store: Store, key: Key) -> None:
@@ -186,7 +187,7 @@ def test_closing_finishes_what_is_queued_and_takes_no_more(store: Store, key: Ke
         async with opened(store) as ledger:
             waiting = [check(ledger, key, goal=f"List ticket {number}") for number in range(BATCH_LIMIT + 50)]
             await ledger.close()
-            assert all(future.done() for future in waiting)
+            assert all(future.done() for future in nonempty(waiting))
             with pytest.raises(Overloaded):
                 check(ledger, key)
             return [future.result() for future in waiting]
@@ -310,7 +311,7 @@ def test_where_the_database_refuses_one_record_the_others_of_its_batch_are_answe
     results = asyncio.run(run())
     refused = {number for number, result in enumerate(results) if isinstance(result, BaseException)}
     assert refused == poisoned
-    assert not any(isinstance(results[number], Overloaded) for number in refused)
+    assert not any(isinstance(results[number], Overloaded) for number in nonempty(refused))
     assert recorded(store) == {result[0] for number, result in enumerate(results) if number not in refused}
     with Running(store) as running:
         assert running.used(key) == [(40 - len(poisoned), 40 - len(poisoned), 40 - len(poisoned))]
@@ -353,4 +354,4 @@ def test_while_keys_change_no_key_that_works_is_refused(store: Store) -> None:
 
     results = asyncio.run(run())
     assert len(results) == 720
-    assert [each for each in results if isinstance(each, BaseException)] == []
+    assert [each for each in nonempty(results) if isinstance(each, BaseException)] == []

@@ -19,6 +19,7 @@ from stage0.ledger.sqlite import SqliteStore
 from stage0.ledger.stops import stop
 from stage0.ledger.store import Store
 from stage0.policy.upload import Compiled
+from tests.asserting import nonempty
 from tests.ledger.opening import Running, add_key, again, check, migrated
 from tests.packs import pack, stops
 
@@ -115,7 +116,7 @@ def test_the_kill_switch_is_in_force_though_a_change_before_it_was_never_committ
             return await asyncio.gather(change, check(ledger, key_of, goal=GOAL), return_exceptions=True)
 
         with disk_full(embedded):
-            assert all(isinstance(each, StoreUnavailable) for each in running.run(lost()))
+            assert all(isinstance(each, StoreUnavailable) for each in nonempty(running.run(lost())))
         elsewhere = again(embedded)
         with elsewhere.writer.begin() as connection:
             stop(connection, account=key_of.account, kind="account", target="", actor="t", now=time.time())
@@ -140,7 +141,7 @@ def test_what_a_failed_commit_would_have_activated_decides_nothing(embedded: Sql
             )
 
         with disk_full(embedded):
-            assert all(isinstance(each, StoreUnavailable) for each in running.run(lost()))
+            assert all(isinstance(each, StoreUnavailable) for each in nonempty(running.run(lost())))
         assert [running.check(key_of, goal=GOAL)["policy_version"] for _ in range(2)] == ["acme@1"] * 2
 
 
@@ -159,7 +160,7 @@ def test_a_version_that_was_never_committed_leaves_nothing_of_itself_behind(embe
             )
 
         with disk_full(embedded):
-            assert all(isinstance(each, StoreUnavailable) for each in running.run(pushed_and_active(STRICT)))
+            assert all(isinstance(each, StoreUnavailable) for each in nonempty(running.run(pushed_and_active(STRICT))))
         running.run(pushed_and_active(MILDER))
         assert running.check(key_of, goal=GOAL)["verdict"] == "DEFER"
 

@@ -15,6 +15,7 @@ from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, change_key, create_key, get_key, rotate_key, set_group
 from stage0.ledger.store import Store
 from stage0.ledger.usage import Limits, ends, month_key, windows_at
+from tests.asserting import nonempty
 from tests.ledger.opening import ROOT, Clock, Running, add_key, check, opened, recorded
 
 
@@ -265,6 +266,6 @@ def test_a_key_and_the_one_that_it_replaces_share_a_count_and_keep_their_own_lim
             )
             passed = [isinstance(each, dict) for each in results]
             of_new, of_old = (passed[1::2], passed[::2]) if second is new else (passed[::2], passed[1::2])
-            assert all(of_new)
+            assert all(nonempty(of_new))
             assert not all(of_old)
             running.ledger.refuse_exhausted(new)

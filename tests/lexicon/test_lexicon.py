@@ -18,6 +18,7 @@ from stage0.policy import PolicyError, shipped_packs
 from stage0.reading.effects import HARMLESS
 from stage0.reading.prose.goal import GoalReading, read_goal
 from stage0.reading.prose.lexicon import ACTIONS, CONCEPTS, ENVIRONMENTS, OBJECTS, Hit, Lexicon
+from tests.asserting import nonempty
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 LEXICON: Final = KNOWLEDGE.lexicon
@@ -234,7 +235,7 @@ def test_a_word_changes_what_its_concept_is_there_for(concept: str, sentence: st
     assert CONSEQUENCES[concept](reading)
     assert not CONSEQUENCES[concept](reading_of(sentence, lexicon_without(concept)))
     if concept in OBJECTS:
-        assert {hit.term.text for hit in found} <= reading.objects
+        assert {hit.term.text for hit in nonempty(found)} <= reading.objects
 
 
 @pytest.mark.parametrize(("concept", "sentence"), cases_of("near_miss", CONCEPTS - ACTING))

@@ -12,6 +12,7 @@ from stage0.policy.layers import is_open
 from stage0.policy.lint import warnings_of
 from stage0.policy.load import PACKS, Loaded, load, shipped_file, shipped_names
 from stage0.policy.suite import VERDICTS, suite_of, tried
+from tests.asserting import nonempty
 from tests.docs.markdown import DOCS, blocks, codes, read
 
 #: The packs that others build on; `docs/policy.md` describes those.
@@ -65,20 +66,20 @@ def test_a_pack_is_the_default_pack_made_stricter_and_called_like_its_folder(nam
 def test_what_the_default_pack_requires_stays_closed_below_a_pack(name: str) -> None:
     file = shipped_file(name)
     inherited = shipped_file("stage0-default").requirements
-    assert [each for each in inherited if is_open(file, ("requirements", each))] == []
+    assert [each for each in nonempty(inherited) if is_open(file, ("requirements", each))] == []
 
 
 @each_ready_made
 def test_every_rule_of_a_pack_is_explained_on_its_page(name: str) -> None:
     text = read(page(name))
-    assert [rule.code for rule in shipped(name).pack.own if rule.code not in codes(text)] == []
+    assert [rule.code for rule in nonempty(shipped(name).pack.own) if rule.code not in codes(text)] == []
 
 
 @each_ready_made
 def test_the_pack_that_a_page_builds_on_another_one_loads(name: str, tmp_path: Path) -> None:
     examples = [block.text for block in blocks(read(page(name))) if block.kind == "yaml"]
     assert examples
-    for number, text in enumerate(examples):
+    for number, text in enumerate(nonempty(examples)):
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "pack.yaml").write_text(text, encoding="utf-8")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stage0.core.verdict import Decision
 from stage0.policy import PolicyError
 from stage0.policy.load import Loaded
+from tests.asserting import nonempty
 from tests.deciding import decided
 from tests.pack_strategies import FIELDS, Fields, anything, child_of, parents, tightening
 from tests.properties.promises import ORDER, told
@@ -85,7 +86,7 @@ def decide(case: Situation, pack: Loaded) -> Decision:
 
 def no_better(cases: Iterator[Situation], parent: Loaded, child: Loaded, fields: Mapping[str, Any]) -> None:
     """A child's verdict is no better than its parent's."""
-    for case in cases:
+    for case in nonempty(cases):
         above, below = decide(case, parent), decide(case, child)
         assert ORDER[below.verdict] <= ORDER[above.verdict], f"{fields}: {told(above)} became {told(below)}: {case}"
 

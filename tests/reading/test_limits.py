@@ -10,6 +10,7 @@ import pytest
 from stage0.reading.context import FACTS
 from stage0.reading.limits import LIMITS, most
 from stage0.wire import Invalid, read_check, read_outcome
+from tests.asserting import nonempty
 
 GOAL: Final = "List the open tickets"
 NESTED: Final = [fact.name for fact in FACTS if fact.nested]
@@ -40,30 +41,30 @@ def placed(key: str, value: object) -> list[tuple[str, dict[str, Any]]]:
 
 def test_every_list_and_text_that_is_understood_has_a_limit() -> None:
     strings = {"_texts", "_text", "_reference", "_moment", "_truth_or_reference", "_approval_status"}
-    assert {fact.name for fact in FACTS if fact.read.__name__ in strings and not fact.size} <= UNBOUNDED
+    assert {fact.name for fact in nonempty(FACTS) if fact.read.__name__ in strings and not fact.size} <= UNBOUNDED
     assert len(LISTS) >= 6
     assert len(TEXTS) >= 15
 
 
 @pytest.mark.parametrize("key", LISTS)
 def test_a_list_that_a_rule_reads_is_refused_over_its_limit_and_named(key: str) -> None:
-    for path, context in placed(key, ["a"] * over("context_list")):
+    for path, context in nonempty(placed(key, ["a"] * over("context_list"))):
         assert refused(context=context) == (path, "has 1001 items; at most 1000 are allowed")
-    for path, context in placed(key, [1] * over("context_list")):
+    for path, context in nonempty(placed(key, [1] * over("context_list"))):
         assert refused(context=context)[0] == path
-    for path, context in placed(key, ["a", "b" * over("context_item")]):
+    for path, context in nonempty(placed(key, ["a", "b" * over("context_item")])):
         assert refused(context=context) == (f"{path}[1]", "has 2001 characters; at most 2000 are allowed")
-    for path, context in placed(key, "b" * over("context_item")):
+    for path, context in nonempty(placed(key, "b" * over("context_item"))):
         assert refused(context=context) == (path, "has 2001 characters; at most 2000 are allowed")
     for value in (["a" * most("context_item")], ["a"] * most("context_list"), "a" * most("context_item")):
-        assert all(refused(context=context) == ("", "") for _, context in placed(key, value))
+        assert all(refused(context=context) == ("", "") for _, context in nonempty(placed(key, value)))
 
 
 @pytest.mark.parametrize("key", TEXTS)
 def test_a_text_that_is_understood_is_refused_over_its_limit_and_named(key: str) -> None:
-    for path, context in placed(key, "a" * over("context_text")):
+    for path, context in nonempty(placed(key, "a" * over("context_text"))):
         assert refused(context=context) == (path, "has 8001 characters; at most 8000 are allowed")
-    assert all(refused(context=context) == ("", "") for _, context in placed(key, "a" * most("context_text")))
+    assert all(refused(context=context) == ("", "") for _, context in nonempty(placed(key, "a" * most("context_text"))))
 
 
 @pytest.mark.parametrize("key", ["tool_description", "evidence", "note"])
@@ -101,7 +102,7 @@ def test_goal_version_key_nesting_and_detail_are_refused_over_their_limits() -> 
 
 
 def test_each_limit_says_of_what_it_is_one() -> None:
-    assert all(limit.most > 0 and limit.unit and limit.of and limit.over for limit in LIMITS.values())
+    assert all(limit.most > 0 and limit.unit and limit.of and limit.over for limit in nonempty(LIMITS.values()))
 
 
 FLAWS: Final[dict[str, tuple[str, str]]] = {

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stage0.core.pack import Pack
 from stage0.knowledge.load import shipped_knowledge
 from stage0.reading.registry import EMPTY, Entry, Registry, glob, matches, server_of
+from tests.asserting import if_any, nonempty
 from tests.deciding import decided
 from tests.layering import pack_with
 
@@ -210,8 +211,8 @@ GLOBS: Final[dict[str, tuple[str, list[str], list[str]]]] = {
 def test_a_star_stands_for_any_text_and_all_else_for_itself(
     pattern: str, matching: list[str], other: list[str]
 ) -> None:
-    assert [name for name in matching if not matches(name, glob(pattern))] == []
-    assert [name for name in other if matches(name, glob(pattern))] == []
+    assert [name for name in nonempty(matching) if not matches(name, glob(pattern))] == []
+    assert [name for name in if_any(other) if matches(name, glob(pattern))] == []
 
 
 _parts: Final = st.text("ab", max_size=3)

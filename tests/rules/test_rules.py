@@ -21,6 +21,7 @@ from stage0.core.verdict import Issue
 from stage0.policy import shipped_packs
 from stage0.reading.request import Caller, RunState
 from stage0.rules import RULES
+from tests.asserting import nonempty
 from tests.deciding import NOW, decided
 from tests.layering import pack_with
 
@@ -145,7 +146,7 @@ def test_a_rule_fires_where_its_case_says_and_stays_quiet_on_the_near_miss(case:
 @pytest.mark.parametrize("case", [c for c in CASES if c.fires], ids=[c.name for c in CASES if c.fires])
 def test_message_question_and_remedy_are_filled_in(case: RuleCase) -> None:
     rule = BY_CODE[case.code]
-    for issue in issues_alone(case):
+    for issue in nonempty(issues_alone(case)):
         assert issue.message
         assert issue.remedy
         assert bool(issue.question) is bool(rule.question)
@@ -164,15 +165,15 @@ def test_the_cases_of_a_rule_stand_in_a_file_of_its_family(rule: Rule) -> None:
 
 
 def test_every_case_names_a_rule() -> None:
-    assert {case.code for case in CASES} <= set(BY_CODE)
+    assert {case.code for case in nonempty(CASES)} <= set(BY_CODE)
 
 
 def test_case_names_are_unique() -> None:
-    assert [name for name, count in Counter(case.name for case in CASES).items() if count > 1] == []
+    assert [name for name, count in nonempty(Counter(case.name for case in CASES).items()) if count > 1] == []
 
 
 def test_only_a_firing_case_expects_a_severity() -> None:
-    assert [case.name for case in CASES if case.severity and not case.fires] == []
+    assert [case.name for case in nonempty(CASES) if case.severity and not case.fires] == []
 
 
 @each_rule
@@ -203,4 +204,4 @@ def test_the_codes_that_clients_know_have_the_severity_they_know(code: str, seve
 
 
 def test_every_code_is_spelled_in_capitals() -> None:
-    assert [code for code in BY_CODE if not re.fullmatch(r"[A-Z]+(_[A-Z]+)*", code)] == []
+    assert [code for code in nonempty(BY_CODE) if not re.fullmatch(r"[A-Z]+(_[A-Z]+)*", code)] == []

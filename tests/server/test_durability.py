@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from stage0.ledger.sqlite import sqlite_module
+from tests.asserting import nonempty
 from tests.loading import Load
 from tests.running import KEY, Server
 
@@ -41,8 +42,8 @@ def test_every_answered_check_is_found_after_kill_9_ten_times(own_server: Server
         own_server.start()
     assert len(answered) > 100
     stored = _stored(own_server.database)
-    assert all(stored.get(request_id) == goal for _, request_id, goal in answered)
-    for _, request_id, goal in answered[::50]:
+    assert all(stored.get(request_id) == goal for _, request_id, goal in nonempty(answered))
+    for _, request_id, goal in nonempty(answered[::50]):
         assert own_server.get(f"/checks/{request_id}", key=KEY).body["goal"] == goal
 
 
@@ -54,7 +55,7 @@ def test_sixty_four_clients_at_once_each_get_the_right_answer_and_one_record(own
     assert len(load.answered) > CLIENTS
     assert len({request_id for _, request_id, _ in load.answered}) == len(load.answered)
     assert len(stored) - before == len(load.answered)
-    assert all(stored[request_id] == goal for _, request_id, goal in load.answered)
+    assert all(stored[request_id] == goal for _, request_id, goal in nonempty(load.answered))
 
 
 def test_a_graceful_stop_answers_what_it_accepted_and_loses_nothing(own_server: Server) -> None:
@@ -63,7 +64,7 @@ def test_a_graceful_stop_answers_what_it_accepted_and_loses_nothing(own_server: 
         assert own_server.stop(signal.SIGTERM) in (0, -signal.SIGTERM)
     stored = _stored(own_server.database)
     assert len(stored) == len(load.answered)
-    assert all(request_id in stored for _, request_id, _ in load.answered)
+    assert all(request_id in stored for _, request_id, _ in nonempty(load.answered))
 
 
 def _refused_then_well(server: Server) -> Iterator[None]:
@@ -183,12 +184,12 @@ def test_a_wrong_setting_is_a_clear_error_at_start(variable: str, value: str, sa
 def test_the_files_of_the_data_folder_are_private(own_server: Server) -> None:
     data = own_server.database.parent
     assert data.stat().st_mode & 0o077 == 0
-    for path in data.iterdir():
+    for path in nonempty(data.iterdir()):
         assert path.stat().st_mode & 0o077 == 0, path.name
 
 
 def _fail_in_a_row(server: Server, count: int) -> None:
-    for _ in range(count):
+    for _ in nonempty(range(count)):
         assert server.check(goal="List the open tickets", tools=["search_tickets"]).status == 503
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from stage0.ledger.usage import Limits
+from tests.asserting import nonempty
 from tests.running import Answer, Server
 from tests.server.issuing import Issued, limit, move, new_account, new_key, put, rotate, within_a_minute
 
@@ -40,7 +41,7 @@ def test_the_same_key_and_body_get_the_same_answer_and_count_once(body: dict[str
     first = _check(server, key, "one", body)
     again = [_check(server, key, "one", body) for _ in range(3)]
     assert first.body["cached"] is False
-    for answer in again:
+    for answer in nonempty(again):
         assert answer.status == 200
         assert answer.body == {**first.body, "cached": True}
         assert answer.headers["x-request-id"] == first.body["request_id"]

@@ -16,6 +16,7 @@ from stage0.policy import shipped_packs
 from stage0.reading.context import FACTS
 from stage0.rules import RULES
 from stage0.server.routes import ROUTES, Operation
+from tests.asserting import nonempty
 from tests.running import KEY, Answer, Server
 from tests.server.issuing import new_key
 
@@ -59,21 +60,21 @@ def test_every_schema_is_json_schema_and_every_reference_resolves(document: dict
         jsonschema.Draft202012Validator.check_schema(schema)
     references = [node["$ref"] for node in _nodes(document) if "$ref" in node]
     assert references
-    assert all(_at(document, reference) for reference in references)
+    assert all(_at(document, reference) for reference in nonempty(references))
 
 
 def test_every_operation_has_an_id_of_its_own_and_a_summary(document: dict[str, Any]) -> None:
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
-    assert all(operation["summary"] for operation in operations)
+    assert all(operation["summary"] for operation in nonempty(operations))
 
 
 def test_every_documented_path_is_served_with_its_methods_and_no_other(
     document: dict[str, Any], server: Server
 ) -> None:
-    for path, operations in document["paths"].items():
+    for path, operations in nonempty(document["paths"].items()):
         real = re.sub(r"\{\w+\}", "req_00000000000000000000000000", path)
-        for method in METHODS:
+        for method in nonempty(METHODS):
             answer = server.request(method, real, b"{}", {"x-api-key": KEY, "content-type": "application/json"})
             refused = answer.status == 405
             assert refused == (method.lower() not in operations), (method, path)
@@ -85,9 +86,9 @@ def test_every_documented_path_is_served_with_its_methods_and_no_other(
 def test_every_protected_operation_documents_the_key_and_refuses_without_one(
     document: dict[str, Any], server: Server
 ) -> None:
-    for path, operations in document["paths"].items():
+    for path, operations in nonempty(document["paths"].items()):
         real = re.sub(r"\{\w+\}", "req_00000000000000000000000000", path)
-        for method, operation in operations.items():
+        for method, operation in nonempty(operations.items()):
             open_to_all = path in ("/health", "/stage0/design", "/policies/schema.json", "/openapi.json")
             assert ("security" not in operation) == open_to_all, path
             answer = server.request(method.upper(), real, b"{}", {"content-type": "application/json"})
@@ -103,7 +104,7 @@ def test_every_operation_that_needs_a_key_takes_the_scopes_of_its_row_and_no_oth
     operation: Operation, server: Server
 ) -> None:
     real = re.sub(r"\{[\w:]+\}", "req_00000000000000000000000000", operation.path)
-    for scope in SCOPES:
+    for scope in nonempty(SCOPES):
         key = new_key(server, scope).text
         answer = server.request(operation.method, real, b"", {"x-api-key": key, "content-type": "application/json"})
         refused = answer.status == 403 and answer.body["error"] == "scope_missing"
@@ -123,7 +124,7 @@ def test_every_query_parameter_of_the_list_is_documented_and_every_documented_on
     document: dict[str, Any], server: Server
 ) -> None:
     values = {"verdict": "ALLOW", "since": "0", "until": "99999999999", "limit": "1"}
-    for parameter in document["paths"]["/checks"]["get"]["parameters"]:
+    for parameter in nonempty(document["paths"]["/checks"]["get"]["parameters"]):
         name = parameter["name"]
         assert server.get(f"/checks?{name}={values.get(name, 'x')}", key=KEY).status == 200, name
 
@@ -159,9 +160,9 @@ def _real_answers(server: Server) -> dict[tuple[str, str], list[Answer]]:
 def test_real_answers_have_documented_statuses_and_are_valid_against_their_schemas(
     document: dict[str, Any], server: Server
 ) -> None:
-    for (path, method), answers in _real_answers(server).items():
+    for (path, method), answers in nonempty(_real_answers(server).items()):
         documented = document["paths"][path][method]["responses"]
-        for answer in answers:
+        for answer in nonempty(answers):
             assert str(answer.status) in documented, (path, answer.status)
             schema = documented[str(answer.status)]["content"]["application/json"]["schema"]
             assert not _complaints(document, schema, answer.body), (path, answer.status)
@@ -211,7 +212,7 @@ def test_the_design_holds_decisions_verdicts_and_severities(contract: dict[str, 
 def test_the_design_holds_every_issue_code_with_its_texts(contract: dict[str, Any]) -> None:
     shown = {entry["code"]: entry for entry in contract["issue_codes"]}
     assert shown.keys() >= {rule.code for rule in RULES}
-    for entry in shown.values():
+    for entry in nonempty(shown.values()):
         assert entry["severity"] in contract["severities"]
         assert all(entry[name] for name in ("family", "message", "why")), entry["code"]
 
@@ -222,7 +223,7 @@ def test_the_design_holds_the_code_of_a_request_that_could_not_be_evaluated(cont
 
 def test_every_code_of_an_answer_stands_in_the_design(contract: dict[str, Any], server: Server) -> None:
     body = server.check(goal="Delete all users", tools=["delete_users"], constraints=["xyz: 5"]).body
-    assert {issue["code"] for issue in body["issues"]} <= {entry["code"] for entry in contract["issue_codes"]}
+    assert {issue["code"] for issue in nonempty(body["issues"])} <= {entry["code"] for entry in contract["issue_codes"]}
     assert {*Issue.__struct_fields__} >= body["issues"][0].keys()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from stage0.policy import shipped_packs
 from stage0.policy.format import json_schema
+from tests.asserting import nonempty
 from tests.packs import pack_files, stops
 from tests.running import Answer, Server
 from tests.server.issuing import new_key
@@ -237,7 +238,7 @@ def test_activation_under_load_leaves_every_answer_with_exactly_one_version(own_
     to the same bytes."""
     team = Team(own_server)
     goal, codes = "List the closed tickets", {"acme@1": "FIRST_RULE", "acme@2": "SECOND_RULE"}
-    for pack_id, code in codes.items():
+    for pack_id, code in nonempty(codes.items()):
         version = pack_id.partition("@")[2]
         assert team.push(version=version, more=stops(code, goal, "medium")).status == 200
     assert team.post("/policies/acme@1/activate", {}).status == 200
@@ -265,7 +266,7 @@ def test_activation_under_load_leaves_every_answer_with_exactly_one_version(own_
             thread.join()
     seen = Counter(answer["policy_version"] for answer in answers)
     assert set(seen) == set(codes), seen
-    for answer in answers:
+    for answer in nonempty(answers):
         fired = {issue["code"] for issue in answer["issues"]} & set(codes.values())
         assert fired == {codes[answer["policy_version"]]}
     proof = own_server.cli("replay", "--verify", "--account", team.account, "--json")
