@@ -27,11 +27,18 @@ _sorted: Final = msgspec.json.Encoder(order="sorted")
 def _simple(value: Any) -> bool:
     """Whether a value holds only what both encoders write alike."""
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
-        return True
     if kind is dict:
-        return all(type(key) is str and key.isascii() and _simple(item) for key, item in value.items())
-    return kind in (list, tuple) and all(map(_simple, value))
+        for key in value:
+            if type(key) is not str or not key.isascii():
+                return False
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return kind in _SCALARS
+    # Most are texts: a call for each would take most of the time.
+    return all([type(item) in _SCALARS or _simple(item) for item in value])
+
+
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
 
 
 def digest(value: Any) -> str:

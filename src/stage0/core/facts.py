@@ -27,6 +27,7 @@ from stage0.reading.text.keeping import kept
 Coverage = Literal["evidenced", "declared", "none"]
 #: What parts several approvers, and the facts that name who asks.
 _SEVERAL: Final = re.compile(r"[,;&|]|\band\b|、|，|；")
+_APPROVAL_FACTS: Final = frozenset({"approval_status", "approved", "approved_by", "approved_at"})
 _OWN_NAMES: Final = ("requested_by", "agent_name", "agent_id")
 N = TypeVar("N", int, float)
 V = TypeVar("V")
@@ -226,16 +227,16 @@ class Facts:
         status = values.get("approval_status", "")
         approved = values.get("approved")
         claimed = (status == "approved" or approved is True) and status in ("", "approved") and approved is not False
-        unreadable = self.reading.context.invalid.keys() & {"approval_status", "approved", "approved_by", "approved_at"}
+        unreadable = not _APPROVAL_FACTS.isdisjoint(self.reading.context.invalid)
         lexicon = self.pack.knowledge.lexicon
         people: dict[str, str] = {}
         for text in self.reading.context.all_of("approved_by"):
             for folded, name in people_in(text, lexicon):
                 people.setdefault(folded, name)
         approvers = tuple(people.values())
-        own = {folded for key in _OWN_NAMES if key in values for folded, _ in people_in(values[key], lexicon)}
         blank = self.request.context.get("approved_by") is not None and not approvers
-        self_given = not own.isdisjoint(people)
+        asking = [values[key] for key in _OWN_NAMES if key in values] if people else []
+        self_given = any([folded in people for text in asking for folded, _ in people_in(text, lexicon)])
         at = values.get("approved_at")
         in_future = at is not None and at > self.now
         stands = claimed and not (unreadable or self_given or in_future or blank)
@@ -401,6 +402,8 @@ class Facts:
     def windows_read(self) -> tuple[Calendar, ...]:
         """The windows that this decision looks at: those of its constraints, and of the pack's own rules."""
         known = self.pack.calendars
+        if not known:
+            return ()
         named = [control.value for control in self.controls.get("change_window", ())]
         if self.pack.conditions is not None:
             named += self.pack.conditions.calendars
@@ -413,7 +416,7 @@ class Facts:
         asserted = self.values.get("current_time", self.now), self.values.get("timezone", self.caller.timezone)
         return (own,) if asserted == own else (own, asserted)
 
-    @lazy
+    @property
     def reads_hours(self) -> bool:
         """Whether a rule of the pack's own asks for the hour or the weekday."""
         conditions = self.pack.conditions

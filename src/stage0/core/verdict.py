@@ -122,9 +122,9 @@ def _valid_until(facts: Facts) -> int:
     approval that it rests on, or when a window that it was decided by next opens or closes, by the server's clock or by
     one that was asserted."""
     left = facts.pack.valid_for
-    approval = facts.approval
-    if facts.approval_max_age is not None and approval.given and approval.at is not None and not facts.approval_expired:
-        left = min(left, approval.at + facts.approval_max_age - facts.now)
+    limit, approval = facts.approval_max_age, facts.approval
+    if limit is not None and approval.given and approval.at is not None and not facts.approval_expired:
+        left = min(left, approval.at + limit - facts.now)
     for window in facts.windows_read:
         for at, zone in facts.clocks:
             changes = window.next_change(at, zone, at + left)
@@ -264,10 +264,14 @@ def _risk(facts: Facts, worst: int) -> int:
     Only weights that are not negative, and a worst severity that is monotone: adding an effect never lowers it,
     favourable evidence never raises it."""
     weights = facts.pack.risk
-    score = weights.base + max(
-        (weights.effects.get(effect, 0) for effect in facts.effects if effect in HARMLESS), default=0
-    )
-    score += sum(weights.effects.get(effect, 0) for effect in facts.effects if effect not in HARMLESS)
+    harmless = others = 0
+    for effect in facts.effects:
+        weight = weights.effects.get(effect, 0)
+        if effect in HARMLESS:
+            harmless = max(harmless, weight)
+        else:
+            others += weight
+    score = weights.base + harmless + others
     registry = facts.pack.knowledge.registry
     if registry.entries:
         score += max([found.entry.risk for tool in facts.tools if (found := registry.find(tool))], default=0)

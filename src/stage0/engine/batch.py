@@ -14,7 +14,7 @@ from stage0.core.fingerprint import short, task_hash
 from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
 from stage0.core.verdict import Decision, waits_for_approval
-from stage0.engine.choice import chosen, pinned
+from stage0.engine.choice import pinned
 from stage0.knowledge.load import shipped_knowledge
 from stage0.ledger.access import Work
 from stage0.ledger.errors import (
@@ -29,7 +29,7 @@ from stage0.ledger.errors import (
 from stage0.ledger.idempotency import LIFETIME, Basis, Stored, Token, again, is_current
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
-from stage0.ledger.packs import Actives, Loaded
+from stage0.ledger.packs import Active, Loaded
 from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.records import RECORD_VERSION, Record, Shadow, decode_record, encode_record
 from stage0.ledger.runs import START_WINDOW, Run, run_key, tool_of
@@ -112,6 +112,10 @@ class CheckJob:
         """Whether the request has been read with the words of a pack."""
         return any([known is pack.knowledge for known, _ in self.readings])
 
+    def is_prepared(self, pack: Pack) -> bool:
+        """Whether the reading that counts is with the words of a pack."""
+        return any([known is pack.knowledge and prepared is self.prepared for known, prepared in self.readings])
+
     def read(self, pack: Pack) -> Prepared:
         """The request as it is read with the words of a pack."""
         for known, prepared in self.readings:
@@ -153,8 +157,8 @@ class Known(NamedTuple):
     made."""
 
     keys: Mapping[str, Key]
+    actives: Mapping[str, Active]
     stopped: Mapping[str, Stopped]
-    actives: Actives
     packs: Loaded
     clock: Callable[[], float]
     steady: Callable[[], float]
@@ -217,7 +221,7 @@ class Batch:
     def _packs(self, job: CheckJob, key: Key) -> tuple[Pack, Pack | None]:
         """The pack that decides, and the candidate beside it. Raises PolicyMismatch or PolicyUnusable."""
         known = self._known
-        active = chosen(key, known.actives)
+        active = known.actives[key.id]
         wanted = pinned(job.request.policy_pack_version, key, active)
         pack = known.packs.get(key.account, wanted)
         if pack is None:

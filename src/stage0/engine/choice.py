@@ -32,7 +32,6 @@ def pinned(wanted: str, key: Key, active: Active) -> str:
     raise PolicyMismatch(active.pack, wanted)
 
 
-def candidates(wanted: str, key: Key, actives: Actives) -> list[str]:
+def candidates(wanted: str, key: Key, active: Active) -> list[str]:
     """The versions that a check of a key may need: what decides, the candidate beside it, and what it pins."""
-    active = chosen(key, actives)
     return [each for each in (active.pack, active.shadow, wanted if "policy:pin" in key.scopes else "") if each]

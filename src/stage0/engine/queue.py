@@ -48,9 +48,11 @@ class Turns:
 
     def charge(self, account: str, seconds: float) -> None:
         """Hold time that was taken against an account, also where its request was refused."""
-        if account:
+        if not account:
+            return
+        if seconds >= _QUANTUM or account not in self._taken:
             self.see(account)  # what took long must not be forgotten for that
-            self._taken[account] = min(self._taken[account] + seconds, self._least + _HELD)
+        self._taken[account] = min(self._taken[account] + seconds, self._least + _HELD)
 
     def taken(self, account: str) -> float:
         """What is held against an account."""

@@ -36,7 +36,7 @@ from stage0.ledger.errors import (
     StoreUnavailable,
 )
 from stage0.ledger.keys import Key, key_of
-from stage0.ledger.packs import Actives, Loaded, Made, Shelf, actives_of, make_packs, split_id
+from stage0.ledger.packs import Active, Loaded, Made, Shelf, actives_of, make_packs, split_id
 from stage0.ledger.stops import Stopped, stopped_of
 from stage0.ledger.store import Needs, Pair, Store, Transaction, Triple
 from stage0.ledger.usage import Tally
@@ -56,20 +56,21 @@ Version = tuple[int, int]
 
 
 class View(NamedTuple):
-    """What decides, as of a version: keys by id, and all that is stopped and active in their accounts."""
+    """What decides, as of a version: keys by id, the packs that are active for each, and all that is stopped in their
+    accounts."""
 
     version: Version
     keys: Mapping[str, Key]
+    actives: Mapping[str, Active]
     stopped: Mapping[str, Stopped]
-    actives: Actives
 
     def beside(self, other: View) -> View:
         """This view with what another one of the same version holds."""
         return View(
             self.version,
             {**other.keys, **self.keys},
-            {**other.stopped, **self.stopped},
             {**other.actives, **self.actives},
+            {**other.stopped, **self.stopped},
         )
 
 
@@ -270,7 +271,8 @@ class Writer:
         this transaction, with its own writes in it, and kept for later batches only when it is committed."""
         results, ready = self._begin(transaction, batch)
         writes = len(ready) < len(batch)
-        view, generation = self._view, self._store.generation
+        before, generation = self._view, self._store.generation
+        view = before
         needs = _needs(ready, view)
         found = await transaction.read(needs, lock=lock)
         current = (generation, found.epoch) == view.version
@@ -282,9 +284,9 @@ class Writer:
             batch[:] = [job for job in batch if job not in later]
             ready = [job for job in ready if job not in later]
             self._put_off(later, view)
-        for job in ready:
-            self._prepare(job, view, packs)
-        if _needs(ready, view) != needs:
+        # Never all of them: each has to be read.
+        reread = [self._prepare(job, view, packs) for job in ready]
+        if (view is not before or any(reread)) and _needs(ready, view) != needs:
             found = await transaction.read(_needs(ready, view), lock=lock)
         known = Known(
             keys=view.keys,
@@ -347,17 +349,21 @@ class Writer:
 
     # -- what is not ready yet
 
-    def _prepare(self, job: CheckJob, view: View, packs: Loaded) -> None:
-        """Read a check under the pack that decides it, where that is known. What goes wrong is found again when it is
-        decided."""
+    def _prepare(self, job: CheckJob, view: View, packs: Loaded) -> bool:
+        """Read a check under the pack that decides it, where that is known and it is not read so yet: true for one that
+        now is. What goes wrong is found again when it is decided."""
         key = view.keys.get(job.key.id)
         if key is None:
-            return
-        with contextlib.suppress(Exception):
-            pack_id = pinned(job.request.policy_pack_version, key, chosen(key, view.actives))
+            return False
+        try:
+            pack_id = pinned(job.request.policy_pack_version, key, view.actives[key.id])
             pack = packs.get(key.account, pack_id)
-            if pack is not None and (job.is_read(pack) or not job.beside):
-                self._charged(job, partial(job.prepare, pack, self._fingerprint))
+            if pack is None or job.is_prepared(pack) or (job.beside and not job.is_read(pack)):
+                return False
+            self._charged(job, partial(job.prepare, pack, self._fingerprint))
+        except Exception:
+            return False
+        return True
 
     def _put_off(self, jobs: Sequence[CheckJob], view: View) -> None:
         """Make checks ready beside the event loop and outside of any transaction: load their packs, read them with
@@ -371,7 +377,7 @@ class Writer:
     async def _make_ready(self, job: CheckJob, view: View) -> None:
         def work() -> None:
             key = view.keys[job.key.id]
-            ids = candidates(job.request.policy_pack_version, key, view.actives)
+            ids = candidates(job.request.policy_pack_version, key, view.actives[key.id])
             wanted = [(key.account, each) for each in ids if all(each.partition("@"))]
             read(self._store, lambda connection: self.shelf.load(connection, wanted))
             packs = self.shelf.loaded(wanted)
@@ -405,11 +411,13 @@ class Writer:
         kept = self._view
         known = {job.key.id: job.key.account for job in jobs}
         rows = await transaction.read_config(sorted((account, key) for key, account in known.items()))
+        keys = {row.id: key_of(row) for row in rows.keys}
+        actives = actives_of(rows.actives)
         view = View(
             (generation, rows.epoch),
-            {row.id: key_of(row) for row in rows.keys},
+            keys,
+            {key.id: chosen(key, actives) for key in keys.values()},
             stopped_of(rows.stops),
-            actives_of(rows.actives),
         )
         return view.beside(kept) if view.version == kept.version else view
 
@@ -426,9 +434,9 @@ class Writer:
 
     def pack_of(self, key: Key) -> Pack:
         """The pack that decided for a key when it was last seen; the default one where that is not loaded."""
-        known = self._view.keys.get(key.id, key)
+        active = self._view.actives.get(key.id) or chosen(key, {})
         try:
-            found = self.shelf.get(key.account, chosen(known, self._view.actives).pack)
+            found = self.shelf.get(key.account, active.pack)
         except PolicyUnusable:
             found = None
         return found or self.shelf.default
@@ -444,7 +452,7 @@ class Writer:
         for job in jobs:
             key = view.keys.get(job.key.id)
             if key is not None:
-                ids = candidates(job.request.policy_pack_version, key, view.actives)
+                ids = candidates(job.request.policy_pack_version, key, view.actives[key.id])
                 # Whoever pins a version may have named none.
                 wanted[job] = [(key.account, each) for each in ids if all(each.partition("@"))]
         packs = self.shelf.loaded({each for pairs in wanted.values() for each in pairs})

@@ -46,9 +46,9 @@ def real(path: Path) -> Path:
     return path if str(path) == ":memory:" else Path(os.path.realpath(path))
 
 
-def _identity(path: Path) -> Identity | None:
+def _identity(path: str | Path) -> Identity | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 -- asked twice for each batch: making paths of names would take longer
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -67,35 +67,32 @@ def refuse_links(path: Path) -> None:
 
 
 class Opened(NamedTuple):
-    """The files that were opened, by device and inode; `given` is the name that led to the database."""
+    """The files that were opened, each by its name, device and inode: the database by the name that led to it, its log,
+    and the log's index."""
 
-    given: Path
-    path: Path
-    database: Identity
-    log: Identity
-    log_index: Identity
+    database: tuple[str, Identity]
+    log: tuple[str, Identity]
+    log_index: tuple[str, Identity]
 
     def change(self) -> str:
         """What has become of them since, in words; empty where they are in place. Costs three calls of `stat`."""
-        database = _identity(self.given)
-        if database is None:
-            return f"the database file `{self.given}` is gone"
-        if database != self.database:
-            return f"the database file `{self.given}` was replaced"
-        for path, opened in ((log_of(self.path), self.log), (index_of(self.path), self.log_index)):
+        for path, identity in self:
             found = _identity(path)
-            if found != opened:
-                return f"`{path}` was {'deleted' if found is None else 'replaced'} beneath the server"
+            if found == identity:
+                continue
+            if path == self.database[0]:
+                return f"the database file `{path}` {'was replaced' if found else 'is gone'}"
+            return f"`{path}` was {'replaced' if found else 'deleted'} beneath the server"
         return ""
 
 
 def opened(given: Path, path: Path) -> Opened | None:
     """The files as they are now, just after they were opened; None where one of them is gone already."""
-    found = [_identity(each) for each in (given, log_of(path), index_of(path))]
-    database, log, log_index = found
+    names = str(given), str(log_of(path)), str(index_of(path))
+    database, log, log_index = map(_identity, names)
     if database is None or log is None or log_index is None or database != _identity(path):
         return None
-    return Opened(given, path, database, log, log_index)
+    return Opened((names[0], database), (names[1], log), (names[2], log_index))
 
 
 class Held:

@@ -104,7 +104,7 @@ class Shelf:
 
     def get(self, account: str, pack_id: str) -> Pack | None:
         """A pack that is loaded; None for one that there is not. Raises PolicyUnusable."""
-        return self.loaded([(account, pack_id)]).get(account, pack_id)
+        return self.shipped.get(pack_id) or self.loaded([(account, pack_id)]).get(account, pack_id)
 
     def loaded(self, wanted: Iterable[Pair]) -> Loaded:
         """Those of the wanted packs that are here. They stay with whoever asked, whatever is loaded later."""

@@ -5,6 +5,7 @@ A value of an unexpected type never counts as favourable; it is kept by name in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -20,8 +21,17 @@ _PLACEHOLDERS: Final = frozenset(
 )
 
 
+#: What a placeholder begins with.
+_FIRST: Final = frozenset([letter for word in _PLACEHOLDERS for letter in (word[:1], word[:1].upper())])
+#: As many letters and digits as no placeholder has, whatever stands between them.
+_LONGER: Final = re.compile(rf"(?:[\W_]*[^\W_]){{{max(map(len, _PLACEHOLDERS)) + 1}}}")
+
+
 def is_reference(text: str) -> bool:
     """Whether a text names something: `TBD`, `none`, `n/a` and `-` do not, whatever stands around them."""
+    first = text[:1]
+    if (first.isascii() and first.isalnum() and first not in _FIRST) or _LONGER.match(text):
+        return True
     plain = text.casefold()
     return (plain if plain.isalnum() else "".join(filter(str.isalnum, plain))) not in _PLACEHOLDERS
 
@@ -181,30 +191,38 @@ FACTS: Final = (
 
 _BY_KEY: Final = {name: fact for fact in FACTS for name in fact.names}
 _NESTED: Final = {name: fact for fact in FACTS if fact.nested for name in fact.names}
+_BOUNDED: Final = {name: fact.size for name, fact in _BY_KEY.items() if fact.size}
+_BOUNDED_NESTED: Final = {name: fact.size for name, fact in _NESTED.items() if fact.size}
 
 
 CONTEXT_LIST_LIMIT: Final = most("context_list")
 CONTEXT_ITEM_LIMIT: Final = most("context_item")
 CONTEXT_TEXT_LIMIT: Final = most("context_text")
+_SHORT: Final = min(CONTEXT_ITEM_LIMIT, CONTEXT_TEXT_LIMIT)
 
 
 def excess(context: Mapping[str, Any]) -> tuple[str, str] | None:
     """The path of the first fact that is over its limit, and what is wrong with it; None where none is."""
+    found = _excess_in("context", _BOUNDED, context)
     nested = context.get("loop_state")
-    places = (
-        ("context.", _BY_KEY, context),
-        ("context.loop_state.", _NESTED, nested if isinstance(nested, dict) else {}),
-    )
-    for path, facts, held in places:
-        for key in facts:
-            found = _excess(facts[key].size, held.get(key))
-            if found is not None:
-                return f"{path}{key}{found[0]}", found[1]
+    if found is None and isinstance(nested, dict):
+        found = _excess_in("context.loop_state", _BOUNDED_NESTED, nested)
+    return found
+
+
+def _excess_in(path: str, sizes: Mapping[str, Size], held: Mapping[str, Any]) -> tuple[str, str] | None:
+    for key, value in held.items():
+        size = sizes.get(key)
+        if size is None or (type(value) is str and len(value) <= _SHORT):
+            continue
+        found = _excess(size, value)
+        if found is not None:
+            return f"{path}.{key}{found[0]}", found[1]
     return None
 
 
 def _excess(size: Size, value: object) -> tuple[str, str] | None:
-    if size and isinstance(value, str):
+    if isinstance(value, str):
         limit = CONTEXT_ITEM_LIMIT if size == "list" else CONTEXT_TEXT_LIMIT
         return ("", _too_many(len(value), "characters", limit)) if len(value) > limit else None
     if size != "list" or not isinstance(value, list):
@@ -276,15 +294,19 @@ class _Reader:
             return
         if read == "" and fact.read is _reference:
             return
-        first = self.values.setdefault(fact.name, read)
-        first_key = self._keys.setdefault(fact.name, key)
+        name = fact.name
+        if name not in self.values:
+            self.values[name] = read
+            self._keys[name] = key
+            return
+        first = self.values[name]
         if first == read:
             return
-        self.conflicts[fact.name] = (*self.conflicts.get(fact.name, (first_key,)), key)
+        self.conflicts[name] = (*self.conflicts.get(name, (self._keys[name],)), key)
         if fact.narrower:
-            self.values[fact.name] = fact.narrower(first, read)
+            self.values[name] = fact.narrower(first, read)
         else:
-            self.others[fact.name] = (*self.others.get(fact.name, ()), read)
+            self.others[name] = (*self.others.get(name, ()), read)
 
     def result(self) -> ContextReading:
         for name in self.invalid.keys() - _NARROWING:

@@ -10,6 +10,8 @@ from stage0.reading.effects import HARMLESS, MARKS
 _CALLED = frozenset({"arguments", "tool", "declared"})
 #: What working something out or fetching it may leave behind: a report, a downloaded file.
 _LEAVES = frozenset({"write"})
+#: What is within every goal: to run something is how it is done.
+_EXPECTED = HARMLESS | MARKS | {"code_execution"}
 
 
 @rule(
@@ -33,14 +35,12 @@ def action_exceeds_goal(facts: Facts) -> Fired | None:
     asked = {sighting.effect for sighting in facts.reading.goal.sightings} - MARKS
     if not asked or not asked <= HARMLESS:
         return None
-    left = _LEAVES if asked - {"read"} else frozenset[str]()
+    expected = _EXPECTED if asked <= {"read"} else _EXPECTED | _LEAVES
     beyond = tuple(
         sorted(
             effect
             for effect, sightings in facts.effects.items()
-            if effect not in HARMLESS | MARKS | left
-            and effect != "code_execution"
-            and any(seen.source in _CALLED for seen in sightings)
+            if effect not in expected and any(seen.source in _CALLED for seen in sightings)
         )
     )
     return Fired({"effects": beyond}) if beyond else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import string
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Literal
 
@@ -238,10 +238,13 @@ class Lexicon:
         return hits
 
 
-def _in_order(places: list[_Placed], longest: int) -> Iterator[_Placed]:
-    """Places that come in the order of their ends, by where they begin and then the longer first.
+def _in_order(places: list[_Placed], longest: int) -> Iterable[_Placed]:
+    """Places that come in the order of their ends, by where they begin and then the longer first."""
+    return sorted(places, key=_place) if len(places) <= _SORTED_AT_ONCE else _in_pieces(places, longest)
 
-    Many are sorted piece by piece: none that comes later begins before the last end less the longest word."""
+
+def _in_pieces(places: list[_Placed], longest: int) -> Iterator[_Placed]:
+    """Many are sorted piece by piece: none that comes later begins before the last end less the longest word."""
     waiting: list[_Placed] = []
     for begins in range(0, len(places), _SORTED_AT_ONCE):
         more = places[begins : begins + _SORTED_AT_ONCE]

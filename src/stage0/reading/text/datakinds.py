@@ -99,8 +99,11 @@ def may_hold_secrets(text: str) -> bool:
 
 def find_secrets(text: str) -> list[Secret]:
     """The secrets of known formats in a text, in order, none inside another."""
+    hints = _LOOK.find(text)
+    if not hints:
+        return []
     candidates: list[tuple[int, int, int]] = []
-    for index, at, _ in _LOOK.find(text):
+    for index, at, _ in hints:
         order = _HINTS[index][1]
         known = SECRETS[order]
         for offset in known.offsets:

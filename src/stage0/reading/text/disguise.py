@@ -297,14 +297,25 @@ def may_be_encoded(text: str) -> bool:
 
 def _look(text: str) -> int:
     """Which disguises a text could hold, beside those that are known beforehand."""
+    if len(text) <= PIECE:
+        return _looks_of(b" %b " % _classes_of(text))
     looks = 0
-    for begins in range(0, len(text) or 1, PIECE):
+    for begins in range(0, len(text), PIECE):
         # In pieces, as a scanner does it; a text begins and ends with a space.
-        piece = text[max(0, begins - _LONGEST_SIGN) : begins + PIECE]
-        classes = piece.encode("ascii", "replace").translate(_CLASSES)
+        classes = _classes_of(text[max(0, begins - _LONGEST_SIGN) : begins + PIECE])
         first, last = b" " * (begins == 0), b" " * (begins + PIECE >= len(text))
-        for index, _, _ in _LOOK.find_matches_as_indexes(first + classes + last, overlapping=True):
-            looks |= _LOOKS[index]
+        looks |= _looks_of(first + classes + last)
+    return looks
+
+
+def _classes_of(text: str) -> bytes:
+    return text.encode("ascii", "replace").translate(_CLASSES)
+
+
+def _looks_of(classes: bytes) -> int:
+    looks = 0
+    for index in {index for index, _, _ in _LOOK.find_matches_as_indexes(classes, overlapping=True)}:
+        looks |= _LOOKS[index]
     return looks
 
 

@@ -8,7 +8,6 @@ text is read, or a request with secrets as it was sent, nothing is kept at all: 
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,13 +38,8 @@ _FIGURES: Final = tuple(
     for code in [hint.encode().hex(" ") for known in SECRETS for hint in known.hints]
     if code.replace(" ", "").isdigit()
 )
-#: Where a quick look has to look: marks of escapes, capitals, and figures.
-_PLACES: Final = re.compile(r"[%\\&=+A-Z0-9][0-9]*")
-_MARKS: Final = frozenset("%\\&=")
-_LETTERS: Final = frozenset(string.ascii_letters + "+/_-")
-#: What stands before the plus of a code point: U+0064.
-_UNICODE: Final = frozenset("uU")
-_SMALL: Final = frozenset(string.ascii_lowercase + "+/_-")
+#: Marks of escapes, the plus of a code point (U+0064), letters beside figures, a capital after a small letter.
+_ENCODED: Final = re.compile(r"[%\\&=]|[uU]\+|[A-Za-z+/_-][0-9]|[0-9][A-Za-z+/_-]|[a-z+/_-][A-Z]")
 
 
 def kept(longest: int, count: int = _COUNT) -> Callable[[Callable[[str, *More], R]], Callable[[str, *More], R]]:
@@ -141,15 +135,6 @@ def _may_decode(text: str) -> bool:
     Escapes have their marks. What base64 makes text of mixes letters with figures, or small letters with capitals.
     Bytes in hexadecimal that are letters alone are not ASCII; of those that are figures alone a secret would show as
     it stands, but for how it begins."""
-    figures = False
-    for place in _PLACES.finditer(text):
-        found = place[0]
-        start, end = place.span()
-        before = text[start - 1] if start else ""
-        if found.isdigit():
-            figures = True
-            if before in _LETTERS or text[end : end + 1] in _LETTERS:
-                return True
-        elif len(found) > 1 or found in _MARKS or before in (_UNICODE if found == "+" else _SMALL):
-            return True
-    return figures and any([first in text and hint.search(text) for first, hint in _FIGURES])
+    if _ENCODED.search(text):
+        return True
+    return any([first in text and hint.search(text) for first, hint in _FIGURES])
