@@ -173,6 +173,7 @@ def _strict() -> dict[str, bytes]:
         "many keys": _context(**{f"{n:x}": 0 for n in range(95_000)}),
         "one key twice, the last of many": _raw(_context(**{f"{n:x}": 0 for n in range(90_000)}, A=0), '"A"', '"0"'),
         "many digits": _raw(_context(x="A"), '"A"', "[" + ",".join(["9" * 4_200] * 230) + "]"),
+        "as many digits as may be": _raw(_context(x="A"), '"A"', "[" + ",".join(["9" * 200] * 4_900) + "]"),
         "many fractions": _raw(_context(x="A"), '"A"', "[" + ",".join(["1.5e-7"] * 140_000) + "]"),
         "one fraction of many digits": _raw(_context(x="A"), '"A"', "0." + "1" * 990_000),
         "numbers that are written longer": _raw(_context(x="A"), '"A"', "[" + ",".join(["1e15"] * 195_000) + "]"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 import msgspec
 
 from stage0.core.verdict import CostEstimate, Decision, DecisionWord, Issue, Verdict
-from stage0.reading.context import excess
+from stage0.reading.context import CONTEXT_ITEM_LIMIT, CONTEXT_LIST_LIMIT, CONTEXT_TEXT_LIMIT, excess
 from stage0.reading.limits import most
 from stage0.reading.request import GOAL_LIMIT, ActionRequest
 
@@ -21,6 +21,8 @@ Enforcement = Literal["enforce", "observe"]
 BODY_LIMIT: Final = most("body")
 NESTING_LIMIT: Final = most("nesting")
 VALUES_LIMIT: Final = most("values")
+#: Characters of a number.
+NUMBER_LIMIT: Final = most("number")
 #: Characters of a key.
 KEY_LIMIT: Final = most("key")
 #: Characters of the header `Idempotency-Key`.
@@ -129,8 +131,8 @@ encode = _encoder.encode
 
 
 def parse(body: bytes) -> Any:
-    """Strict JSON: no duplicate keys, NaN, infinities, lone surrogates, U+0000, nesting deeper than 32, or more than
-    50,000 values.
+    """Strict JSON: no duplicate keys, NaN, infinities, lone surrogates, U+0000, nesting deeper than 32, more than
+    50,000 values, or a number of more than 200 characters.
 
     Raises Invalid."""
     _refuse_many_values(body)
@@ -146,10 +148,6 @@ def parse(body: bytes) -> Any:
         raise Invalid("", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise Invalid("", f"nested deeper than {NESTING_LIMIT}") from None
-    except ValueError as error:
-        if isinstance(error, Invalid):
-            raise
-        raise Invalid("", f"a number has too many digits ({error})") from None
     deep = body.count(b"[") + body.count(b"{") > NESTING_LIMIT and _too_deep(value)
     if deep or _PERHAPS_NO_TEXT.search(body):
         try:
@@ -165,7 +163,7 @@ _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 def _refuse_many_values(body: bytes) -> None:
     """Refuse more values than are read, before any is made: to make them, and to let go of them, are calls of the
     interpreter that nothing interrupts."""
-    if _begun(body) <= VALUES_LIMIT:
+    if len(body) <= VALUES_LIMIT or _begun(body) <= VALUES_LIMIT:
         return
     count = at = 0
     for string in _STRING.finditer(body):  # what stands in a string begins none
@@ -197,11 +195,24 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _refuse_long(number: str) -> None:
+    """To read and to write a number of many digits takes time that grows with their square, in one call."""
+    if len(number) > NUMBER_LIMIT:
+        shown = f"{number[:40]}…"
+        raise Invalid("", f"the number `{shown}` has {len(number)} characters; at most {NUMBER_LIMIT} are allowed")
+
+
 def _no_constant(name: str) -> NoReturn:
     raise Invalid("", f"`{name}` is not a JSON number")
 
 
+def _whole(text: str) -> int:
+    _refuse_long(text)
+    return int(text)
+
+
 def _finite(text: str) -> float:
+    _refuse_long(text)
     number = float(text)
     if number in (float("inf"), float("-inf")):
         raise Invalid("", f"the number `{text[:40]}` is too large")
@@ -209,7 +220,11 @@ def _finite(text: str) -> float:
 
 
 _decoder: Final = json.JSONDecoder(
-    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite, strict=True
+    object_pairs_hook=_no_duplicates,
+    parse_constant=_no_constant,
+    parse_float=_finite,
+    parse_int=_whole,
+    strict=True,
 )
 
 
@@ -282,6 +297,8 @@ def _inspect_text(text: str) -> None:
 
 
 _FIELDS: Final = ActionRequest.__struct_fields__
+#: Bytes of a body that holds no text over its limit, and no list, whose items have at least two bytes each.
+_NEVER_OVER: Final = min(CONTEXT_ITEM_LIMIT, CONTEXT_TEXT_LIMIT, 2 * CONTEXT_LIST_LIMIT)
 
 
 def read_check(body: bytes) -> ActionRequest:
@@ -296,7 +313,7 @@ def read_check(body: bytes) -> ActionRequest:
         raise Invalid("goal", "must not be empty")
     if len(goal) > GOAL_LIMIT:
         raise Invalid("goal", f"has {len(goal)} characters; at most {GOAL_LIMIT} are allowed")
-    over = excess(request.context)
+    over = excess(request.context) if len(body) > _NEVER_OVER else None
     if over is not None:
         raise Invalid(*over)
     return request if goal == request.goal else msgspec.structs.replace(request, goal=goal)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 import pytest
 
-from stage0.reading.context import is_reference, read_context
+from stage0.reading.context import _PLACEHOLDERS, is_reference, read_context
 
 ALIASES: Final = [
     ("actor_role", "user_role"),
@@ -185,3 +186,11 @@ def test_a_loop_state_that_is_no_object_leaves_no_counter_readable() -> None:
 
 def test_an_unreadable_value_in_the_loop_state_is_named_by_its_path() -> None:
     assert read_context({"loop_state": {"retry_count": "5"}}).invalid == {"retry_count": "loop_state.retry_count"}
+
+
+def test_what_is_a_reference_is_the_same_whatever_letter_stands_in_it() -> None:
+    """The quick look at the first letter and at the number of letters never decides otherwise than the words do."""
+    for letter in map(chr, range(sys.maxunicode + 1)):
+        for text in (letter, f"{letter}bd", f"t{letter}d", f"tb{letter}", f"undefin{letter}d", letter * 10):
+            plain = "".join(filter(str.isalnum, text.casefold()))
+            assert is_reference(text) == (plain not in _PLACEHOLDERS), ascii(text)

@@ -49,7 +49,8 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "NaN": (b'{"goal": "List tickets", "context": {"cumulative_cost_usd": NaN}}', "body"),
     "Infinity": (b'{"goal": "List tickets", "context": {"cumulative_cost_usd": Infinity}}', "body"),
     "a number too large": (b'{"goal": "List tickets", "context": {"cumulative_cost_usd": 1e999}}', "body"),
-    "a number with too many digits": (b'{"goal": "List tickets", "context": {"x": ' + b"9" * 5000 + b"}}", "body"),
+    "a number with too many digits": (b'{"goal": "List tickets", "context": {"x": ' + b"9" * 201 + b"}}", "body"),
+    "a fraction with too many digits": (b'{"goal": "List tickets", "context": {"x": 0.' + b"1" * 199 + b"}}", "body"),
     "a lone surrogate in the goal": (b'{"goal": "List \\ud800 tickets"}', "goal"),
     "a lone surrogate in a key": (b'{"goal": "List tickets", "context": {"\\udfff": 1}}', "context"),
     "U+0000 in the goal": (b'{"goal": "List\\u0000 tickets"}', "goal"),
@@ -122,6 +123,7 @@ ACCEPTED: Final[dict[str, bytes]] = {
     "unknown context": with_(context={"anything": {"goes": [1, 2.5, None, True]}}),
     "a null in context": with_(context={"actor_role": None}),
     "a whole number beyond 64 bits": with_(context={"anything": 10**40}),
+    "a number of 200 digits": with_(context={"anything": 10**199}),
     "an emoji as a surrogate pair": b'{"goal": "List the tickets about \\ud83d\\ude00", "tools": ["search_tickets"]}',
     "a body of exactly the limit": padded(BODY_LIMIT),
 }

@@ -20,6 +20,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "body": Limit(1_000_000, "bytes", "a request's body", "413"),
     "nesting": Limit(32, "levels", "objects and lists in one another", _REFUSED),
     "values": Limit(50_000, "values", "all of a body together: a comma, a `[` or a `{` begins one", _REFUSED),
+    "number": Limit(200, "characters", "a number", _REFUSED),
     "key": Limit(256, "characters", "a key of an object", _REFUSED),
     "goal": Limit(8_000, "characters", "`goal`, after trimming", _REFUSED),
     "list": Limit(200, "items", "`success_criteria`, `constraints`, `tools`, `side_effects`", _REFUSED),

@@ -56,7 +56,6 @@ class Bodies:
         """Do the work of reading a body of so many bytes; it is told whether it runs beside the event loop. So does a
         small one whose account has taken more time than others. Raises what the work raises, and Overloaded."""
         turns = self._turns
-        turns.see(account)
         if size > LARGE or turns.is_behind(account):
             return await self._beside(account, size, lambda: work(True))
         began = time.perf_counter()

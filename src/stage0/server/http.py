@@ -50,10 +50,18 @@ class Repeated(enum.Enum):
     VALUE = enum.auto()
 
 
+#: By name in small letters.
+SentHeaders = Mapping[bytes, bytes | Repeated]
+
+
 def header(scope: Scope, name: bytes) -> str | None:
     """A request header's value; None where it was not sent. Raises where it was sent more than once: which one counts
     would be a guess, and a proxy in front may guess otherwise."""
-    value = _headers(scope).get(name)
+    return _value(_headers(scope), name)
+
+
+def _value(headers: SentHeaders, name: bytes) -> str | None:
+    value = headers.get(name)
     if value is None:
         return None
     if value is Repeated.VALUE:
@@ -61,7 +69,7 @@ def header(scope: Scope, name: bytes) -> str | None:
     return value.decode("latin-1")
 
 
-def _headers(scope: Scope) -> Mapping[bytes, bytes | Repeated]:
+def _headers(scope: Scope) -> SentHeaders:
     found: dict[bytes, bytes | Repeated] | None = scope.get("stage0.headers")
     if found is None:
         sent: Sequence[tuple[bytes, bytes]] = scope["headers"]
@@ -84,6 +92,8 @@ def _repeated(name: bytes) -> Exception:
 def sent_request_id(scope: Scope) -> str:
     """The caller's own `X-Request-Id`, where it is one (up to 200 visible ASCII characters)."""
     value = _headers(scope).get(b"x-request-id")
+    if value is None:
+        return ""
     text = value.decode("latin-1").strip() if isinstance(value, bytes) else ""
     return text if len(text) <= 200 and text.isascii() and text.isprintable() and " " not in text else ""
 
@@ -91,15 +101,20 @@ def sent_request_id(scope: Scope) -> str:
 async def read_body(scope: Scope, receive: Receive) -> bytes:
     """The whole body. Raises ApiError 413 as soon as it is known to be too large, 415 where it is not JSON as it is,
     422 where the client went away before it was whole."""
-    kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
-    announced = header(scope, b"content-length")
-    if not kind and announced in (None, "0") and header(scope, b"transfer-encoding") is None:
+    headers = _headers(scope)
+    kind = _value(headers, b"content-type") or ""
+    announced = _value(headers, b"content-length")
+    if kind != "application/json":
+        kind = kind.partition(";")[0].strip().lower()
+    if not kind and announced in (None, "0") and _value(headers, b"transfer-encoding") is None:
         return b""  # nothing was sent, and that is what the answer should say
     if kind != "application/json":
         given = f"`{kind[:100]}`" if kind else "none"
         raise ApiError(415, "unsupported_media_type", f"The content type must be `application/json`, not {given}.")
-    _refuse_coding(scope, b"content-encoding", "identity")
-    _refuse_coding(scope, b"transfer-encoding", "chunked")
+    if b"content-encoding" in headers:
+        _refuse_coding(headers, b"content-encoding", "identity")
+    if b"transfer-encoding" in headers:
+        _refuse_coding(headers, b"transfer-encoding", "chunked")
     if announced is not None and announced.isascii() and announced.isdigit() and int(announced) > BODY_LIMIT:
         await _drain(receive)
         raise _too_large()
@@ -110,9 +125,9 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         raise ApiError(408, "request_timeout", f"The body did not arrive within {BODY_SECONDS} seconds.") from None
 
 
-def _refuse_coding(scope: Scope, name: bytes, known: str) -> None:
+def _refuse_coding(headers: SentHeaders, name: bytes, known: str) -> None:
     """Raises ApiError 415 where the body is coded in another way than the one that is known."""
-    given = (header(scope, name) or "").strip().lower()
+    given = (_value(headers, name) or "").strip().lower()
     if given not in ("", known):
         message = f"The body must be sent as it is, without the `{name.decode()}` `{given[:100]}`."
         raise ApiError(415, "unsupported_media_type", message)
