@@ -27,7 +27,7 @@ from stage0.app import prepare_process
 from stage0.core.decide import decide
 from stage0.core.pack import Pack
 from stage0.engine import Engine
-from stage0.engine.batch import CheckJob
+from stage0.engine.job import Asked, Body, CheckJob
 from stage0.ledger import open_store
 from stage0.ledger.accounts import create_account
 from stage0.ledger.export import Wanted
@@ -178,7 +178,7 @@ async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> 
         number = first
         while not ending.is_set():
             began = time.perf_counter()
-            await ledger.check(CheckJob(key, read_check(body(number, number % RUNS)), None))
+            await ledger.check(CheckJob(Asked(key, Body(read_check(body(number, number % RUNS)), secrets=False))))
             seen.append((began, time.perf_counter()))
             number += _WAITING
 

@@ -39,7 +39,7 @@ from bench.sample import ROOT, make_database, text
 from bench.targets import GROWN, Target, at_most, table_of, targets_table
 from bench.wrk import CHECK_MARK, RUN_MARK
 from stage0.engine import Engine
-from stage0.engine.batch import CheckJob
+from stage0.engine.job import Asked, Body, CheckJob
 from stage0.ledger import open_store
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.keyring import Keyring
@@ -221,7 +221,7 @@ class Checks:
         request = read_check(sent)
         keyring = self._ledger.keyring
         token = token_of(f"bench-{digits}", sent, keyring.body_hashes)
-        job = CheckJob(self._keys[key(number)], request, None, token=token)
+        job = CheckJob(Asked(self._keys[key(number)], Body(request, secrets=False), token=token))
         job.prepare(self._pack, keyring.fingerprint)
         return job
 

@@ -37,6 +37,10 @@ class Invalid(ValueError):
         self.path = path
         self.message = message
 
+    def __reduce__(self) -> tuple[type[Invalid], tuple[str, str]]:
+        """It is made anew in the process that asked."""
+        return Invalid, (self.path, self.message)
+
 
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the runtime did after a decision."""

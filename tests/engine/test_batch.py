@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stage0.engine.batch import Answered, CheckJob
+from stage0.engine.job import Answered, Asked, Body, CheckJob
 from stage0.engine.writer import BATCH_LIMIT
 from stage0.ledger import KeyRefused, NotFound, Overloaded
 from stage0.ledger.events import raise_epoch, record_event
@@ -173,10 +173,13 @@ def test_there_is_room_again_once_the_queue_has_drained(store: Store, key: Key) 
 def test_a_batch_is_answered_before_the_next_one_is_decided(store: Store, key: Key) -> None:
     async def run() -> None:
         async with opened(store) as ledger:
-            jobs = [CheckJob(key, request_of(goal=f"List ticket {n}"), None) for n in range(BATCH_LIMIT + 1)]
+            jobs = [
+                CheckJob(Asked(key, Body(request_of(goal=f"List ticket {n}"), secrets=False)))
+                for n in range(BATCH_LIMIT + 1)
+            ]
             first, *_, last = [ledger.check(job) for job in jobs]
             await first
-            assert jobs[-1].prepared is None
+            assert jobs[-1].preparation is None
             await last
 
     asyncio.run(run())

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from stage0.engine.batch import Answered, CheckJob
+from stage0.engine.job import Answered, Asked, Body, CheckJob, prepare_with
 from stage0.ledger.keys import Key
 from stage0.ledger.packs import Shelf, activate, push_pack, set_shadow
 from stage0.ledger.records import get_record
@@ -77,26 +77,22 @@ def test_a_check_that_is_read_beside_is_read_with_the_words_of_every_pack_before
     with store.writer.begin() as connection:
         activate(connection, key.account, "acme@1", actor="t", now=time.time())
         set_shadow(connection, key.account, "acme@2", actor="t", now=time.time())
-    threads: list[str] = []
-    read = CheckJob.read
-
-    def noted(job: CheckJob, under: Any) -> Any:
-        if not job.is_read(under):
-            threads.append(threading.current_thread().name)
-        return read(job, under)
-
-    monkeypatch.setattr(CheckJob, "read", noted)
+    read_here: list[Any] = []
+    monkeypatch.setattr("stage0.engine.job.prepare_check", lambda *given: read_here.append(given))
     with Running(store) as running:
 
         async def run() -> Answered:
-            job = CheckJob(key, request_of(goal=GOAL), None, beside=True, large=True)
-            await asyncio.to_thread(job.prepare, running.ledger.pack_of(key), running.ledger.keyring.fingerprint)
-            return await running.ledger.check(job)
+            ledger = running.ledger
+            job = CheckJob(Asked(key, Body(request_of(goal=GOAL), secrets=False), beside=True, large=True))
+            given = job.asked.body, key.account, (), ledger.keyring.fingerprint
+            first, _, _ = await ledger.worker.run(prepare_with, *given)
+            assert first is not None
+            job.keep(ledger.pack_of(key), first)
+            return await ledger.check(job)
 
         answered = json.loads(running.run(run()).body)
         assert answered["policy_version"] == "acme@1"
-        assert len(threads) == 3
-        assert "MainThread" not in threads
+        assert read_here == []
         with store.reader.connect() as connection:
             assert get_record(connection, key.account, answered["request_id"])["shadow"]["pack"] == "acme@2"
 

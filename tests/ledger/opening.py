@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from stage0.engine import Engine
-from stage0.engine.batch import Answered, CheckJob
+from stage0.engine.job import Answered, Asked, Body, CheckJob
 from stage0.ledger import open_store
 from stage0.ledger.accounts import create_account
 from stage0.ledger.idempotency import token_of
@@ -89,10 +89,11 @@ def check(ledger: Engine, key: Key, *, token: str = "", **fields: Any) -> asynci
     sent = encode(request)
     return ledger.check(
         CheckJob(
-            key,
-            request,
-            None,
-            token=token_of(token, sent, ledger.keyring.body_hashes) if token else None,
+            Asked(
+                key,
+                Body(request, secrets=False),
+                token=token_of(token, sent, ledger.keyring.body_hashes) if token else None,
+            )
         )
     )
 

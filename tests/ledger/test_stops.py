@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stage0.engine.batch import CheckJob
+from stage0.engine.job import Asked, Body, CheckJob
 from stage0.ledger import NotFound
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, change_key, create_key, rotate_key
@@ -142,7 +142,7 @@ def test_a_key_that_only_watches_enforces_where_the_strict_pack_is_pinned(store:
     with Running(store, Clock()) as running:
         for pack, enforcement in (("stage0-default", "observe"), ("stage0-strict", "enforce")):
             pinned = running.ledger.packs[pack].id
-            job = CheckJob(watching, request_of(policy_pack_version=pinned), None)
+            job = CheckJob(Asked(watching, Body(request_of(policy_pack_version=pinned), secrets=False)))
 
             async def run(job: CheckJob = job) -> Any:
                 return await running.ledger.check(job)

@@ -6,7 +6,6 @@ never widens what a verified one says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -16,19 +15,14 @@ from stage0.core.calendar import Calendar
 from stage0.core.fingerprint import short
 from stage0.core.pack import ApprovalRule, Pack, Scope
 from stage0.reading.constraints import ConstraintSet, Control
-from stage0.reading.context import Lane, is_reference
+from stage0.reading.context import Lane
 from stage0.reading.effects import Effect
 from stage0.reading.interpret import Interpretation
-from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.registry import matches_any
 from stage0.reading.request import ActionRequest, RunState, State
-from stage0.reading.text.keeping import kept
 
 Coverage = Literal["evidenced", "declared", "none"]
-#: What parts several approvers, and the facts that name who asks.
-_SEVERAL: Final = re.compile(r"[,;&|]|\band\b|、|，|；")
 _APPROVAL_FACTS: Final = frozenset({"approval_status", "approved", "approved_by", "approved_at"})
-_OWN_NAMES: Final = ("requested_by", "agent_name", "agent_id")
 N = TypeVar("N", int, float)
 V = TypeVar("V")
 PRODUCTION: Final = "production"
@@ -228,15 +222,9 @@ class Facts:
         approved = values.get("approved")
         claimed = (status == "approved" or approved is True) and status in ("", "approved") and approved is not False
         unreadable = not _APPROVAL_FACTS.isdisjoint(self.reading.context.invalid)
-        lexicon = self.pack.knowledge.lexicon
-        people: dict[str, str] = {}
-        for text in self.reading.context.all_of("approved_by"):
-            for folded, name in people_in(text, lexicon):
-                people.setdefault(folded, name)
-        approvers = tuple(people.values())
-        blank = self.request.context.get("approved_by") is not None and not approvers
-        asking = [values[key] for key in _OWN_NAMES if key in values] if people else []
-        self_given = any([folded in people for text in asking for folded, _ in people_in(text, lexicon)])
+        people = self.reading.people
+        blank = self.request.context.get("approved_by") is not None and not people.approvers
+        self_given = people.asks_itself
         at = values.get("approved_at")
         in_future = at is not None and at > self.now
         stands = claimed and not (unreadable or self_given or in_future or blank)
@@ -246,7 +234,7 @@ class Facts:
             claimed=claimed,
             rejected=status == "rejected",
             status=status,
-            approvers=approvers,
+            approvers=people.approvers,
             at=at,
             self_given=self_given,
             in_future=in_future,
@@ -432,14 +420,6 @@ class Facts:
             return True
         at = self.values.get("current_time", self.now)
         return calendar.is_open(at, self.values.get("timezone", self.caller.timezone))
-
-
-@kept(longest=64)
-def people_in(text: str, lexicon: Lexicon) -> tuple[tuple[str, str], ...]:
-    """The people that a text names, each with the folded form by which two are told apart: a hidden character or
-    another width does not make a second person."""
-    names = [" ".join(name.split()) for name in _SEVERAL.split(text)]
-    return tuple((lexicon.fold(name).text.strip(), name) for name in names if is_reference(name))
 
 
 def _stricter(control: Control, other: Control) -> bool:

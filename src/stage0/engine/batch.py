@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from stage0.core.decide import Prepared, decide, prepare
-from stage0.core.fingerprint import short, task_hash
+from stage0.core.decide import Prepared, decide
+from stage0.core.fingerprint import short
 from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
 from stage0.core.verdict import Decision, waits_for_approval
 from stage0.engine.choice import pinned
+from stage0.engine.job import Answered, CheckJob, Job
 from stage0.knowledge.load import shipped_knowledge
-from stage0.ledger.access import Work
 from stage0.ledger.errors import (
     IdempotencyConflict,
     KeyRefused,
@@ -32,123 +31,14 @@ from stage0.ledger.keys import Key
 from stage0.ledger.packs import Active, Loaded
 from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.records import RECORD_VERSION, Record, Shadow, decode_record, encode_record
-from stage0.ledger.runs import START_WINDOW, Run, run_key, tool_of
+from stage0.ledger.runs import START_WINDOW, Run, tool_of
 from stage0.ledger.statements import NewDecision, NewToken
 from stage0.ledger.stops import Stopped
 from stage0.ledger.store import Found, Rows, Start, TokenRow, Triple
 from stage0.ledger.usage import Now, Share, Tally, admit, windows_at
-from stage0.reading.interpret import Knowledge
-from stage0.reading.request import ActionRequest, RunState, State
+from stage0.reading.request import RunState, State
 from stage0.wire import Enforcement, answer, encode, without
 
-
-class Answered(NamedTuple):
-    """An answer whose record is durable, and what is left of the caller's checks a minute: seconds until then."""
-
-    request_id: str
-    body: bytes
-    limit: int
-    remaining: int
-    reset: int
-
-
-class CheckJob:
-    """One check that waits to be decided and recorded. Which packs decide is known when its turn comes, and so is how
-    the request is read under each (`prepared` is the reading that counts). A check that is read `beside` the event loop
-    is never read on it, nor while a transaction is open; one that is `large` is decided beside it, too."""
-
-    __slots__ = (
-        "action",
-        "beside",
-        "deadline",
-        "fingerprint",
-        "future",
-        "input",
-        "key",
-        "large",
-        "prepared",
-        "put_off",
-        "readings",
-        "request",
-        "run",
-        "sent_request_id",
-        "token",
-    )
-
-    def __init__(
-        self,
-        key: Key,
-        request: ActionRequest,
-        fingerprint: Fingerprint | None,
-        *,
-        sent_request_id: str = "",
-        raw: Any = None,
-        token: Token | None = None,
-        beside: bool = False,
-        large: bool = False,
-    ) -> None:
-        self.key = key
-        self.request = request
-        self.fingerprint = fingerprint
-        self.beside = beside
-        self.large = large
-        self.readings: list[tuple[Knowledge, Prepared]] = []
-        self.prepared: Prepared | None = None
-        self.sent_request_id = sent_request_id
-        self.input = raw
-        self.token = token
-        self.action = ""
-        self.run = ""
-        self.put_off = False
-        self.future: asyncio.Future[Answered] | None = None
-        self.deadline = 0.0
-
-    @property
-    def account(self) -> str:
-        """Whose turn it takes."""
-        return self.key.account
-
-    def is_read(self, pack: Pack) -> bool:
-        """Whether the request has been read with the words of a pack."""
-        return any([known is pack.knowledge for known, _ in self.readings])
-
-    def is_prepared(self, pack: Pack) -> bool:
-        """Whether the reading that counts is with the words of a pack."""
-        return any([known is pack.knowledge and prepared is self.prepared for known, prepared in self.readings])
-
-    def read(self, pack: Pack) -> Prepared:
-        """The request as it is read with the words of a pack."""
-        for known, prepared in self.readings:
-            if known is pack.knowledge:
-                return prepared
-        prepared = prepare(self.request, pack.knowledge, self.fingerprint)
-        self.readings.append((pack.knowledge, prepared))
-        return prepared
-
-    def prepare(self, pack: Pack, mask_with: Fingerprint) -> Prepared:
-        """Read the request, its action and its run, under the pack that decides."""
-        prepared = self.read(pack)
-        if prepared is not self.prepared:
-            self.prepared = prepared
-            self.action = task_hash(prepared.request, prepared.reading, self.key.account)
-            run_id = prepared.reading.context.values.get("run_id", "")
-            self.run = run_key(run_id if prepared.exact else mask_text(run_id, mask_with)) if run_id else ""
-        return prepared
-
-
-class WriteJob:
-    """Any other write on the embedded store: a function of the connection, behind a savepoint of the batch."""
-
-    __slots__ = ("account", "deadline", "future", "work")
-
-    def __init__(self, work: Work[Any], account: str = "") -> None:
-        self.work = work
-        self.account = account
-        self.future: asyncio.Future[Any] | None = None
-        self.deadline = 0.0
-
-
-Job = CheckJob | WriteJob
 Result = tuple[Job, Any, BaseException | None]
 
 
@@ -201,9 +91,9 @@ class Batch:
         moment = int(now * 1e6)
         key = self._key(job, now)
         pack, shadow = self._packs(job, key)
-        prepared = job.prepare(pack, self._known.fingerprint)
-        stopped = self._stopped(job, key, prepared)
-        token = None if stopped else job.token
+        prepared = job.prepare(pack, self._known.fingerprint).prepared
+        stopped = self._stopped(key, prepared)
+        token = None if stopped else job.asked.token
         if token is not None:
             before = self._before(key, token, moment)
             if before is not None and is_current(before, self._basis(pack, key), now):
@@ -222,7 +112,7 @@ class Batch:
         """The pack that decides, and the candidate beside it. Raises PolicyMismatch or PolicyUnusable."""
         known = self._known
         active = known.actives[key.id]
-        wanted = pinned(job.request.policy_pack_version, key, active)
+        wanted = pinned(job.asked.body.request.policy_pack_version, key, active)
         pack = known.packs.get(key.account, wanted)
         if pack is None:
             if wanted != active.pack:
@@ -312,24 +202,36 @@ class Batch:
                 known.engine_version,
                 pack.knowledge.version,
                 msgspec.Raw(whole),
-                mask_text(job.sent_request_id, known.fingerprint),
-                job.input,
+                mask_text(job.asked.sent_request_id, known.fingerprint),
+                job.asked.body.raw,
                 prepared.exact,
-                None if shadow is None else _would_be(job, shadow, state, now),
+                None if shadow is None else self._would_be(job, shadow, state, now),
             )
         )
 
+    def _would_be(self, job: CheckJob, shadow: Pack, state: State, now: float) -> Shadow:
+        """What a candidate would have said. It decides nothing: whatever goes wrong in it stays in the record."""
+        try:
+            prepared, action, _ = job.read(shadow, self._known.fingerprint)
+            decision = decide(
+                prepared.request, pack=shadow, state=state, now=now, reading=prepared.reading, action=action
+            )
+        except Exception as error:
+            return Shadow(shadow.id, shadow.digest, error=type(error).__name__)
+        codes = tuple(issue.code for issue in decision.issues)
+        return Shadow(shadow.id, shadow.digest, decision.verdict, decision.risk_score, codes)
+
     def _key(self, job: CheckJob, now: float) -> Key:
         """The key as it is now. Raises KeyRefused or PlanRefused."""
-        key = self._known.keys.get(job.key.id)
+        key = self._known.keys.get(job.asked.key.id)
         status = "revoked" if key is None else key.status_at(now)
         if key is None or status != "active":
             raise KeyRefused(status)
-        if job.request.pro and not key.plan.pro:
+        if job.asked.body.request.pro and not key.plan.pro:
             raise PlanRefused(key.plan_name)
         return key
 
-    def _stopped(self, job: CheckJob, key: Key, prepared: Prepared) -> str:
+    def _stopped(self, key: Key, prepared: Prepared) -> str:
         stopped = self._known.stopped.get(key.account)
         if stopped is None:
             return ""
@@ -431,17 +333,6 @@ class Batch:
             self._outdated[at] = (*at, before.request_id)
         self._answers[at] = stored
         self._tokens[at] = NewToken(*at, body=stored.body, request_id=stored.request_id, created_at=moment)
-
-
-def _would_be(job: CheckJob, shadow: Pack, state: State, now: float) -> Shadow:
-    """What a candidate would have said. It decides nothing: whatever goes wrong in it stays in the record."""
-    try:
-        prepared = job.read(shadow)
-        decision = decide(prepared.request, pack=shadow, state=state, now=now, reading=prepared.reading)
-    except Exception as error:
-        return Shadow(shadow.id, shadow.digest, error=type(error).__name__)
-    codes = tuple(issue.code for issue in decision.issues)
-    return Shadow(shadow.id, shadow.digest, decision.verdict, decision.risk_score, codes)
 
 
 def _stored(row: TokenRow) -> Stored:

@@ -14,10 +14,11 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from stage0.core.pack import Pack
-from stage0.engine.batch import Answered, CheckJob, WriteJob
 from stage0.engine.bulkhead import Bulkhead
 from stage0.engine.housekeeping import Housekeeper
+from stage0.engine.job import Answered, CheckJob, WriteJob
 from stage0.engine.queue import Turns
+from stage0.engine.worker import Worker
 from stage0.engine.writer import Writer
 from stage0.ledger.access import Work, read, read_epoch, read_within, touch, write
 from stage0.ledger.errors import LedgerError, LimitReached
@@ -75,6 +76,7 @@ class Engine:
         self.packs = packs
         self.shelf = Shelf(packs)
         self.turns = Turns()
+        self.worker = Worker()
         self.clock = clock
         #: The clock by which usage is counted.
         self.steady = steady or clock
@@ -85,6 +87,7 @@ class Engine:
             steady=self.steady,
             shelf=self.shelf,
             turns=self.turns,
+            worker=self.worker,
             fingerprint=keyring.fingerprint,
             engine_version=engine_version,
             capacity=capacity,
@@ -124,6 +127,7 @@ class Engine:
         await _end(self._janitor)
         await _end(self._probe)
         await self._writer.close()
+        await self.worker.close()
         await _end(self._expirer)
         # A thread goes on when whoever waited for it is gone, and holds a connection: the store is closed after it.
         for threads in (self._key_threads, self._threads, self._list_threads):

@@ -16,16 +16,18 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import structlog
 
 from stage0.core.fingerprint import short
 from stage0.core.masking import Fingerprint
 from stage0.core.pack import Pack
-from stage0.engine.batch import Batch, CheckJob, Job, Known, Result
+from stage0.engine.batch import Batch, Known, Result
 from stage0.engine.choice import candidates, chosen, pinned
+from stage0.engine.job import CheckJob, Job, prepare_with
 from stage0.engine.queue import FairQueue, Turns
+from stage0.engine.worker import Worker, timed
 from stage0.ledger.access import read
 from stage0.ledger.errors import (
     Conflict,
@@ -89,6 +91,7 @@ class Writer:
         steady: Callable[[], float],
         shelf: Shelf,
         turns: Turns,
+        worker: Worker,
         fingerprint: Fingerprint,
         engine_version: str,
         capacity: int,
@@ -96,6 +99,7 @@ class Writer:
     ) -> None:
         self._store = store
         self._turns = turns
+        self._worker = worker
         self._clock = clock
         self._steady = steady
         self._fingerprint = fingerprint
@@ -276,7 +280,7 @@ class Writer:
         needs = _needs(ready, view)
         found = await transaction.read(needs, lock=lock)
         current = (generation, found.epoch) == view.version
-        if ready and not (current and all([job.key.id in view.keys for job in ready])):
+        if ready and not (current and all([job.asked.key.id in view.keys for job in ready])):
             view = await self._look(transaction, generation, ready)
         packs, made, later = await self._packs(transaction, ready, view, writes=writes)
         if later:
@@ -302,7 +306,7 @@ class Writer:
         for check in ready:
             decide = partial(work.check, check)
             try:
-                done = await self._beside(check, decide) if check.large else self._charged(check, decide)
+                done = await self._beside(check, decide) if check.asked.large else self._charged(check, decide)
                 results.append((check, done, None))
             except Exception as error:
                 results.append((check, None, error))
@@ -319,8 +323,8 @@ class Writer:
         for job in batch:
             try:
                 if isinstance(job, CheckJob):
-                    if not job.readings:
-                        self._charged(job, partial(job.prepare, self.pack_of(job.key), self._fingerprint))
+                    if job.preparation is None:
+                        self._charged(job, partial(job.prepare, self.pack_of(job.asked.key), self._fingerprint))
                     ready.append(job)
                 else:
                     results.append((job, transaction.run(job.work), None))
@@ -344,21 +348,20 @@ class Writer:
         self._turns.charge(job.account, seconds)
         if error is not None:
             raise error
-        result: T = done
-        return result
+        return cast("T", done)
 
     # -- what is not ready yet
 
     def _prepare(self, job: CheckJob, view: View, packs: Loaded) -> bool:
         """Read a check under the pack that decides it, where that is known and it is not read so yet: true for one that
         now is. What goes wrong is found again when it is decided."""
-        key = view.keys.get(job.key.id)
+        key = view.keys.get(job.asked.key.id)
         if key is None:
             return False
         try:
-            pack_id = pinned(job.request.policy_pack_version, key, view.actives[key.id])
+            pack_id = pinned(job.asked.body.request.policy_pack_version, key, view.actives[key.id])
             pack = packs.get(key.account, pack_id)
-            if pack is None or job.is_prepared(pack) or (job.beside and not job.is_read(pack)):
+            if pack is None or job.is_prepared(pack) or (job.asked.beside and not job.is_read(pack)):
                 return False
             self._charged(job, partial(job.prepare, pack, self._fingerprint))
         except Exception:
@@ -375,21 +378,10 @@ class Writer:
             task.add_done_callback(self._readying.discard)
 
     async def _make_ready(self, job: CheckJob, view: View) -> None:
-        def work() -> None:
-            key = view.keys[job.key.id]
-            ids = candidates(job.request.policy_pack_version, key, view.actives[key.id])
-            wanted = [(key.account, each) for each in ids if all(each.partition("@"))]
-            read(self._store, lambda connection: self.shelf.load(connection, wanted))
-            packs = self.shelf.loaded(wanted)
-            for pack_id in ids if job.beside else ():
-                pack = _usable(packs, key.account, pack_id)
-                if pack is not None:
-                    job.read(pack)
-
+        error: BaseException | None = None
         try:
-            _, error, seconds = await asyncio.get_running_loop().run_in_executor(self._reading, timed, work)
-            self._turns.charge(job.account, seconds)
-            if error is None and not self._closing:
+            await self._read_under(job, view)
+            if not self._closing:
                 displaced = self._queue.put(job)
                 if displaced is not None:
                     _settle(displaced, None, Overloaded("others, who have fewer checks waiting, came first"))
@@ -402,6 +394,32 @@ class Writer:
             error = Overloaded("the check could not be made ready")
         _settle(job, None, error)
 
+    async def _read_under(self, job: CheckJob, view: View) -> None:
+        """Load the packs that a check may need, and read it with the words of each where it may not be read later."""
+        asked = job.asked
+        key = view.keys[asked.key.id]
+        ids = candidates(asked.body.request.policy_pack_version, key, view.actives[key.id])
+        wanted = [(key.account, each) for each in ids if all(each.partition("@"))]
+
+        def load() -> None:
+            read(self._store, lambda connection: self.shelf.load(connection, wanted))
+
+        _, error, seconds = await asyncio.get_running_loop().run_in_executor(self._reading, timed, load)
+        packs = self.shelf.loaded(wanted)
+        for pack_id in ids if asked.beside and error is None else ():
+            pack = _usable(packs, key.account, pack_id)
+            if pack is not None and not job.is_read(pack):
+                tools = pack.knowledge.registry.entries
+                given = asked.body, key.account, tools, self._fingerprint
+                preparation, error, taken = await self._worker.run(prepare_with, *given)
+                seconds += taken
+                if preparation is None:
+                    break
+                job.keep(pack, preparation)
+        self._turns.charge(job.account, seconds)
+        if error is not None:
+            raise error
+
     async def _look(self, transaction: Transaction, generation: int, jobs: list[CheckJob]) -> View:
         """What decides for these checks now: a revoked key counts from the very next batch.
 
@@ -409,7 +427,7 @@ class Writer:
         if generation != self._view.version[0]:
             self.shelf.forget()
         kept = self._view
-        known = {job.key.id: job.key.account for job in jobs}
+        known = {job.asked.key.id: job.asked.key.account for job in jobs}
         rows = await transaction.read_config(sorted((account, key) for key, account in known.items()))
         keys = {row.id: key_of(row) for row in rows.keys}
         actives = actives_of(rows.actives)
@@ -450,9 +468,9 @@ class Writer:
         transaction; but what the transaction itself may have written is read in it."""
         wanted: dict[CheckJob, list[Pair]] = {}
         for job in jobs:
-            key = view.keys.get(job.key.id)
+            key = view.keys.get(job.asked.key.id)
             if key is not None:
-                ids = candidates(job.request.policy_pack_version, key, view.actives[key.id])
+                ids = candidates(job.asked.body.request.policy_pack_version, key, view.actives[key.id])
                 # Whoever pins a version may have named none.
                 wanted[job] = [(key.account, each) for each in ids if all(each.partition("@"))]
         packs = self.shelf.loaded({each for pairs in wanted.values() for each in pairs})
@@ -482,7 +500,7 @@ class Writer:
         if self.exhausted:
             for job, _, refusal in results:
                 if refusal is None and isinstance(job, CheckJob):
-                    self.exhausted.pop(job.key.id, None)
+                    self.exhausted.pop(job.asked.key.id, None)
         self.exhausted.update(work.exhausted)
         for tally in work.tallies.values():
             if tally.added and tally.to_warn():
@@ -524,21 +542,10 @@ def _usable(packs: Loaded, account: str, pack_id: str) -> Pack | None:
 
 def _is_unread(job: CheckJob, pairs: Sequence[Pair], packs: Loaded) -> bool:
     """Whether a check that is only read beside the event loop is not read with the words of one of these packs."""
-    if not job.beside:
+    if not job.asked.beside:
         return False
     found = [_usable(packs, account, pack_id) for account, pack_id in pairs]
     return any([pack is not None and not job.is_read(pack) for pack in found])
-
-
-def timed(work: Callable[[], T]) -> tuple[Any, BaseException | None, float]:
-    """What work gives or raises, and the seconds of this thread that it took."""
-    began = time.thread_time()
-    try:
-        return work(), None, time.thread_time() - began
-    except StopIteration as error:  # a future cannot carry it
-        return None, RuntimeError(repr(error)), time.thread_time() - began
-    except BaseException as error:  # whoever waits is told, and others go on
-        return None, error, time.thread_time() - began
 
 
 def _needs(jobs: list[CheckJob], view: View) -> Needs:
@@ -546,13 +553,13 @@ def _needs(jobs: list[CheckJob], view: View) -> Needs:
     holders, runs, starts = set(), set(), set()
     tokens: dict[Triple, str] = {}
     for job in jobs:
-        key = view.keys.get(job.key.id, job.key)
+        key = view.keys.get(job.asked.key.id, job.asked.key)
         for holder, _ in key.holders:
             holders.add((key.account, holder))
         if job.run:
             runs.add((key.account, job.run))
             starts.add((key.account, key.id, short(job.action)))
-        if job.token is not None:
-            at = key.account, key.id, job.token.token
-            tokens[at] = " ".join((tokens.get(at, ""), *job.token.bodies))
+        if job.asked.token is not None:
+            at = key.account, key.id, job.asked.token.token
+            tokens[at] = " ".join((tokens.get(at, ""), *job.asked.token.bodies))
     return Needs(sorted(holders), sorted(runs), sorted(starts), sorted((*at, bodies) for at, bodies in tokens.items()))

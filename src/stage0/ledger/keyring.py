@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from stage0.ledger.errors import Refused
@@ -27,7 +28,8 @@ class Keyring:
                 raise Refused(f"STAGE0_SECRET_KEY has {len(root)} characters; at least {_MINIMUM} are needed")
         self._hash_keys = [_derive(root, b"api-key-hash") for root in roots]
         self._body_keys = [_derive(root, b"body-hash") for root in roots]
-        self._mask_key = _derive(roots[0], b"secret-mask")
+        #: Eight hex digits that tell secrets apart and say nothing of them. Of the keys it holds its own alone.
+        self.fingerprint = partial(_fingerprint, _derive(roots[0], b"secret-mask"))
 
     def hashes(self, api_key: str) -> list[str]:
         """The keyed hash of an API key under each root, newest first."""
@@ -38,9 +40,9 @@ class Keyring:
         """The keyed hash of a request's body under each root, newest first. It may hold secrets."""
         return [hmac.digest(key, body, "sha256").hex() for key in self._body_keys]
 
-    def fingerprint(self, secret: str) -> str:
-        """Eight hex digits that tell secrets apart and say nothing of them."""
-        return hmac.digest(self._mask_key, secret.encode("utf-8", "surrogatepass"), "sha256").hex()[:8]
+
+def _fingerprint(key: bytes, secret: str) -> str:
+    return hmac.digest(key, secret.encode("utf-8", "surrogatepass"), "sha256").hex()[:8]
 
 
 def _derive(root: str, label: bytes) -> bytes:

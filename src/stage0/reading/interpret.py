@@ -17,6 +17,7 @@ from stage0.reading.call.arguments import ArgumentsReading, read_arguments
 from stage0.reading.constraints import ConstraintSet, Control, Grammar
 from stage0.reading.context import ContextReading, read_context
 from stage0.reading.effects import HIGH_RISK, MARKS, Effect, Sighting, Span
+from stage0.reading.people import People, read_people
 from stage0.reading.prose.goal import GoalReading, effects_of, read_goal
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
 from stage0.reading.registry import EMPTY, Registry, spellings
@@ -157,6 +158,7 @@ class Interpretation(msgspec.Struct, frozen=True):
     environments: frozenset[str]
     constraints: ConstraintSet
     context: ContextReading
+    people: People
     goal: GoalReading
     unread: tuple[str, ...]
     records: int
@@ -217,6 +219,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         environments=environments,
         constraints=known.grammar.parse(request.constraints),
         context=context,
+        people=read_people(context, known.lexicon),
         goal=goal,
         unread=called.unread,
         records=called.records,

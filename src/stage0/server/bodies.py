@@ -1,4 +1,4 @@
-"""Reading bodies: small ones where they arrive, large ones beside the event loop, in turns by account.
+"""Reading bodies: small ones where they arrive, large ones in a process of their own, in turns by account.
 
 To read a request takes time in proportion to its length, and others need not wait for it. The time that was taken is
 held against the account, whatever came of the request: it is charged to its turns, never to its quota."""
@@ -9,14 +9,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from stage0.engine.queue import FairQueue, Turns
-from stage0.engine.writer import timed
+from stage0.engine.worker import Worker
 from stage0.ledger import Overloaded
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 #: Bytes of a body past which it is read beside the event loop. The dearest texts take 3 ms for each kilobyte.
 LARGE: Final = 2_048
@@ -24,52 +24,57 @@ LARGE: Final = 2_048
 _WAITING: Final = 1_000
 _BYTES: Final = 32_000_000
 _BYTES_EACH: Final = 8_000_000
-#: The longest rest after a body while others are active, in seconds.
-_REST_MAX: Final = 0.25
 
 
 class _Body:
-    """A body that waits to be read."""
+    """A body that waits to be read: by a function that is given it."""
 
-    __slots__ = ("account", "future", "work")
+    __slots__ = ("account", "future", "given", "work")
 
-    def __init__(self, account: str, work: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self, account: str, work: Callable[..., Any], given: tuple[Any, ...], future: asyncio.Future[Any]
+    ) -> None:
         self.account = account
         self.work = work
+        self.given = given
         self.future = future
 
 
 class Bodies:
     """Reads bodies. `deadline` is how many seconds a large one may wait and be read."""
 
-    def __init__(self, turns: Turns, deadline: float) -> None:
+    def __init__(self, turns: Turns, worker: Worker, deadline: float) -> None:
         self._turns = turns
+        self._worker = worker
         self._deadline = deadline
         self._queue: FairQueue[_Body] = FairQueue(_WAITING, turns)
-        # One thread: several that run Python would only take turns, and each keep the event loop waiting.
-        self._thread = ThreadPoolExecutor(1, "stage0-bodies")
         self._reading: asyncio.Task[None] | None = None
         #: Bytes that wait, by account.
         self._held: Counter[str] = Counter()
 
-    async def read(self, account: str, size: int, work: Callable[[bool], T]) -> T:
-        """Do the work of reading a body of so many bytes; it is told whether it runs beside the event loop. So does a
-        small one whose account has taken more time than others. Raises what the work raises, and Overloaded."""
-        turns = self._turns
-        if size > LARGE or turns.is_behind(account):
-            return await self._beside(account, size, lambda: work(True))
+    def is_large(self, account: str, size: int) -> bool:
+        """Whether a body is read beside the event loop: a large one, and a small one whose account has taken more time
+        than others."""
+        return size > LARGE or self._turns.is_behind(account)
+
+    def read(self, account: str, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+        """Read a small body. Raises what the work raises."""
         began = time.perf_counter()
         try:
-            return work(False)
+            return work(*given, **named)
         finally:
-            turns.charge(account, time.perf_counter() - began)
+            self._turns.charge(account, time.perf_counter() - began)
 
-    async def _beside(self, account: str, size: int, work: Callable[[], T]) -> T:
+    async def read_beside(self, account: str, size: int, work: Callable[..., T], *given: Any) -> T:
+        """Read a large body of so many bytes, in its account's turn: by a function of a module, since it is called in
+        another process. Raises what the work raises, and Overloaded."""
         held = self._held[account]
         if held + size > _BYTES_EACH or sum(self._held.values()) + size > _BYTES:
             raise Overloaded("too many large requests wait to be read already")
+        if not self._worker.running:
+            await self._start()  # not in the time that the deadline leaves
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        displaced = self._queue.put(_Body(account, work, future))
+        displaced = self._queue.put(_Body(account, work, given, future))
         if displaced is not None:
             refused = Overloaded("too many requests wait to be read already")
             if displaced.future is future:
@@ -88,6 +93,12 @@ class Bodies:
             if not self._held[account]:
                 del self._held[account]
 
+    async def _start(self) -> None:
+        try:
+            await self._worker.start()
+        except OSError as error:
+            raise Overloaded(f"large requests cannot be read: {error}") from None
+
     async def _read_all(self) -> None:
         """Read what waits, one after the other."""
         try:
@@ -95,12 +106,11 @@ class Bodies:
                 [body] = self._queue.take(1)
                 if body.future.done():  # nobody waits for it any more
                     continue
-                running = asyncio.get_running_loop().run_in_executor(self._thread, timed, body.work)
-                result, error, seconds = await running
+                try:
+                    result, error, seconds = await self._worker.run(body.work, *body.given)
+                except Overloaded as ended:
+                    result, error, seconds = None, ended, 0.0
                 self._turns.charge(body.account, seconds)
-                if self._turns.active() > 1:
-                    # Half of the time is for the others: two threads that run Python take it from each other.
-                    await asyncio.sleep(min(seconds, _REST_MAX))
                 if body.future.done():
                     continue
                 if error is None:

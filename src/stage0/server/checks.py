@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from stage0.core.masking import mask, may_hold_secrets
+from stage0.core.masking import mask
+from stage0.core.pack import Pack
 from stage0.engine import Engine
-from stage0.engine.batch import Answered, CheckJob
+from stage0.engine.job import Answered, Asked, CheckJob, Preparation, read_prepared, read_request
 from stage0.ledger import NotFound, PlanRefused
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.ids import new_id
@@ -24,7 +25,7 @@ from stage0.server.bodies import Bodies
 from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, header, read_body, send_error, send_json, sent_request_id
 from stage0.server.limits import Turnstile, rate_headers, usage_of
-from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Invalid, encode, parse, read_check, read_outcome
+from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Invalid, encode, read_outcome
 
 #: Bytes of a body past which the check is also decided beside the event loop.
 _DECIDED_BESIDE: Final = 16_384
@@ -41,7 +42,7 @@ class Checks:
     def __init__(self, ledger: Engine) -> None:
         self._ledger = ledger
         self._turnstile = Turnstile()
-        self._bodies = Bodies(ledger.turns, ledger.deadline)
+        self._bodies = Bodies(ledger.turns, ledger.worker, ledger.deadline)
 
     async def check(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /check`."""
@@ -63,37 +64,35 @@ class Checks:
         retried = _idempotency_key(scope)
         await self._turnstile.enter(ledger, key, retried=retried is not None)
         body = await read_body(scope, receive)
-        job = await self._bodies.read(
-            key.account,
-            len(body),
-            lambda beside: self._job(key, body, retried, sent_request_id(scope), whole=beside),
-        )
-        if job.request.pro and not key.plan.pro:
+        asked, preparation = await self._read(key, body, retried, sent_request_id(scope))
+        if asked.body.request.pro and not key.plan.pro:
             # What is kept of a key may be old: a refusal rests on what it is now.
-            job.key = key = await authenticate(ledger, text)
+            key = await authenticate(ledger, text)
+            asked = asked._replace(key=key)
             if not key.plan.pro:
                 raise PlanRefused(key.plan_name)
+        job = CheckJob(asked)
+        if preparation is not None:
+            job.keep(*preparation)
         return await ledger.check(job)
 
-    def _job(self, key: Key, body: bytes, retried: str | None, sent_id: str, *, whole: bool) -> CheckJob:
-        """A body as a check. A large one is read `whole`: not on the event loop, when its turn has come."""
+    async def _read(
+        self, key: Key, body: bytes, retried: str | None, sent_id: str
+    ) -> tuple[Asked, tuple[Pack, Preparation] | None]:
+        """What is asked. A large body is read whole beside the event loop, under the pack that is known to decide."""
         keyring = self._ledger.keyring
-        request = read_check(body)
-        # An escape could spell a secret that a look at the bytes does not see.
-        fingerprint = keyring.fingerprint if b"\\" in body or may_hold_secrets(body.decode()) else None
-        job = CheckJob(
-            key,
-            request,
-            fingerprint,
-            sent_request_id=sent_id,
-            raw=mask(parse(body), keyring.fingerprint) if request.debug_store_input else None,
-            token=None if retried is None else token_of(retried, body, keyring.body_hashes),
-            beside=whole,
-            large=len(body) > _DECIDED_BESIDE,
-        )
-        if whole:
-            job.prepare(self._ledger.pack_of(key), keyring.fingerprint)
-        return job
+        large = self._bodies.is_large(key.account, len(body))
+        preparation = None
+        if large:
+            pack = self._ledger.pack_of(key)
+            given = body, key.account, pack.knowledge.registry.entries, keyring.fingerprint
+            read, prepared = await self._bodies.read_beside(key.account, len(body), read_prepared, *given)
+            preparation = pack, prepared
+        else:
+            read = self._bodies.read(key.account, read_request, body, keyring.fingerprint)
+        token = None if retried is None else token_of(retried, body, keyring.body_hashes)
+        asked = Asked(key, read, sent_id, token, beside=large, large=len(body) > _DECIDED_BESIDE)
+        return asked, preparation
 
     async def usage(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /usage`: what the key has used, and what is left of it."""
@@ -143,7 +142,10 @@ class Checks:
         """`POST /checks/{request_id}/outcome`."""
         ledger = self._ledger
         body = await read_body(scope, receive)
-        outcome = await self._bodies.read(key.account, len(body), lambda _: read_outcome(body))
+        if self._bodies.is_large(key.account, len(body)):
+            outcome = await self._bodies.read_beside(key.account, len(body), read_outcome, body)
+        else:
+            outcome = self._bodies.read(key.account, read_outcome, body)
         outcome = msgspec.structs.replace(outcome, detail=mask(outcome.detail, ledger.keyring.fingerprint))
         request_id = _named(scope, "request_id")
         own = not _reads_all(key)
