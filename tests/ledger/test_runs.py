@@ -15,8 +15,9 @@ from stage0.ledger.errors import Conflict
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, create_key
 from stage0.ledger.records import add_outcome
+from stage0.ledger.rows import Start
 from stage0.ledger.runs import get_run
-from stage0.ledger.store import Found, Needs, Rows, Start, Store, Transaction
+from stage0.ledger.store import Found, Needs, Rows, Store, Transaction
 from stage0.wire import Outcome
 from tests.ledger.opening import ROOT, Clock, Running, add_key, check, opened
 

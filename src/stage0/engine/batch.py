@@ -31,10 +31,10 @@ from stage0.ledger.keys import Key
 from stage0.ledger.packs import Active, Loaded
 from stage0.ledger.plans import UNLIMITED
 from stage0.ledger.records import RECORD_VERSION, Record, Shadow, decode_record, encode_record
+from stage0.ledger.rows import NewDecision, NewToken, Start, TokenRow
 from stage0.ledger.runs import START_WINDOW, Run, tool_of
-from stage0.ledger.statements import NewDecision, NewToken
 from stage0.ledger.stops import Stopped
-from stage0.ledger.store import Found, Rows, Start, TokenRow, Triple
+from stage0.ledger.store import Found, Rows, Triple
 from stage0.ledger.usage import Now, Share, Tally, admit, windows_at
 from stage0.reading.request import RunState, State
 from stage0.wire import Enforcement, answer, encode, without

@@ -17,8 +17,9 @@ from stage0.core.pack import Pack
 from stage0.ledger.errors import NotFound, PolicyUnusable, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
+from stage0.ledger.rows import ActiveRow
 from stage0.ledger.schema import accounts, policy_activations, policy_active, policy_packs
-from stage0.ledger.store import ActiveRow, Pair
+from stage0.ledger.store import Pair
 from stage0.policy import PolicyError, pack_of_content, shipped_packs
 from stage0.policy.upload import Compiled
 
@@ -195,7 +196,7 @@ def actives_of(rows: Iterable[ActiveRow]) -> dict[Pair, Active]:
 
 def read_actives(connection: sa.Connection) -> Actives:
     """What decides where, for every account."""
-    return actives_of(ActiveRow(*row) for row in connection.execute(sa.select(policy_active)))
+    return actives_of(ActiveRow(**row._mapping) for row in connection.execute(sa.select(policy_active)))
 
 
 def push_pack(connection: sa.Connection, account: str, made: Compiled, *, actor: str, now: float) -> bool:

@@ -17,23 +17,9 @@ import sqlalchemy as sa
 
 from stage0.ledger.errors import Conflict, Overloaded, Refused, StoreUnavailable
 from stage0.ledger.ids import first_id
+from stage0.ledger.rows import PackRow, RunRow, StartsRow, TokenRow, UsageRow
 from stage0.ledger.statements import READ_EPOCH, Bulk, postgresql
-from stage0.ledger.store import (
-    ConfigRows,
-    Found,
-    Needs,
-    PackRow,
-    Pair,
-    Rows,
-    RunRow,
-    StartsRow,
-    Store,
-    TokenRow,
-    Triple,
-    UsageRow,
-    run_row,
-    tally_row,
-)
+from stage0.ledger.store import ConfigRows, Found, Needs, Pair, Rows, Store, Triple, run_row, usage_row
 from stage0.ledger.usage import ends, month_key, windows_at
 
 T = TypeVar("T")
@@ -134,7 +120,7 @@ class PostgresTransaction:
         with self._noticed():
             async with self._connection.pipeline():
                 for statement, values in (
-                    (postgresql.RAISE_USAGE, [tally_row(tally) for tally in rows.tallies]),
+                    (postgresql.RAISE_USAGE, [usage_row(tally) for tally in rows.tallies]),
                     (postgresql.SAVE_STARTS, rows.starts),
                     (postgresql.DROP_TOKENS, rows.outdated),
                     (postgresql.INSERT_TOKENS, rows.tokens),

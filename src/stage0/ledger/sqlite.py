@@ -20,22 +20,9 @@ import structlog
 
 from stage0.ledger import files
 from stage0.ledger.errors import Overloaded, Refused, StoreUnavailable
+from stage0.ledger.rows import PackRow, RunRow, StartsRow, TokenRow, UsageRow
 from stage0.ledger.statements import READ_EPOCH, sqlite
-from stage0.ledger.store import (
-    ConfigRows,
-    Found,
-    Needs,
-    PackRow,
-    Pair,
-    Rows,
-    RunRow,
-    StartsRow,
-    TokenRow,
-    Triple,
-    UsageRow,
-    run_row,
-    tally_row,
-)
+from stage0.ledger.store import ConfigRows, Found, Needs, Pair, Rows, Triple, run_row, usage_row
 from stage0.wire import encode
 
 log: Final = structlog.get_logger("stage0.ledger")
@@ -139,7 +126,7 @@ class SqliteTransaction:
         if rows.outdated:
             self._raw.execute(sqlite.DROP_TOKENS, (encode(rows.outdated).decode(),))
         for statement, values in (
-            (sqlite.RAISE_USAGE, [tally_row(tally) for tally in rows.tallies]),
+            (sqlite.RAISE_USAGE, [usage_row(tally) for tally in rows.tallies]),
             (sqlite.INSERT_TOKENS, rows.tokens),
             (sqlite.SAVE_RUNS, [run_row(run) for run in rows.runs]),
             (sqlite.SAVE_STARTS, [start[:5] for start in rows.starts]),

@@ -9,124 +9,89 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple, get_type_hints
+from types import NoneType
+from typing import Final, NamedTuple, get_args, get_type_hints
 
-
-class NewDecision(NamedTuple):
-    """A row that a check adds to `decisions`. The statements take their columns from here. Times are Unix µs."""
-
-    account_id: str
-    id: str
-    created_at: int
-    key_id: str
-    run_id: str | None
-    verdict: str
-    risk_score: int
-    codes: str
-    policy: str
-    task_hash: str
-    record: bytes
-
-
-class NewToken(NamedTuple):
-    """A row that a check adds to `idempotency`. The statements take their columns from here. Times are Unix µs."""
-
-    account_id: str
-    key_id: str
-    token: str
-    body: str
-    request_id: str
-    created_at: int
-
+from stage0.ledger.rows import (
+    ActiveRow,
+    KeyRow,
+    NewDecision,
+    NewToken,
+    NewUsage,
+    PackRow,
+    RunRow,
+    Start,
+    StartsRow,
+    StopRow,
+    TokenRow,
+    UsageRow,
+)
 
 #: Types on PostgreSQL, by those of the fields; a column that has another one is named where it is asked for.
-_TYPES: Final = {str: "text", str | None: "text", int: "int8", bytes: "bytea"}
+_TYPES: Final = {str: "text", int: "int8", float: "float8", bytes: "bytea"}
 
 
 def _columns(row: type[NamedTuple], **others: str) -> dict[str, str]:
     """The columns of a row in its order, with their types on PostgreSQL."""
-    return {name: others.get(name) or _TYPES[kind] for name, kind in get_type_hints(row).items()}
+    return {name: others.get(name) or _TYPES[_plain(kind)] for name, kind in get_type_hints(row).items()}
+
+
+def _plain(kind: type) -> type:
+    """A type without its None."""
+    return next((each for each in get_args(kind) if each is not NoneType), kind)
+
+
+def _select(table: str, row: type[NamedTuple], **others: str) -> str:
+    """The columns of a row as they are read from a table by its short name, or from elsewhere."""
+    return ", ".join([others.get(name, f"{table}.{name}") for name in row._fields])
 
 
 _DECISION: Final = _columns(NewDecision, risk_score="int4")
 _TOKEN: Final = _columns(NewToken)
-_USAGE: Final = {
-    "account_id": "text",
-    "holder": "text",
-    **{
-        f"{window}{column}": "int8"
-        for window in ("month", "day", "minute")
-        for column in (("", "_used", "_limit") if window == "minute" else ("", "_used", "_limit", "_warned"))
-    },
-}
-_RUN: Final = {
-    "account_id": "text",
-    "run_id": "text",
-    "started_at": "int8",
-    "last_at": "int8",
-    "allows": "int8",
-    "denies": "int8",
-    "defers": "int8",
-    "retries": "int8",
-    "last_action": "text",
-    "waiting_since": "int8",
-    "waited": "int8",
-    "cost_usd": "float8",
-    "recent": "text",
-}
-_START: Final = {"account_id": "text", "key_id": "text", "action": "text", "since": "int8", "begun": "int8"}
-_COUNTED: Final = {**_START, "since_read": "int8", "begun_read": "int8"}
+_USAGE: Final = _columns(NewUsage)
+_RUN: Final = _columns(RunRow)
+_START: Final = _columns(StartsRow)
+_COUNTED: Final = _columns(Start)
 #: What a check changes of a run that is there: outcomes alone add to its cost.
 _RUN_CHANGES: Final = [name for name in _RUN if name not in ("account_id", "run_id", "started_at", "cost_usd")]
 
 #: What a batch has to know of a key, of its account and of its usage group: columns of `k`, `a` and `g`.
-_LIMITS: Final = ("per_month", "per_day", "per_minute")
-_KEY: Final = [
-    *[
-        f"k.{name}"
-        for name in (
-            "account_id",
-            "id",
-            "name",
-            "hint",
-            "scopes",
-            "roles",
-            "environments",
-            "pack",
-            "mode",
-            "status",
-            "created_at",
-            "expires_at",
-            "holder",
-            "usage_group",
-            "enforcement",
-            "agent",
-        )
-    ],
-    "a.plan",
-    "a.timezone",
-    *[f"{table}.{name}" for table in "kag" for name in _LIMITS],
-]
+_KEY: Final = _select(
+    "k",
+    KeyRow,
+    plan="a.plan",
+    timezone="a.timezone",
+    **{
+        f"{whose}_{limit}": f"{whose[0]}.{limit}"
+        for whose in ("account", "group")
+        for limit in ("per_month", "per_day", "per_minute")
+    },
+)
 _ITS_ACCOUNT: Final = (
     "JOIN accounts a ON a.id = k.account_id "
     "LEFT JOIN usage_groups g ON g.account_id = k.account_id AND g.name = k.usage_group"
 )
 READ_EPOCH: Final = "SELECT epoch FROM config WHERE id = 1"
-_READ_USAGE: Final = (
-    "SELECT u.account_id, u.holder, u.month, u.month_used, u.month_warned, u.day, u.day_used, u.day_warned, "
-    "u.minute, u.minute_used"
-)
-_READ_RUNS: Final = f"SELECT {', '.join(f'r.{name}' for name in _RUN)}"
-_READ_STARTS: Final = f"SELECT {', '.join(f's.{name}' for name in _START)}"
+_READ_USAGE: Final = f"SELECT {_select('u', UsageRow)}"
+_READ_RUNS: Final = f"SELECT {_select('r', RunRow)}"
+_READ_STARTS: Final = f"SELECT {_select('s', StartsRow)}"
+_READ_PACKS: Final = f"SELECT {_select('p', PackRow)}"
+_STOP: Final = _select("s", StopRow)
+_ACTIVE: Final = _select("p", ActiveRow)
 
 
 def _read_tokens(sent: str) -> str:
     """The record is read only where the body is one of those that were `sent` (an expression): it may be long."""
-    return (
-        f"SELECT i.account_id, i.key_id, i.token, i.body, i.request_id, i.created_at, d.verdict, "
-        f"CASE WHEN {sent} THEN d.record END, "
-        "(SELECT count(*) FROM outcomes o WHERE o.account_id = i.account_id AND o.request_id = i.request_id)"
+    columns = _select(
+        "i",
+        TokenRow,
+        verdict="d.verdict",
+        record=f"CASE WHEN {sent} THEN d.record END",
+        reported=(
+            "(SELECT count(*) FROM outcomes o WHERE o.account_id = i.account_id AND o.request_id = i.request_id)"
+        ),
     )
+    return f"SELECT {columns}"
 
 
 _ITS_RECORD: Final = "LEFT JOIN decisions d ON d.account_id = i.account_id AND d.id = i.request_id"
@@ -162,16 +127,16 @@ class sqlite:
     # the accounts and the keys (account and id) that are asked for.
     READ_CONFIG: Final = (
         "SELECT c.epoch, "
-        f"(SELECT json_group_array(json_array({', '.join(_KEY)})) FROM json_each(?2) v CROSS JOIN api_keys k "
+        f"(SELECT json_group_array(json_array({_KEY})) FROM json_each(?2) v CROSS JOIN api_keys k "
         f"{_ITS_ACCOUNT} WHERE k.account_id = v.value ->> 0 AND k.id = v.value ->> 1), "
-        "(SELECT json_group_array(json_array(s.account_id, s.kind, s.target)) "
+        f"(SELECT json_group_array(json_array({_STOP})) "
         "FROM json_each(?1) v CROSS JOIN stops s WHERE s.account_id = v.value), "
-        "(SELECT json_group_array(json_array(p.account_id, p.environment, p.pack, p.shadow)) "
+        f"(SELECT json_group_array(json_array({_ACTIVE})) "
         "FROM json_each(?1) v CROSS JOIN policy_active p WHERE p.account_id = v.value) "
         "FROM config c WHERE c.id = 1"
     )
     READ_PACKS: Final = (
-        "SELECT p.account_id, p.name, p.version, p.digest, p.content FROM json_each(?) v CROSS JOIN policy_packs p "
+        f"{_READ_PACKS} FROM json_each(?) v CROSS JOIN policy_packs p "
         "WHERE p.account_id = v.value ->> 0 AND p.name = v.value ->> 1 AND p.version = v.value ->> 2"
     )
     READ_USAGE: Final = (
@@ -234,17 +199,17 @@ class postgresql:
     READ_CONFIG: Final = Bulk(
         "WITH v(a) AS (SELECT unnest(%b::text[])), w(a, b) AS (SELECT * FROM unnest(%b::text[], %b::text[])) "
         "SELECT c.epoch, "
-        f"(SELECT coalesce(json_agg(json_build_array({', '.join(_KEY)})), '[]')::text FROM w JOIN api_keys k "
+        f"(SELECT coalesce(json_agg(json_build_array({_KEY})), '[]')::text FROM w JOIN api_keys k "
         f"ON k.account_id = w.a AND k.id = w.b {_ITS_ACCOUNT}), "
-        "(SELECT coalesce(json_agg(json_build_array(s.account_id, s.kind, s.target)), '[]')::text "
+        f"(SELECT coalesce(json_agg(json_build_array({_STOP})), '[]')::text "
         "FROM v JOIN stops s ON s.account_id = v.a), "
-        "(SELECT coalesce(json_agg(json_build_array(p.account_id, p.environment, p.pack, p.shadow)), '[]')::text "
+        f"(SELECT coalesce(json_agg(json_build_array({_ACTIVE})), '[]')::text "
         "FROM v JOIN policy_active p ON p.account_id = v.a) "
         "FROM config c WHERE c.id = 1",
         ("text", "text", "text"),
     )
     READ_PACKS: Final = _bulk(
-        "SELECT p.account_id, p.name, p.version, p.digest, p.content FROM",
+        f"{_READ_PACKS} FROM",
         _TRIPLE,
         "AS v(a, b, c) JOIN policy_packs p ON p.account_id = v.a AND p.name = v.b AND p.version = v.c",
     )

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from stage0.ledger.errors import NotFound, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.keys import Key, get_key
+from stage0.ledger.rows import StopRow
 from stage0.ledger.schema import stops
-from stage0.ledger.store import StopRow
 from stage0.reading.prose.lexicon import Lexicon
 
 Kind = Literal["account", "key", "agent"]

@@ -9,14 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from stage0.ledger.plans import UNLIMITED
+from stage0.ledger.rows import (
+    ActiveRow,
+    KeyRow,
+    NewDecision,
+    NewToken,
+    NewUsage,
+    PackRow,
+    RunRow,
+    Start,
+    StartsRow,
+    StopRow,
+    TokenRow,
+    UsageRow,
+)
 from stage0.ledger.runs import Run
-from stage0.ledger.statements import NewDecision, NewToken
 from stage0.ledger.usage import Tally
 
 T = TypeVar("T")
@@ -34,136 +47,6 @@ class Needs(NamedTuple):
     runs: Sequence[Pair]
     starts: Sequence[Triple]
     tokens: Sequence[tuple[str, str, str, str]]
-
-
-class UsageRow(NamedTuple):
-    """A row of `usage`, as far as a batch needs it."""
-
-    account_id: str
-    holder: str
-    month: int
-    month_used: int
-    month_warned: int
-    day: int
-    day_used: int
-    day_warned: int
-    minute: int
-    minute_used: int
-
-
-class RunRow(NamedTuple):
-    """A row of `runs`."""
-
-    account_id: str
-    run_id: str
-    started_at: int
-    last_at: int
-    allows: int
-    denies: int
-    defers: int
-    retries: int
-    last_action: str
-    waiting_since: int | None
-    waited: int
-    cost_usd: float
-    recent: str
-
-
-class StartsRow(NamedTuple):
-    """A row of `run_starts`."""
-
-    account_id: str
-    key_id: str
-    action: str
-    since: int
-    begun: int
-
-
-class Start(NamedTuple):
-    """How many runs a key has begun with an action, and what was read of it before (null for a new row): the write
-    fails where another process has counted meanwhile."""
-
-    account_id: str
-    key_id: str
-    action: str
-    since: int
-    begun: int
-    since_read: int | None
-    begun_read: int | None
-
-
-class TokenRow(NamedTuple):
-    """A row of `idempotency` with the record that it is bound to (null where that is gone), and whether an outcome of
-    it was reported."""
-
-    account_id: str
-    key_id: str
-    token: str
-    body: str
-    request_id: str
-    created_at: int
-    verdict: str | None
-    record: bytes | None
-    reported: int
-
-
-class KeyRow(NamedTuple):
-    """A row of `api_keys` with the limits of its account and of its usage group. Lists are JSON texts."""
-
-    account_id: str
-    id: str
-    name: str
-    hint: str
-    scopes: str
-    roles: str
-    environments: str
-    pack: str
-    mode: Any
-    status: Any
-    created_at: int
-    expires_at: int | None
-    holder: str
-    usage_group: str | None
-    enforcement: Any
-    agent: str
-    plan: str
-    timezone: str
-    per_month: int | None
-    per_day: int | None
-    per_minute: int | None
-    account_per_month: int | None
-    account_per_day: int | None
-    account_per_minute: int | None
-    group_per_month: int | None
-    group_per_day: int | None
-    group_per_minute: int | None
-
-
-class StopRow(NamedTuple):
-    """A row of `stops`, as far as a batch needs it."""
-
-    account_id: str
-    kind: str
-    target: str
-
-
-class ActiveRow(NamedTuple):
-    """A row of `policy_active`."""
-
-    account_id: str
-    environment: str
-    pack: str
-    shadow: str
-
-
-class PackRow(NamedTuple):
-    """A row of `policy_packs`, as far as loading it needs it."""
-
-    account_id: str
-    name: str
-    version: str
-    digest: str
-    content: bytes
 
 
 class ConfigRows(NamedTuple):
@@ -207,15 +90,23 @@ class Rows(NamedTuple):
     outdated: Sequence[tuple[str, str, str, str]]
 
 
-def tally_row(tally: Tally) -> tuple[Any, ...]:
-    """What is added to a holder's row of `usage`, in the order of its statement."""
+def usage_row(tally: Tally) -> NewUsage:
+    """What is added to a holder's row of `usage`."""
     added, limits = tally.added, tally.limits
-    return (
-        tally.account,
-        tally.holder,
-        *(tally.month, added, _bound(limits.month), 0),
-        *(tally.day, added, _bound(limits.day), 0),
-        *(tally.minute, added, _bound(limits.minute)),
+    return NewUsage(
+        account_id=tally.account,
+        holder=tally.holder,
+        month=tally.month,
+        month_used=added,
+        month_limit=_bound(limits.month),
+        month_warned=0,
+        day=tally.day,
+        day_used=added,
+        day_limit=_bound(limits.day),
+        day_warned=0,
+        minute=tally.minute,
+        minute_used=added,
+        minute_limit=_bound(limits.minute),
     )
 
 
@@ -224,22 +115,22 @@ def _bound(limit: int) -> int:
     return limit if limit < UNLIMITED else _NEVER
 
 
-def run_row(run: Run) -> tuple[Any, ...]:
-    """A run's row, in the order of its statement."""
-    return (
-        run.account,
-        run.run_id,
-        run.started_at,
-        run.last_at,
-        run.allows,
-        run.denies,
-        run.defers,
-        run.retries,
-        run.last_action,
-        run.waiting_since,
-        run.waited,
-        run.cost_usd,
-        run.recent_text(),
+def run_row(run: Run) -> RunRow:
+    """A run's row."""
+    return RunRow(
+        account_id=run.account,
+        run_id=run.run_id,
+        started_at=run.started_at,
+        last_at=run.last_at,
+        allows=run.allows,
+        denies=run.denies,
+        defers=run.defers,
+        retries=run.retries,
+        last_action=run.last_action,
+        waiting_since=run.waiting_since,
+        waited=run.waited,
+        cost_usd=run.cost_usd,
+        recent=run.recent_text(),
     )
 
 
