@@ -72,6 +72,7 @@ FILES: Final[Mapping[str, Surfaces]] = {
             "test_repeating.py",
             "test_valid_until.py",
             "test_verdict.py",
+            "test_walk.py",
         ),
         NOTHING,
     ),

@@ -18,6 +18,7 @@ from stage0.reading.constraints import Control
 from stage0.reading.context import FACTS, Fact, Lane
 from stage0.reading.effects import EFFECTS, HIGH_RISK, Effect
 from stage0.reading.request import State
+from stage0.reading.walk import path_of, walk
 
 #: The lane of a fact, or that there is none.
 FactLane = Literal["asserted", "verified", "absent", "invalid"]
@@ -230,24 +231,11 @@ def _environments(facts: Facts) -> tuple[EnvironmentView, ...]:
     if not paths:
         return ()
     for field in ("goal", "tools", "side_effects", "context"):
-        for path, text in _strings(getattr(request, field), field):
-            for name in lexicon.environments(text) | {text.strip().lower()}:
+        for each in walk(getattr(request, field), field):
+            for name in lexicon.environments(each[0]) | {each[0].strip().lower()}:
                 if name in paths:
-                    paths[name][path] = None
+                    paths[name][path_of(each)] = None
     return tuple(EnvironmentView(name, tuple(where)) for name, where in paths.items())
-
-
-def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Every string in a value, keys included, with its path."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{path} (key)", key
-            yield from _strings(item, f"{path}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _strings(item, f"{path}[{index}]")
 
 
 def _without_secrets(quote: Quote, fingerprint: Fingerprint) -> Quote:

@@ -33,6 +33,8 @@ def mask_text(text: str, fingerprint: Fingerprint) -> str:
 
 def mask(value: Any, fingerprint: Fingerprint) -> Any:
     """A JSON value with the secrets in its strings replaced, keys included."""
+    # Not the walk of `reading.walk`: another value is made, from the inside out. No request is nested deeper than the
+    # limit that its body is held to before.
     if isinstance(value, str):
         return mask_text(value, fingerprint)
     if isinstance(value, dict):

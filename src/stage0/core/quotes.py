@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -12,6 +12,7 @@ from stage0.reading.context import FACTS
 from stage0.reading.effects import Effect, Sighting, Source
 from stage0.reading.interpret import Interpretation, Knowledge
 from stage0.reading.request import ActionRequest
+from stage0.reading.walk import KEY, path_of, walk
 
 #: Sources, the most telling first.
 SOURCES: Final[tuple[Source, ...]] = ("arguments", "tool", "description", "declared", "goal", "registry")
@@ -114,7 +115,7 @@ def _goal_note(reading: Interpretation) -> str:
 
 def _texts(request: ActionRequest) -> Iterator[tuple[str, _Text]]:
     for alias in _NAMES["tool_arguments"]:
-        for rest, text in _strings(request.context.get(alias), ""):
+        for rest, text in _strings(request.context.get(alias)):
             yield _CALL + rest, _Text(f"context.{alias}{rest}", text)
     for index, name in enumerate(request.tools):
         yield f"tools[{index}]", _Text(f"tools[{index}]", name)
@@ -126,17 +127,14 @@ def _texts(request: ActionRequest) -> Iterator[tuple[str, _Text]]:
     yield "goal", _Text("goal", request.goal)
 
 
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every string below a value; a list of strings also as the one line that a command's words make."""
-    if isinstance(value, str):
-        yield path, value
-        return
-    pairs: Iterable[tuple[str, Any]] = ()
-    if isinstance(value, dict):
-        pairs = ((f"{path}.{key}", item) for key, item in value.items())
-    elif isinstance(value, list):
-        if value and all(isinstance(item, str) for item in value):
-            yield path, shlex.join(value)
-        pairs = ((f"{path}[{index}]", item) for index, item in enumerate(value))
-    for below, item in pairs:
-        yield from _strings(item, below)
+def _strings(value: object) -> Iterator[tuple[str, str]]:
+    """Every string below a value; a list of strings before them also as the one line that a command's words make."""
+    for each in walk(value):
+        text, place, step = each
+        if step is KEY:
+            continue
+        if place is not None and step == 0 and type(place.value) is list:
+            words = [word for word in place.value if isinstance(word, str)]
+            if len(words) == len(place.value):
+                yield place.path(), shlex.join(words)
+        yield path_of(each), text

@@ -170,6 +170,8 @@ def parse(text: str, file: str) -> Any:
 
 def _check_size(value: Any, file: str) -> None:
     """Raises PolicyError where a value lies too deep, or aliases make a short text a huge one."""
+    # Not the walk of `reading.walk`: numbers and empty objects count as well, each before it is entered, and YAML's
+    # parser gives its own kinds of object and list.
     waiting, seen = [(value, 0)], 0
     while waiting:
         item, depth = waiting.pop()

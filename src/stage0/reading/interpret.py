@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -26,6 +26,7 @@ from stage0.reading.shell.lines import Commands
 from stage0.reading.text.folding import fold, hidden_spans
 from stage0.reading.text.keeping import keeping_nothing, kept, tells_secret
 from stage0.reading.toolname import ToolReader, ToolReading, ToolWords
+from stage0.reading.walk import path_of, texts_of, walk
 
 #: Characters of goals and descriptions whose readings are kept, and how many: each has up to some kilobytes.
 _PROSE: Final = 400
@@ -185,14 +186,15 @@ class Interpretation(msgspec.Struct, frozen=True):
 def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     """Read a request. Deterministic; touches nothing outside its arguments."""
     context = read_context(request.context)
-    called = _read_calls(context, known, request.tools)
+    texts = texts_of(request.context)
+    called = _read_calls(context, known, request.tools, texts)
     tools = [known.read_tool(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
     declared = [known.read_declaration(text, f"side_effects[{i}]") for i, text in enumerate(request.side_effects)]
     goal = _goal_of(request.goal, called, known)
 
     # The most telling source first: what a finding points at is the first that says so.
     effects: dict[Effect, list[Sighting]] = {}
-    environments = goal.environments | called.environments | _named_in(request.context, known.lexicon)
+    environments = goal.environments | known.lexicon.environments_in(texts) | called.environments
     _note(effects, called.sightings)
     for tool in tools:
         _note(effects, tool.sightings)
@@ -224,7 +226,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         unread=called.unread,
         records=called.records,
         amount=float(called.amount),
-        hidden=_hidden(request),
+        hidden=_hidden(request, texts),
         sensitive_tools=any(tool.sensitive for tool in tools),
     )
 
@@ -264,23 +266,6 @@ def _unquoted(goal: str, called: ArgumentsReading) -> str:
     return goal
 
 
-def _named_in(context: Mapping[str, Any], lexicon: Lexicon) -> frozenset[str]:
-    """The environments that any string or key of the context names, whatever its field is for."""
-    texts: list[str] = []
-    waiting: list[Any] = [context]
-    while waiting:
-        value = waiting.pop()
-        kind = type(value)
-        if kind is str:
-            texts.append(value)
-        elif kind is dict:
-            texts += value
-            waiting += value.values()
-        elif kind is list:
-            waiting += value
-    return lexicon.environments_in(texts)
-
-
 def _note(effects: dict[Effect, list[Sighting]], sightings: Sequence[Sighting]) -> None:
     for sighting in sightings:
         effects.setdefault(sighting.effect, []).append(sighting)
@@ -310,14 +295,18 @@ def _described(context: ContextReading, known: Knowledge) -> list[Sighting]:
 _SILENT: Final = ArgumentsReading()
 
 
-def _read_calls(context: ContextReading, known: Knowledge, tools: Sequence[str]) -> ArgumentsReading:
-    """All arguments that were given, under whichever name; one that is no object is said to be unread."""
+def _read_calls(
+    context: ContextReading, known: Knowledge, tools: Sequence[str], texts: Sequence[str]
+) -> ArgumentsReading:
+    """All arguments that were given, under whichever name; one that is no object is said to be unread. `texts` are
+    those of the whole context, whose environments are looked for at once."""
     if "tool_arguments" not in context.values and "tool_arguments" not in context.invalid:
         return _SILENT
     unread = (f"context.{context.invalid['tool_arguments']}",) if "tool_arguments" in context.invalid else ()
     together = ArgumentsReading(unread=unread)
+    covered = frozenset(texts)
     for arguments in context.all_of("tool_arguments"):
-        reading = read_arguments(arguments, known.commands, known.lexicon, "context.tool_arguments", tools)
+        reading = read_arguments(arguments, known.commands, known.lexicon, "context.tool_arguments", tools, covered)
         together = ArgumentsReading(
             sightings=together.sightings + reading.sightings,
             spoke=together.spoke or reading.spoke,
@@ -375,55 +364,23 @@ def _unknown_tool(request: ActionRequest, index: int) -> Sighting:
     return Sighting("unknown", "tool", Span(f"tools[{index}]", 0, len(name), name))
 
 
-def _hidden(request: ActionRequest) -> tuple[Span, ...]:
-    """Invisible characters in any text of the request. They stand as their code points."""
+def _hidden(request: ActionRequest, context: Sequence[str]) -> tuple[Span, ...]:
+    """Invisible characters in any text of the request. They stand as their code points. `context`: its texts."""
+    goal, criteria, constraints = request.goal, request.success_criteria, request.constraints
+    if all(map(str.isascii, (goal, *criteria, *constraints, *request.tools, *request.side_effects, *context))):
+        return ()
     found: list[Span] = []
     for name in ("goal", "success_criteria", "constraints", "tools", "side_effects", "context"):
-        value = getattr(request, name)
-        if value and not _all_ascii(value):
-            _note_hidden(value, [name], found)
+        for each in walk(getattr(request, name), name):
+            text = each[0]
+            if text.isascii():
+                continue
+            for start, end in hidden_spans(text)[:_SHOWN]:
+                found.append(Span(path_of(each), start, end, f"U+{ord(text[start]):04X}"))
             if len(found) > _SHOWN:
-                break
+                return tuple(found)
     return tuple(found)
-
-
-def _note_hidden(value: object, trail: list[str], found: list[Span]) -> None:
-    """Note the invisible characters in a value. `trail` has the parts of its path, which is made where one is found."""
-    if isinstance(value, str):
-        _note_in(value, trail, "", found)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not key.isascii():
-                _note_in(key, trail, " (key)", found)
-            if type(item) is not str or not item.isascii():
-                _note_hidden(item, [*trail, f".{key}"], found)
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            if type(item) is not str or not item.isascii():
-                _note_hidden(item, [*trail, f"[{index}]"], found)
-
-
-def _note_in(text: str, trail: list[str], ending: str, found: list[Span]) -> None:
-    if len(found) > _SHOWN:
-        return
-    for start, end in hidden_spans(text)[:_SHOWN]:
-        found.append(Span("".join(trail) + ending, start, end, f"U+{ord(text[start]):04X}"))
 
 
 #: How many places are shown where many are wrong.
 _SHOWN: Final = 20
-
-
-def _all_ascii(value: object) -> bool:
-    kind = type(value)
-    if kind is str:
-        return value.isascii()  # type: ignore[attr-defined, no-any-return]
-    if kind is dict:
-        for key, item in value.items():  # type: ignore[attr-defined]
-            if not key.isascii() or not (item.isascii() if type(item) is str else _all_ascii(item)):
-                return False
-    elif kind is list or kind is tuple:
-        for item in value:  # type: ignore[attr-defined]
-            if not (item.isascii() if type(item) is str else _all_ascii(item)):
-                return False
-    return True

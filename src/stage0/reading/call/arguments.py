@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +36,7 @@ from stage0.reading.verbs import (
     operation_effects,
     verb_effects,
 )
+from stage0.reading.walk import KEY, Place, walk
 
 #: Characters of all arguments together that are read; more is said to be unread rather than cut.
 _BUDGET: Final = 65_536
@@ -64,11 +65,16 @@ class ArgumentsReading(msgspec.Struct, frozen=True):
 
 
 def read_arguments(
-    arguments: dict[str, Any], commands: Commands, lexicon: Lexicon, path: str, tools: Sequence[str] = ()
+    arguments: dict[str, Any],
+    commands: Commands,
+    lexicon: Lexicon,
+    path: str,
+    tools: Sequence[str] = (),
+    covered: Collection[str] = frozenset(),
 ) -> ArgumentsReading:
     """Read a call's arguments with the parsers that their names and shapes ask for. The names of the `tools` tell a
-    database's dialect and whether a message is only drafted."""
-    return _Reader(commands, lexicon, tools).read(arguments, path)
+    database's dialect and whether a message is only drafted. `covered` are texts whose environments are known."""
+    return _Reader(commands, lexicon, tools, covered).read(arguments, path)
 
 
 # -- what an argument's name says
@@ -253,37 +259,13 @@ def _name(key: str) -> _Name:
 _NO_NAME: Final = _Name(("",), "", frozenset())
 
 
-# -- where a value stands: rendered only when somebody asks
-
-
-class _Place:
-    """Where a value stands, as a chain."""
-
-    __slots__ = ("above", "depth", "step")
-
-    def __init__(self, above: _Place | None, step: str | int, depth: int) -> None:
-        self.above = above
-        self.step = step
-        self.depth = depth
-
-    def path(self) -> str:
-        """`context.tool_arguments.steps[0].sql`."""
-        steps: list[str] = []
-        place: _Place | None = self
-        while place is not None:
-            step = place.step
-            steps.append(f"[{step}]" if isinstance(step, int) else step if place.above is None else f".{step}")
-            place = place.above
-        return "".join(reversed(steps))
-
-
 class _Field(msgspec.Struct, frozen=True, gc=False):
     """One entry of an object that has a role."""
 
     key: str
     name: _Name
     value: Any
-    place: _Place
+    place: Place
 
 
 Fields = dict[str, list[_Field]]
@@ -296,7 +278,7 @@ class _Refused(Exception):
 class _Reader:
     """Reads one call's arguments."""
 
-    def __init__(self, commands: Commands, lexicon: Lexicon, tools: Sequence[str]) -> None:
+    def __init__(self, commands: Commands, lexicon: Lexicon, tools: Sequence[str], covered: Collection[str]) -> None:
         self._commands = commands
         self._lexicon = lexicon
         self._around = indirect.Around(tools)
@@ -306,6 +288,7 @@ class _Reader:
         self._sightings: dict[Sighting, None] = {}
         self._wide: dict[Sighting, None] = {}
         self._unread: dict[str, None] = {}
+        self._covered = covered
         self._environments: set[str] = set()
         self._spoke = False
         self._budget = _BUDGET
@@ -319,7 +302,7 @@ class _Reader:
 
     def read(self, arguments: dict[str, Any], path: str) -> ArgumentsReading:
         try:
-            self._walk(arguments, _Place(None, path, 0))
+            self._walk(arguments, Place(None, path, 0))
         except _Refused:
             self._unread = {path: None}
         if any(seen.effect in _CHANGING for seen in self._sightings):
@@ -335,9 +318,9 @@ class _Reader:
             parsed=tuple(self._parsed),
         )
 
-    def _walk(self, arguments: dict[str, Any], root: _Place) -> None:
+    def _walk(self, arguments: dict[str, Any], root: Place) -> None:
         """Every value once, in order, objects before what stands in them."""
-        stack: list[tuple[Any, _Name, _Place, str | None]] = [(arguments, _NO_NAME, root, self._dialect)]
+        stack: list[tuple[Any, _Name, Place, str | None]] = [(arguments, _NO_NAME, root, self._dialect)]
         while stack:
             value, name, place, dialect = stack.pop()
             kind = type(value)
@@ -345,7 +328,7 @@ class _Reader:
                 inner = _decoded(value, name) if place.depth <= _DEPTH else None
                 if inner is not None:
                     self._budget -= len(value)
-                    stack.append((inner, name, _Place(place, "(json)", place.depth + 1), dialect))
+                    stack.append((inner, name, Place(place, "(json)", place.depth + 1), dialect))
                 else:
                     self._text(value, name, place, dialect)
             elif kind is dict:
@@ -361,7 +344,7 @@ class _Reader:
                     continue
                 depth = place.depth + 1
                 stack.extend(
-                    (value[index], name, _Place(place, index, depth), dialect)
+                    (value[index], name, Place(place, index, depth), dialect)
                     for index in range(len(value) - 1, -1, -1)
                     if type(value[index]) in _HOLDING
                 )
@@ -369,14 +352,14 @@ class _Reader:
     # -- objects
 
     def _object(
-        self, value: dict[str, Any], name: _Name, place: _Place, dialect: str | None
-    ) -> list[tuple[Any, _Name, _Place, str | None]]:
+        self, value: dict[str, Any], name: _Name, place: Place, dialect: str | None
+    ) -> list[tuple[Any, _Name, Place, str | None]]:
         fields: Fields = {}
-        inner: list[tuple[Any, _Name, _Place, str | None]] = []
+        inner: list[tuple[Any, _Name, Place, str | None]] = []
         depth = place.depth + 1
         for key, item in value.items():
             named = _name(key)
-            at = _Place(place, key, depth)
+            at = Place(place, key, depth)
             for role in named.roles:
                 fields.setdefault(role, []).append(_Field(key, named, item, at))
             self._keyed(key, named, item, at)
@@ -388,7 +371,7 @@ class _Reader:
             inner = [(item, named, at, dialect) for item, named, at, _ in inner if id(at) not in self._taken]
         return inner
 
-    def _keyed(self, key: str, name: _Name, item: Any, place: _Place) -> None:
+    def _keyed(self, key: str, name: _Name, item: Any, place: Place) -> None:
         """What a key does by itself: operators, commands, flags."""
         if item is True:
             self._note(place, key, flag_effects(name.words, self._lexicon))
@@ -546,8 +529,8 @@ class _Reader:
 
     def _sent(self, field: _Field, *, exported: bool) -> None:
         """What leaves with a message or a request: secrets, and data that says too much about people."""
-        for text in _strings(field.value):
-            if len(text) > TEXT_LIMIT:
+        for text, _, step in reversed(list(walk(field.value))):
+            if step is KEY or len(text) > TEXT_LIMIT:
                 continue
             if holds_secret(text):
                 self._note(field.place, text, ("secret_access",))
@@ -582,7 +565,7 @@ class _Reader:
         elif pays is None:
             self._is_unread(field.place)
 
-    def _states(self, value: dict[str, Any], name: _Name, place: _Place) -> None:
+    def _states(self, value: dict[str, Any], name: _Name, place: Place) -> None:
         """States that are set beside what they are set of, and trades."""
         if self._around.looking or (place.depth and name.last not in indirect.CHANGED):
             return
@@ -594,7 +577,7 @@ class _Reader:
         for (key, item), words in zip(value.items(), keys, strict=True):
             effects = indirect.state_effects(words, item, identified=identified, placed=placed)
             if effects:
-                self._note(_Place(place, key, place.depth + 1), _text_of(item), effects, spoke=True)
+                self._note(Place(place, key, place.depth + 1), _text_of(item), effects, spoke=True)
         if indirect.is_trade(value):
             self._note(place, "side", ("money_movement",), spoke=True)
 
@@ -609,7 +592,7 @@ class _Reader:
                 if type(field.value) is int and field.value > 0 and field.name.words[0] not in ("max", "min"):
                     self._records = max(self._records, min(field.value, 1 << 53)) if role == "count" else self._records
 
-    def _counted(self, value: list[Any], name: _Name, place: _Place) -> None:
+    def _counted(self, value: list[Any], name: _Name, place: Place) -> None:
         length = counts.length(value)
         if length and "message" not in name.roles:
             self._records = max(self._records, length)
@@ -618,14 +601,16 @@ class _Reader:
 
     # -- texts
 
-    def _text(self, text: str, name: _Name, place: _Place, dialect: str | None) -> None:
+    def _text(self, text: str, name: _Name, place: Place, dialect: str | None) -> None:
         if len(text) > TEXT_LIMIT:
             self._is_unread(place)
             return
         self._budget -= len(text)
         if self._budget < 0:
             raise _Refused
-        self._environments |= self._lexicon.environments(text)
+        # Whoever looked at a text with others saw each line of it by itself.
+        if text not in self._covered or "\n" in text:
+            self._environments |= self._lexicon.environments(text)
         reading = self._read_one(text, name, dialect)
         if reading is not None:
             self._take(place, text, reading)
@@ -712,7 +697,7 @@ class _Reader:
 
     # -- noting
 
-    def _take(self, place: _Place, text: str, reading: ArgumentReading) -> None:
+    def _take(self, place: Place, text: str, reading: ArgumentReading) -> None:
         if not reading.read:
             self._is_unread(place)
         if not reading.seen:
@@ -732,17 +717,17 @@ class _Reader:
                     kept.add(seen.effect)
                     self._take(place, text, ArgumentReading((seen,)))
 
-    def _note(self, place: _Place, text: str, effects: Sequence[Effect], *, spoke: bool = False) -> None:
+    def _note(self, place: Place, text: str, effects: Sequence[Effect], *, spoke: bool = False) -> None:
         if effects:
             span = Span(place.path(), 0, len(text), text[:200])
             self._sightings.update((Sighting(effect, "arguments", span), None) for effect in effects)
             self._spoke = self._spoke or spoke or not HARMLESS.issuperset(effects)
 
-    def _widen(self, place: _Place, text: str) -> None:
+    def _widen(self, place: Place, text: str) -> None:
         if len(self._wide) < _NAMED:
             self._wide[Sighting("bulk", "arguments", Span(place.path(), 0, len(text), text[:200]))] = None
 
-    def _is_unread(self, place: _Place) -> None:
+    def _is_unread(self, place: Place) -> None:
         if len(self._unread) < _NAMED:
             self._unread[place.path()] = None
 
@@ -870,19 +855,6 @@ def _dangers(reading: ArgumentReading) -> ArgumentReading:
     """Of an address under a path's name only what is dangerous counts."""
     seen = tuple(each for each in reading.seen if each.effect not in HARMLESS)
     return ArgumentReading(seen, reading.read)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Every string in a value."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
 
 
 #: Paths of a list that are looked at one by one; a longer list is a bulk one anyway.
