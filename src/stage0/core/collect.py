@@ -39,8 +39,8 @@ def _stopped(closing: Rule, facts: Facts, findings: list[Finding]) -> frozenset[
     pack = facts.pack
     severity = pack.severity_of(closing.code, closing.severity, facts.request.pro) or "LOW"
     least = max(RANK[severity], RANK["MEDIUM"])
-    grave = [each.code for each in findings if RANK[each.severity] >= least]
-    return frozenset([pack.by_code[code].family for code in grave if code in pack.by_code])
+    severe = [each.code for each in findings if RANK[each.severity] >= least]
+    return frozenset([pack.by_code[code].family for code in severe if code in pack.by_code])
 
 
 Checks = tuple[tuple[Rule, Check], ...]

@@ -94,8 +94,8 @@ def _unambiguous(terms: list[tuple[Term, bool]]) -> list[Term]:
 
 
 def _clash(term: Term, other: Term) -> bool:
-    told_apart = other.needs and term.needs and not other.needs & term.needs
-    return other.concept != term.concept and not told_apart
+    disambiguated = other.needs and term.needs and not other.needs & term.needs
+    return other.concept != term.concept and not disambiguated
 
 
 def _terms(file: LanguageFile, table: FoldTable) -> Iterator[tuple[Term, bool]]:

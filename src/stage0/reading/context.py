@@ -261,7 +261,7 @@ _NARROWING: Final = frozenset({fact.name for fact in FACTS if fact.narrower} | {
 
 def read_context(context: Mapping[str, Any]) -> ContextReading:
     """Read a context object. Unknown keys are left alone."""
-    reader = _Reader()
+    reader = _ContextReader()
     for key, value in context.items():
         fact = _BY_KEY.get(key)
         if fact is not None and value is not None:
@@ -278,7 +278,7 @@ def read_context(context: Mapping[str, Any]) -> ContextReading:
     return reader.result()
 
 
-class _Reader:
+class _ContextReader:
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.others: dict[str, tuple[Any, ...]] = {}

@@ -14,7 +14,7 @@ from stage0.reading.text.keeping import kept
 #: What stands between the stars of a pattern.
 Glob = tuple[str, ...]
 #: A longer name than this hardly repeats (in characters).
-_LONGEST: Final = 256
+_TOOL_NAME_LENGTH_MAX: Final = 256
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ class Registry:
         self.entries = tuple(added)
         self._lengths = sorted({len(stem) for stem in self._stems}, reverse=True)
         self._folded_lengths = sorted({len(stem) for stem in self._folded_stems}, reverse=True)
-        self.find = kept(longest=_LONGEST)(self._find) if self.entries else _nothing
+        self.find = kept(longest=_TOOL_NAME_LENGTH_MAX)(self._find) if self.entries else _nothing
 
     def _add(self, entry: Entry) -> None:
         pattern = entry.pattern

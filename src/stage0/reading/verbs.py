@@ -11,7 +11,7 @@ from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, Lexicon, split_word
 from stage0.reading.text.keeping import kept
 
 #: A longer value is a sentence, not the name of an operation (in characters).
-_LONGEST: Final = 80
+_OPERATION_LENGTH_MAX: Final = 80
 _SHORT_FORMS: Final = {
     **{"rm": "delete", "del": "delete", "upd": "update", "ins": "insert", "exec": "execute"},
     # Too common in sentences to be verbs of the lexicon; the name of an operation begins with what it does.
@@ -23,7 +23,7 @@ _SUMS: Final = frozenset({"add", "append", "remove", "replace", "set", "reset", 
 
 def verb_effects(name: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     """The effects of the first action word in an operation's name (`bulk_delete`, `user.remove`, `刪除`)."""
-    if len(name) > _LONGEST:
+    if len(name) > _OPERATION_LENGTH_MAX:
         return ()
     return _first_verb(name, lexicon) if _FIGURE.search(name) else _first_verb_kept(name, lexicon)
 
@@ -49,7 +49,7 @@ def _first_verb(name: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     return ()
 
 
-_first_verb_kept: Final = kept(longest=_LONGEST)(_first_verb)
+_first_verb_kept: Final = kept(longest=_OPERATION_LENGTH_MAX)(_first_verb)
 
 
 def operation_effects(value: str, lexicon: Lexicon, *, numbers: bool) -> tuple[Effect, ...]:

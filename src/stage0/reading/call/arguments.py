@@ -74,7 +74,7 @@ def read_arguments(
 ) -> ArgumentsReading:
     """Read a call's arguments with the parsers that their names and shapes ask for. The names of the `tools` tell a
     database's dialect and whether a message is only drafted. `covered` are texts whose environments are known."""
-    return _Reader(commands, lexicon, tools, covered).read(arguments, path)
+    return _ArgumentsReader(commands, lexicon, tools, covered).read(arguments, path)
 
 
 # -- what an argument's name says
@@ -275,14 +275,14 @@ class _Refused(Exception):
     """There is more than is read."""
 
 
-class _Reader:
+class _ArgumentsReader:
     """Reads one call's arguments."""
 
     def __init__(self, commands: Commands, lexicon: Lexicon, tools: Sequence[str], covered: Collection[str]) -> None:
         self._commands = commands
         self._lexicon = lexicon
-        self._around = indirect.Around(tools)
-        words = self._around.words
+        self._tool_context = indirect.ToolContext(tools)
+        words = self._tool_context.words
         self._drafted = not _DRAFTS.isdisjoint(words)
         self._dialect = next((found for word in words if (found := dialect_named(word))), None)
         self._sightings: dict[Sighting, None] = {}
@@ -305,7 +305,7 @@ class _Reader:
             self._walk(arguments, Place(None, path, 0))
         except _Refused:
             self._unread = {path: None}
-        if any(seen.effect in _CHANGING for seen in self._sightings):
+        if any(seen.effect in _BULK_CHANGES for seen in self._sightings):
             self._sightings.update(self._wide)
         return ArgumentsReading(
             sightings=tuple(self._sightings),
@@ -411,7 +411,7 @@ class _Reader:
         """`{"command": "rm", "args": ["-rf", "/"]}` is one line; so is `{"args": "reset --hard"}` of a tool `git`."""
         given = sorted(fields["args"], key=lambda field: field.name.last != "subcommand")
         commands = [field for field in fields.get("shell", ()) if field not in given]
-        if (not commands and not self._around.program) or (commands and not isinstance(commands[0].value, str)):
+        if (not commands and not self._tool_context.program) or (commands and not isinstance(commands[0].value, str)):
             return
         parts = [part for field in given if (part := _argument_line(field.value)) is not None]
         if len(parts) < len(given) or not parts:
@@ -559,7 +559,7 @@ class _Reader:
         field = fields["amount"][0]
         if not money.amount_of(field.value):
             return
-        pays = indirect.pays_somebody(value, self._around)
+        pays = indirect.pays_somebody(value, self._tool_context)
         if pays:
             self._note(field.place, _text_of(field.value), ("money_movement",), spoke=True)
         elif pays is None:
@@ -567,7 +567,7 @@ class _Reader:
 
     def _states(self, value: dict[str, Any], name: _Name, place: Place) -> None:
         """States that are set beside what they are set of, and trades."""
-        if self._around.looking or (place.depth and name.last not in indirect.CHANGED):
+        if self._tool_context.looking or (place.depth and name.last not in indirect.CHANGED):
             return
         keys = [_name(key).words for key in value]
         if not place.depth:
@@ -650,18 +650,18 @@ class _Reader:
 
     def _indirect(self, text: str, name: _Name) -> ArgumentReading | None:
         """The name of what is called, what a runner is told, a label that is clicked, a request in one line, code."""
-        last, around = name.last, self._around
+        last, context = name.last, self._tool_context
         line = indirect.request_line(text) if last in indirect.REQUESTED else None
         if line is not None:
             return _both(read_method(line[0]), read_url(line[1], line[0].lower(), self._lexicon), text)
         effects: tuple[Effect, ...] = ()
-        if around.clicking and last in indirect.LABELLED:
+        if context.clicking and last in indirect.LABELLED:
             effects = indirect.label_effects(text, self._lexicon)
-        elif around.called(name.words):
+        elif context.called(name.words):
             effects = indirect.named_effects(text, self._lexicon)
         if (
             not effects
-            and around.running
+            and context.running
             and last in indirect.TOLD
             and (" " in text.strip() or not text.isascii())
             and last not in _SHELL
@@ -679,7 +679,7 @@ class _Reader:
 
     def _program_line(self, text: str) -> str:
         """`reset --hard` of a tool `git` is `git reset --hard`."""
-        program = self._around.program
+        program = self._tool_context.program
         if not program or text.split(maxsplit=1)[:1] == [program] or _PROGRAM_NAMED.search(text):
             return text
         return f"{program} {text}"
@@ -737,7 +737,7 @@ _SEEN: Final = 100
 _HOLDING: Final = frozenset({str, dict, list})
 _DRAFTS: Final = frozenset({"draft", "drafts", "preview", "template", "compose", "render"})
 #: What a long list or an empty filter makes a bulk change.
-_CHANGING: Final[frozenset[Effect]] = frozenset(
+_BULK_CHANGES: Final[frozenset[Effect]] = frozenset(
     {
         "overwrite",
         "delete",

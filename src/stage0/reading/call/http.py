@@ -76,7 +76,7 @@ _MONEY: Final = word_set(
     "refund refunds payout payouts transfer transfers charge charges withdraw withdrawal withdrawals disbursement"
     " disbursements payment payments remittance remittances"
 )
-_CHANGING: Final[frozenset[Effect]] = frozenset(
+_SEVERE_EFFECTS: Final[frozenset[Effect]] = frozenset(
     {"delete", "service_impact", "deployment", "access_change", "money_movement", "publish", "external_message"}
 )
 _SEARCHES: Final = frozenset(
@@ -91,7 +91,7 @@ _BY_SEGMENT: Final[Mapping[str, tuple[Effect, ...]]] = {
     "_close": ("service_impact",),
     "_forcemerge": ("service_impact",),
 }
-_LONGEST: Final = 8_192
+_URL_LENGTH_MAX: Final = 8_192
 
 
 def is_search(url: str) -> bool:
@@ -103,7 +103,7 @@ def read_url(url: str, method: str, lexicon: Lexicon) -> ArgumentReading:
     """What an address says beside the method: credentials, internal hosts, files, verbs in its path or query.
 
     `method` is lower case, empty where the call names none."""
-    if len(url) > _LONGEST:
+    if len(url) > _URL_LENGTH_MAX:
         return UNREAD
     text = url.strip()
     scheme = _SCHEME.match(text)
@@ -220,7 +220,7 @@ def _posted_effects(segments: list[str], method: str, lexicon: Lexicon, *, singl
     if words[0] in _COLLECTIONS or words[0] in _ASKING:
         return
     effects = verb_effects(name, lexicon)
-    yield from (effect for effect in effects if effect in _CHANGING)
+    yield from (effect for effect in effects if effect in _SEVERE_EFFECTS)
     if "overwrite" in effects or not effects:
         yield from _named_change(words, lexicon)
 

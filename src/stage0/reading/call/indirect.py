@@ -32,7 +32,7 @@ _SAYING_NOTHING: Final = word_set(
 )
 
 
-class Around:
+class ToolContext:
     """What the names of the called tools say about how an argument is meant."""
 
     def __init__(self, tools: Sequence[str]) -> None:
@@ -60,10 +60,12 @@ class Around:
 
 
 def _only_looks(name: Sequence[str]) -> bool:
-    return not _LOOKING.isdisjoint(name) and _CHANGING.isdisjoint(name)
+    return not _LOOKING.isdisjoint(name) and _CHANGING_WORDS.isdisjoint(name)
 
 
-_CHANGING: Final = word_set("update set change modify edit patch put upsert delete remove cancel create save write")
+_CHANGING_WORDS: Final = word_set(
+    "update set change modify edit patch put upsert delete remove cancel create save write"
+)
 _NOTED: Final = word_set("task tasks step steps job action actions")
 _PAYING: Final = word_set(
     "bank banking wallet pay payment payments transfer transfers send remit payout money funds fund cash venmo zelle"
@@ -107,12 +109,12 @@ _BEFORE: Final = word_set(
     " next finally then also permanently quickly simply"
 )
 _CLAUSES: Final = 200
-_LONGEST: Final = 8_192
+_TASK_LENGTH_MAX: Final = 8_192
 
 
 def told_effects(text: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     """What a sentence asks for whose clauses begin with a verb: `delete all users`."""
-    if len(text) > _LONGEST:
+    if len(text) > _TASK_LENGTH_MAX:
         return ("unknown",)
     effects: dict[Effect, None] = {}
     for clause in _CLAUSE.split(text)[:_CLAUSES]:
@@ -261,15 +263,15 @@ _UNITS: Final = word_set(
 )
 
 
-def pays_somebody(values: dict[str, Any], around: Around) -> bool | None:
+def pays_somebody(values: dict[str, Any], context: ToolContext) -> bool | None:
     """Whether `amount` and `to: "bob"` pay bob; None where nothing says what they do."""
-    if around.looking:
+    if context.looking:
         return False
     words = {word for key in values for word in split_words(key[:80])}
     to = values.get("to")
     if not isinstance(to, str) or not _is_somebody(to) or not words <= _UNSAID:
         return False
-    if around.paying or "currency" in words:
+    if context.paying or "currency" in words:
         return True
     return False if "from" in words else None
 

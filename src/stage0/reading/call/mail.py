@@ -20,7 +20,7 @@ _SEPARATORS: Final = re.compile(r"[,;]\s*")
 #: A longer piece is no address (RFC 5321 allows 254 characters, a name stands before it).
 _ADDRESS_LENGTH: Final = 400
 #: A longer text is no list of recipients (in characters).
-_LONGEST: Final = 20_000
+_RECIPIENTS_LENGTH_MAX: Final = 20_000
 
 
 def recipients(value: Any, *, channel: bool = False) -> tuple[int, bool]:
@@ -28,7 +28,7 @@ def recipients(value: Any, *, channel: bool = False) -> tuple[int, bool]:
     count = 0
     others = False
     for text in _texts(value):
-        for part in _SEPARATORS.split(text) if len(text) <= _LONGEST else (text,):
+        for part in _SEPARATORS.split(text) if len(text) <= _RECIPIENTS_LENGTH_MAX else (text,):
             plain = part.strip()[:_ADDRESS_LENGTH]
             if plain.lower() in _OWN:
                 count += 1

@@ -58,7 +58,7 @@ def _number(text: str) -> float:
 _WRITTEN: Final = re.compile(rf"{_SYMBOLS}|{_UNITS}|[\s_'’]", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 #: Characters of an amount that are read.
-_LONGEST: Final = 200
+_AMOUNT_LENGTH_MAX: Final = 200
 
 
 def stated(value: object) -> float:
@@ -81,9 +81,11 @@ def _stated(text: str) -> float:
     folded = unicodedata.normalize("NFKC", text).strip()
     if not folded:
         return 0.0
-    digits = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in folded[:_LONGEST])
+    digits = "".join(
+        str(unicodedata.decimal(each)) if each.isdecimal() else each for each in folded[:_AMOUNT_LENGTH_MAX]
+    )
     bare = _WRITTEN.sub("", digits).lstrip("+-")
-    if len(folded) > _LONGEST or not bare:
+    if len(folded) > _AMOUNT_LENGTH_MAX or not bare:
         return math.inf
     if _DOTTED.fullmatch(bare):
         number = _number(bare)

@@ -56,7 +56,7 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadNa
         again = not kana
         hits = _one_language(hits, "zh" if kana else "ja")
     names, hits = _names(folded, hits, lexicon)
-    reader = _Reader(folded, hits, lexicon, path)
+    reader = _GoalReader(folded, hits, lexicon, path)
     for clause in _clauses(hits, again=again):
         reader.read(clause)
     if read_name is not None:
@@ -167,7 +167,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _HAVING_DONE: Final = re.compile(r"\b(?:be|gets?|ha[sv]e?|wants?|needs?|like|see)\b")
 
 
-class _Reader:
+class _GoalReader:
     """One goal while it is read, clause by clause."""
 
     def __init__(self, folded: Folded, hits: Sequence[Hit], lexicon: Lexicon, path: str) -> None:

@@ -1,5 +1,5 @@
 """Where data goes in a shell command: secrets that it prints, searches for or sends, files that leave the machine, and
-files that it puts somewhere. And which scripts of a project are grave by their name."""
+files that it puts somewhere. And which scripts of a project are severe by their name."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _EVERYDAY: Final = re.compile(
 )
 
 
-def grave_script(name: str) -> bool:
-    """Whether a script of a project, which is not looked into, does something grave by its name."""
+def is_severe_script(name: str) -> bool:
+    """Whether a script of a project, which is not looked into, does something severe by its name."""
     return len(name) > _LONG or (bool(_GRAVE.search(name)) and not _EVERYDAY.match(name))
 
 
@@ -196,7 +196,7 @@ def _is_near(address: str) -> bool:
     return match is not None and _NEAR.match(match[1]) is not None
 
 
-def sent(line: Line, telling: Collection[str], *, fed: bool) -> Iterator[Effect]:
+def sending_effects(line: Line, telling: Collection[str], *, fed: bool) -> Iterator[Effect]:
     """What a command that speaks with another host gives away. `telling`: variables that hold the output of a command;
     `fed`: it is fed what does not stand in the line."""
     options, sends = line.options, line.node.flags.sends
@@ -230,7 +230,7 @@ def _gives(option: str, value: str, fed: bool) -> bool:
     return _OF_FILE.match(value) is not None or reveals(value)
 
 
-def put(line: Line) -> Iterator[Effect]:
+def destination_effects(line: Line) -> Iterator[Effect]:
     """What it means that a command writes to the files and folders that its options name."""
     places = [value for option in line.node.flags.writes for value in line.options.get(option, ())]
     names = ["x", *[_last(word) for word in line.args]]

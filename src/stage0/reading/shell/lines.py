@@ -13,7 +13,14 @@ from stage0.reading.effects import Effect
 from stage0.reading.paths import holds_secrets, written
 from stage0.reading.programs.python import read_python
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
-from stage0.reading.shell.data import grave_script, put, reveals, searches_secrets, secret_variable, sent
+from stage0.reading.shell.data import (
+    destination_effects,
+    is_severe_script,
+    reveals,
+    searches_secrets,
+    secret_variable,
+    sending_effects,
+)
 from stage0.reading.shell.programs import read_program
 from stage0.reading.shell.table import (
     CLOSE,
@@ -23,10 +30,10 @@ from stage0.reading.shell.table import (
     Language,
     Line,
     Node,
-    let_in,
-    matched,
-    rehearsed,
-    told_apart,
+    is_rehearsal,
+    match_conditions,
+    option_effects,
+    parse_argv,
 )
 from stage0.reading.shell.words import (
     RAW,
@@ -78,7 +85,7 @@ _WHOLE: Final = frozenset({WORD, RAW, _NAME})
 _BESIDE: Final = frozenset({_ASSIGNMENT, _FILE, _HERESTRING})
 
 
-class _Fed(msgspec.Struct, frozen=True):
+class _Input(msgspec.Struct, frozen=True):
     """What a command is given to read. `node` says it, where it may be a literal: the command before the pipe, a
     heredoc, a here-string. `text` is it already. `name`: the command before the pipe, where it is plain."""
 
@@ -88,7 +95,7 @@ class _Fed(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-_FED: Final = _Fed("other")
+_OTHER_INPUT: Final = _Input("other")
 
 
 def read_shell(text: str, commands: Commands) -> ArgumentReading:
@@ -134,16 +141,16 @@ def _plain(plain: list[tuple[list[str], int, int, bool]], commands: Commands) ->
     seen: list[Seen] = []
     before: list[str] = []
     for index, (words, start, end, piped) in enumerate(plain):
-        fed = _Fed("text", text=_printed(before), name=before[0]) if piped else None
+        fed = _Input("text", text=_printed(before), name=before[0]) if piped else None
         effects = dict.fromkeys(script.effects(words, fed, 0))
         if "secret_access" in effects and index + 1 < len(plain) and plain[index + 1][3]:
-            _hush(words, plain[index + 1][0], effects)
+            _suppress(words, plain[index + 1][0], effects)
         seen.extend([Seen(effect, start, end) for effect in effects])
         before = words
     return seen
 
 
-def _hush(words: list[str], following: Sequence[str], effects: dict[Effect, None]) -> None:
+def _suppress(words: list[str], following: Sequence[str], effects: dict[Effect, None]) -> None:
     """What is printed into a login, or is only counted, is shown to nobody."""
     if words[0] in _PRINTING and (following[0] in _COUNTING or not _LOGIN.isdisjoint(following)):
         del effects["secret_access"]
@@ -180,7 +187,7 @@ class _Context:
 class _Script:
     """One text of shell commands: the argument itself, or one that a command in it runs."""
 
-    __slots__ = ("context", "depth", "found", "hushed", "source", "todo")
+    __slots__ = ("context", "depth", "found", "source", "suppressed", "todo")
 
     def __init__(self, context: _Context, source: str, depth: int) -> None:
         self.context = context
@@ -189,9 +196,9 @@ class _Script:
         self.depth = depth
         self.found: list[_Found] = []
         #: Where commands begin whose output is not shown.
-        self.hushed: set[int] = set()
+        self.suppressed: set[int] = set()
         #: Nodes still to be read: with what they are fed, words that a redirection took from them, and their level.
-        self.todo: list[tuple[tree_sitter.Node, _Fed | None, tuple[str, ...], int]] = []
+        self.todo: list[tuple[tree_sitter.Node, _Input | None, tuple[str, ...], int]] = []
 
     # -- The tree ----------------------------------------------------------------------------------------------
 
@@ -218,7 +225,7 @@ class _Script:
                 self._other(node, which, fed, level)
         return self.found
 
-    def _other(self, node: tree_sitter.Node, which: int, fed: _Fed | None, level: int) -> None:
+    def _other(self, node: tree_sitter.Node, which: int, fed: _Input | None, level: int) -> None:
         if which == _FILE:
             self._say(node, self._redirect(node))
         elif which == _ASSIGNMENT:
@@ -227,7 +234,7 @@ class _Script:
             self._say(node, self._declared(node))
         elif which == _FUNCTION:
             self._say(node, self._defined(node))
-            fed = _FED  # whoever calls it may pipe something in
+            fed = _OTHER_INPUT  # whoever calls it may pipe something in
         elif which in _COMPUTING:
             self._say(node, ["compute"])
         children = node.named_children
@@ -243,33 +250,33 @@ class _Script:
     def _text(self, node: tree_sitter.Node) -> str:
         return self.source[node.start_byte : node.end_byte]
 
-    def _pipeline(self, node: tree_sitter.Node, fed: _Fed | None, level: int) -> None:
+    def _pipeline(self, node: tree_sitter.Node, fed: _Input | None, level: int) -> None:
         children = node.named_children
         for index in range(len(children) - 1, 0, -1):
             following = self._text(children[index]).split()
             if following and (following[0] in _COUNTING or not _LOGIN.isdisjoint(following)):
-                self.hushed.add(children[index - 1].start_byte)
-            self.todo.append((children[index], _Fed("pipe", children[index - 1]), (), level + 1))
+                self.suppressed.add(children[index - 1].start_byte)
+            self.todo.append((children[index], _Input("pipe", children[index - 1]), (), level + 1))
         self.todo.append((children[0], fed, (), level + 1))
 
-    def _redirected(self, node: tree_sitter.Node, fed: _Fed | None, level: int) -> None:
+    def _redirected(self, node: tree_sitter.Node, fed: _Input | None, level: int) -> None:
         body: tree_sitter.Node | None = None
         heredoc: tree_sitter.Node | None = None
-        own: _Fed | None = None
+        own: _Input | None = None
         more: list[str] = []
         for child in node.named_children:
             which = child.kind_id
             if which == _HEREDOC:
-                own, heredoc = _Fed("heredoc", child), child
+                own, heredoc = _Input("heredoc", child), child
                 more.extend(self._beyond(child))
             elif which == _HERESTRING:
-                own = _Fed("string", child)
+                own = _Input("string", child)
                 self.todo.append((child, None, (), level + 1))
             elif which == _FILE:
                 more.extend(self._beyond(child))
-                own = _FED if self._reads(child) else own
+                own = _OTHER_INPUT if self._reads(child) else own
                 if body is not None and _INTO_FILE.match(self._text(child)):
-                    self.hushed.add(body.start_byte)
+                    self.suppressed.add(body.start_byte)
                 self.todo.append((child, None, (), level + 1))
             else:
                 body = child
@@ -281,17 +288,17 @@ class _Script:
             self._say(node, self.effects(more, own or fed, 0))
 
     def _but_last(
-        self, body: tree_sitter.Node, fed: _Fed | None, own: _Fed | None, more: tuple[str, ...], level: int
+        self, body: tree_sitter.Node, fed: _Input | None, own: _Input | None, more: tuple[str, ...], level: int
     ) -> None:
         """A redirected statement. The tree has what belongs to the last command around all that stand before it."""
         while body.kind_id in _SEVERAL:
             *before, last = body.named_children
             piped = body.kind_id == _PIPELINE
             for index, each in enumerate(before):
-                given = _Fed("pipe", before[index - 1]) if piped and index else fed
+                given = _Input("pipe", before[index - 1]) if piped and index else fed
                 self.todo.append((each, given, (), level + 1))
             if piped:
-                own = own or _Fed("pipe", before[-1])
+                own = own or _Input("pipe", before[-1])
             body = last
         self.todo.append((body, own or fed, more, level + 1))
 
@@ -300,10 +307,10 @@ class _Script:
         for child in node.named_children:
             if child.kind_id == _PIPELINE:
                 shown = body is not None and self._text(body) == "cat"
-                given = _Fed("heredoc", node) if shown else _FED
+                given = _Input("heredoc", node) if shown else _OTHER_INPUT
                 for part in child.named_children:
                     self.todo.append((part, given, (), level + 1))
-                    given = _Fed("pipe", part)
+                    given = _Input("pipe", part)
             elif child.child_count:
                 self.todo.append((child, None, (), level + 1))
 
@@ -358,7 +365,7 @@ class _Script:
 
     # -- One command -------------------------------------------------------------------------------------------
 
-    def _command(self, node: tree_sitter.Node, fed: _Fed | None, more: tuple[str, ...], level: int) -> None:
+    def _command(self, node: tree_sitter.Node, fed: _Input | None, more: tuple[str, ...], level: int) -> None:
         source, todo = self.source, self.todo
         start, end = node.start_byte, node.end_byte
         simple = simple_words(source[start:end])
@@ -366,7 +373,7 @@ class _Script:
             if more:
                 simple.extend(more)
             effects = dict.fromkeys(self.effects(simple, fed, 0))
-            self._hush(simple, node, effects)
+            self._suppress(simple, node, effects)
             for effect in effects:
                 self.found.append((effect, start, end))
             return
@@ -385,17 +392,17 @@ class _Script:
                 todo.append((child, fed, (), level + 1))
         words.extend(more)
         effects = dict.fromkeys(self.effects(words, fed, 0) if words else ())
-        self._hush(words, node, effects)
+        self._suppress(words, node, effects)
         self._say(node, [*before, *effects])
 
-    def _hush(self, words: list[str], node: tree_sitter.Node, effects: dict[Effect, None]) -> None:
+    def _suppress(self, words: list[str], node: tree_sitter.Node, effects: dict[Effect, None]) -> None:
         """What is printed into a file, or into a login, is shown to nobody."""
-        if node.start_byte in self.hushed and "secret_access" in effects and words[0] in _PRINTING:
+        if node.start_byte in self.suppressed and "secret_access" in effects and words[0] in _PRINTING:
             del effects["secret_access"]
 
     def _beside(
-        self, child: tree_sitter.Node, fed: _Fed | None, words: list[str], before: list[Effect], level: int
-    ) -> _Fed | None:
+        self, child: tree_sitter.Node, fed: _Input | None, words: list[str], before: list[Effect], level: int
+    ) -> _Input | None:
         """What stands in a command and is no word of it: adds effects to `before`. Gives what the command is fed."""
         if child.kind_id == _ASSIGNMENT:
             before.extend(self._assigned(child))
@@ -403,11 +410,11 @@ class _Script:
             return fed
         self.todo.append((child, None, (), level + 1))
         if child.kind_id == _HERESTRING:
-            return _Fed("string", child)
+            return _Input("string", child)
         words.extend(self._beyond(child))
-        return _FED if self._reads(child) else fed
+        return _OTHER_INPUT if self._reads(child) else fed
 
-    def effects(self, words: Sequence[str], fed: _Fed | None, runs: int) -> list[Effect]:
+    def effects(self, words: Sequence[str], fed: _Input | None, runs: int) -> list[Effect]:
         """What a command does, given as its words."""
         if not words or runs > _RUNS:
             return ["unknown"]
@@ -420,7 +427,7 @@ class _Script:
             if tells is not None and any([tells(word) for word in words[1:]]):
                 effects.append("secret_access")
             return effects
-        return [*doubt, *_Meant(self, told_apart(node, words), fed, runs).effects()]
+        return [*doubt, *_CommandInterpretation(self, parse_argv(node, words), fed, runs).effects()]
 
     def find(self, name: str) -> tuple[Node | None, list[Effect]]:
         """The table's entry of a command, and what its name says beside it."""
@@ -434,11 +441,11 @@ class _Script:
         if node is None:
             if name in self.context.functions:
                 return None, ["compute"]
-            return None, ["code_execution"] if _SCRIPT.match(name) and not _GRAVE.search(name) else ["unknown"]
+            return None, ["code_execution"] if _SCRIPT.match(name) and not _SEVERE.search(name) else ["unknown"]
         local = node.flags.script or ("code_execution" in node.base and not node.acts)
         return node, [] if base is name or local or _BIN.search(name) else ["unknown"]
 
-    def code(self, language: Language, text: str, fed: _Fed | None) -> list[Effect]:
+    def code(self, language: Language, text: str, fed: _Input | None) -> list[Effect]:
         """What a program does that a command is given."""
         if language == "file":
             return ["code_execution", "unknown"]
@@ -476,7 +483,7 @@ class _Script:
         """What a shell command does that stands in a Python program."""
         return ArgumentReading(tuple([Seen(effect, 0, 0) for effect in self.code("shell", text, None)]))
 
-    def feeder(self, fed: _Fed | None) -> str:
+    def feeder(self, fed: _Input | None) -> str:
         """The name of the command that feeds another; nothing where it is fed nothing."""
         if fed is None:
             return ""
@@ -484,7 +491,7 @@ class _Script:
             return fed.name or "?"
         return (self._text(fed.node).split(None, 1) or ["?"])[0]
 
-    def given(self, fed: _Fed) -> str | None:
+    def given(self, fed: _Input) -> str | None:
         """The text that a command is fed, where it stands in the line. None where only the run can tell."""
         node = fed.node
         if node is None:
@@ -516,12 +523,12 @@ def _utf8(text: str) -> str:
         return text
 
 
-class _Meant:
-    """One command of the table with its words told apart: what it does."""
+class _CommandInterpretation:
+    """One command of the table with its words parsed: what it does."""
 
     __slots__ = ("fed", "line", "node", "runs", "script")
 
-    def __init__(self, script: _Script, line: Line, fed: _Fed | None, runs: int) -> None:
+    def __init__(self, script: _Script, line: Line, fed: _Input | None, runs: int) -> None:
         self.script = script
         self.line = line
         self.node = line.node
@@ -532,11 +539,11 @@ class _Meant:
         node, line = self.node, self.line
         if self._only_tells():
             return ["compute"]
-        effects = let_in(line)
-        if rehearsed(line):
+        effects = option_effects(line)
+        if is_rehearsal(line):
             return [*effects, "compute"]
         ran = self._ran() if node.acts else None
-        own = matched(line)
+        own = match_conditions(line)
         if ran is not None:
             effects.extend(ran)
             if own is not node.base or not (node.flags.runs or "code_execution" in own):
@@ -612,8 +619,8 @@ class _Meant:
         known, _ = self.script.find(args[0])
         if known and known.flags.script:
             return self.script.effects(args, None, self.runs + 1)
-        # A script is not looked into; one that is named after something grave is not run on its name alone.
-        return ["code_execution", "unknown"] if _GRAVE.search(args[0]) else None
+        # A script is not looked into; one that is named after something severe is not run on its name alone.
+        return ["code_execution", "unknown"] if _SEVERE.search(args[0]) else None
 
     def _fed_program(self, language: Language) -> list[Effect] | None:
         if self.fed is None:
@@ -632,7 +639,11 @@ class _Meant:
         if node.module and not node.module.isdisjoint(line.options):
             found, _ = script.find(tail[0])
             if found is None:
-                return ["code_execution", "unknown"] if grave_script(tail[0].rpartition(".")[2]) else ["code_execution"]
+                return (
+                    ["code_execution", "unknown"]
+                    if is_severe_script(tail[0].rpartition(".")[2])
+                    else ["code_execution"]
+                )
             return script.effects(tail, self.fed, self.runs + 1)
         if node.flags.runs == "package":
             return [*effects, *self._package(tail)]
@@ -659,12 +670,14 @@ class _Meant:
         commands = self.script.context.commands
         node = None if name in _ALSO_SCRIPTS else commands.find(name.lower())
         if node is None:
-            grave = grave_script(name) or (bool(rest) and rest[0] in _GRAVE_WORDS) or dynamic(name)
-            return [*self.node.base, "unknown"] if grave else list(self.node.base)
+            severe = is_severe_script(name) or (bool(rest) and rest[0] in _SEVERE_WORDS) or dynamic(name)
+            return [*self.node.base, "unknown"] if severe else list(self.node.base)
         effects = (
             self.script.effects([name.lower(), *rest], self.fed, self.runs + 1)
             if "/" not in name
-            else [*_Meant(self.script, told_apart(node, [name, *rest]), self.fed, self.runs + 1).effects()]
+            else [
+                *_CommandInterpretation(self.script, parse_argv(node, [name, *rest]), self.fed, self.runs + 1).effects()
+            ]
         )
         # A formatter that is run as a package changes what running code may.
         return [*self.node.base, *[effect for effect in effects if effect != "overwrite"]]
@@ -674,16 +687,18 @@ class _Meant:
         flags, line, fed = self.node.flags, self.line, self.fed
         if flags.scripts:
             names = line.args[:1] if flags.scripts == "first" else [arg for arg in line.args if "=" not in arg]
-            if any([dynamic(name) or grave_script(name) for name in names]):
+            if any([dynamic(name) or is_severe_script(name) for name in names]):
                 effects.append("unknown")
         if flags.searches and searches_secrets(line, self.script.feeder(fed)):
             effects.append("secret_access")
         if flags.sends or flags.piped:
             effects.extend(
-                sent(line, self.script.context.telling, fed=fed is not None and self.script.given(fed) is None)
+                sending_effects(
+                    line, self.script.context.telling, fed=fed is not None and self.script.given(fed) is None
+                )
             )
         if flags.writes:
-            effects.extend(put(line))
+            effects.extend(destination_effects(line))
 
     def _xargs(self, tail: list[str]) -> list[Effect]:
         """The command of `xargs`: what is read comes last, several at once, or where a placeholder stands."""
@@ -743,13 +758,13 @@ _ALSO_SCRIPTS: Final = word_set(
     "format open sync watch write time type test host file code reset kill link env local size info help look top"
     " ps w x d c clear stat which where paste export set install view split sum strip bind trap wait"
 )
-_GRAVE_WORDS: Final = word_set(
+_SEVERE_WORDS: Final = word_set(
     "deploy destroy publish release drop reset rollback db:drop db:reset db:migrate migrate down delete remove purge"
     " --prod --production"
 )
 #: A program of the project's own: `./gradlew`, `scripts/build.sh`.
 _SCRIPT: Final = re.compile(r"(?:\.{1,2}/)?(?:[\w.-]+/)+[\w.-]+\Z|[\w-]+\.(?:sh|bash|py|rb|pl|js|ts)\Z")
-_GRAVE: Final = re.compile(
+_SEVERE: Final = re.compile(
     r"deploy|delet|destroy|drop|purge|wipe|nuke|reset|migrat|roll_?-?back|release|publish|uninstall|tear_?-?down|clean"
     r"|restore|fail_?-?over|payout|refund|payment|send|mail|prune|remove|kill|shutdown|reboot|seed|grant|revoke",
     re.IGNORECASE,

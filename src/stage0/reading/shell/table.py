@@ -98,7 +98,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Line:
-    """The words of one command, told apart: options with their values, other words, what follows `--`."""
+    """The words of one command, parsed: options with their values, other words, what follows `--`."""
 
     __slots__ = ("args", "inner", "node", "options", "rest", "skips", "tail")
 
@@ -232,7 +232,7 @@ class Node:
         self.acts = False
         #: Whether its words say where data goes, or which script runs.
         self.traces = False
-        #: Whether the effects hold whatever stands behind the name, so that its words need no telling apart.
+        #: Whether the effects hold whatever stands behind the name, so that its words need no parsing.
         self.plain = False
 
     def below(self, word: str) -> Node | None:
@@ -461,7 +461,7 @@ def _finder(patterns: Iterable[str]) -> Callable[[str], re.Match[str] | None]:
 # -- Reading a line ----------------------------------------------------------------------------------------------
 
 
-def told_apart(node: Node, words: Sequence[str]) -> Line:
+def parse_argv(node: Node, words: Sequence[str]) -> Line:
     """A command's words by what they are to it; the first word is its name."""
     line = Line(node)
     line.skips = node.flags.skips
@@ -594,13 +594,13 @@ def _cluster(line: Line, word: str, words: Sequence[str], at: int) -> int:
     return at
 
 
-def rehearsed(line: Line) -> bool:
+def is_rehearsal(line: Line) -> bool:
     """Whether a line only shows what it would do."""
     rehearsal = line.node.rehearsal
     return rehearsal is not _NO_RULES and bool(rehearsal.hits(line))
 
 
-def matched(line: Line) -> tuple[Effect, ...] | list[Effect]:
+def match_conditions(line: Line) -> tuple[Effect, ...] | list[Effect]:
     """The effects of a line by its conditions: the node's own `base` where none matches."""
     rules = line.node.rules
     if rules is _NO_RULES:
@@ -614,7 +614,7 @@ def matched(line: Line) -> tuple[Effect, ...] | list[Effect]:
     return [effect for index in hits if index not in beaten for effect in rules.all[index].effects]
 
 
-def let_in(line: Line) -> list[Effect]:
+def option_effects(line: Line) -> list[Effect]:
     """The effects of the side doors that a line opens."""
     doors = line.node.doors
     return [] if doors is _NO_RULES else [effect for index in doors.hits(line) for effect in doors.all[index].effects]

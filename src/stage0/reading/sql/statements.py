@@ -216,7 +216,7 @@ def _read_in(text: str, dialect: str, lexicon: Lexicon | None, level: int = 0) -
         tokens = tools.tokenizer(dialect=tools.dialect).tokenize(text)
     except SqlglotError:
         return UNREAD
-    reader = _Reader(text, dialect, tools.dialect.parser(), level, lexicon)
+    reader = _StatementReader(text, dialect, tools.dialect.parser(), level, lexicon)
     seen: dict[Seen, None] = {}
     read = True
     for statement in _statements(tokens):
@@ -385,7 +385,7 @@ _LITERALS: Final = _QUOTED - {TokenType.IDENTIFIER} | {TokenType.BYTE_STRING, To
 _HEAD_WORDS: Final = 8
 
 
-class _Reader:
+class _StatementReader:
     """Reads the statements of one text in one dialect."""
 
     def __init__(self, text: str, dialect: str, parser: Parser, level: int, lexicon: Lexicon | None) -> None:
@@ -648,20 +648,20 @@ _TREE_STARTS: Final = dict.fromkeys(
 _BLOCK_WORDS: Final = re.compile(r"\b(?:begin|then|else|loop|declare)\b", re.IGNORECASE)
 _PERSONAL_COLUMNS: Final = frozenset({"email", "ssn", "phone"})
 _SPECIAL: Final = {
-    "EXPLAIN": _Reader.explained,
-    "DESC": _Reader.explained,
-    "DESCRIBE": _Reader.explained,
-    "ANALYZE": _Reader.explained,
-    "PREPARE": _Reader.prepared,
-    "EXECUTE": _Reader.executed,
-    "EXEC": _Reader.executed,
-    "COPY": _Reader.copied,
-    "SET": _Reader.set_,
-    "PRAGMA": _Reader.pragma,
-    "DO": _Reader.done,
-    "BEGIN": _Reader.begun,
-    "DECLARE": _Reader.begun,
-    "IF": _Reader.begun,
+    "EXPLAIN": _StatementReader.explained,
+    "DESC": _StatementReader.explained,
+    "DESCRIBE": _StatementReader.explained,
+    "ANALYZE": _StatementReader.explained,
+    "PREPARE": _StatementReader.prepared,
+    "EXECUTE": _StatementReader.executed,
+    "EXEC": _StatementReader.executed,
+    "COPY": _StatementReader.copied,
+    "SET": _StatementReader.set_,
+    "PRAGMA": _StatementReader.pragma,
+    "DO": _StatementReader.done,
+    "BEGIN": _StatementReader.begun,
+    "DECLARE": _StatementReader.begun,
+    "IF": _StatementReader.begun,
 }
 
 

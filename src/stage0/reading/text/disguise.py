@@ -37,7 +37,7 @@ class Disguise(msgspec.Struct, frozen=True, gc=False):
 
 #: At most so many disguises are read in a text, and so many characters of one that is decoded.
 _MOST: Final = 64
-_LONGEST: Final = 4096
+_DECODED_LENGTH_MAX: Final = 4096
 #: Encodings within encodings.
 _LAYERS: Final = 3
 #: Letters of the shortest and of the longest word that is looked for in disguise.
@@ -473,7 +473,7 @@ def _telling(
         within = tuple(each for each in within if each.kind != "figures")
     if not within and words.named(inner.text) <= already:
         return
-    if len(plain) > _LONGEST or any(each.kind == "too many" for each in within):
+    if len(plain) > _DECODED_LENGTH_MAX or any(each.kind == "too many" for each in within):
         yield Disguise(start, end, "", "too many")
     else:
         yield Disguise(start, end, reveal(inner, within).text, "encoded")
