@@ -8,7 +8,7 @@ import pytest
 
 from stage0.policy import PolicyError, shipped_packs
 from stage0.policy.upload import wanted_parent
-from stage0.reading.call.money import stated
+from stage0.reading.call.money import stated_amount
 from tests.deciding import codes, decided
 from tests.layering import layer, pack_with
 
@@ -50,17 +50,17 @@ def test_a_glance_at_what_a_pack_extends_takes_no_longer_than_its_text() -> None
     ids=repr,
 )
 def test_an_amount_is_read_however_it_is_written(value: Any) -> None:
-    assert stated(value) == 50_000.0
+    assert stated_amount(value) == 50_000.0
 
 
 @pytest.mark.parametrize("value", ["9" * 40, "fifty 5", "0x5000", "50000 or so", "all of it", [["x9"]]], ids=repr)
 def test_an_amount_that_cannot_be_read_is_taken_for_the_largest(value: Any) -> None:
-    assert stated(value) >= 1e15
+    assert stated_amount(value) >= 1e15
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", False, [], {}, {"currency": "USD"}, 0], ids=repr)
 def test_no_amount_is_none(value: Any) -> None:
-    assert stated(value) == 0.0
+    assert stated_amount(value) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from stage0.core.pack import Pack
 from stage0.policy import shipped_packs
 from stage0.reading.call.arguments import read_arguments
 from stage0.reading.text.decoding import base64_pieces, hex_pieces
-from stage0.reading.text.disguise import disguised
+from stage0.reading.text.disguise import find_disguises
 from stage0.reading.text.folding import fold
 from tests.deciding import decided
 from tests.reading.test_disguise import WORDS
@@ -21,7 +21,7 @@ KNOWN: Final = shipped_packs()["stage0-default"].knowledge
 
 def in_disguise(text: str) -> list[str]:
     """The words that a text is said to hold in disguise."""
-    return [each.plain for each in disguised(fold(text, WORDS.table), WORDS)]
+    return [each.plain for each in find_disguises(fold(text, WORDS.table), WORDS)]
 
 
 #: `70 34 59` is p4Y, `70 61 79` pay and `72 65 73 65 74` reset, in hexadecimal.

@@ -17,7 +17,7 @@ from stage0.knowledge.yaml import HERE, read
 from stage0.policy import shipped_packs
 from stage0.reading.effects import HARMLESS
 from stage0.reading.prose.lexicon import ACTIONS
-from stage0.reading.text.disguise import Disguise, Kind, Words, disguised, reveal
+from stage0.reading.text.disguise import Disguise, Kind, Words, find_disguises, reveal
 from stage0.reading.text.folding import fold
 from stage0.reading.text.transliteration import AMBIGUOUS, CLEAR
 
@@ -41,13 +41,13 @@ WORDS: Final = Words(danger_words(), TABLE)
 
 def found(text: str) -> tuple[Disguise, ...]:
     """The disguises in a text as sent."""
-    return disguised(fold(text, TABLE), WORDS)
+    return find_disguises(fold(text, TABLE), WORDS)
 
 
 def revealed(text: str) -> str:
     """A text with its disguises taken off."""
     folded = fold(text, TABLE)
-    return reveal(folded, disguised(folded, WORDS)).text
+    return reveal(folded, find_disguises(folded, WORDS)).text
 
 
 def in_base64(text: str) -> str:
@@ -240,7 +240,7 @@ def test_a_span_points_at_the_disguise_in_the_folded_text() -> None:
 def test_what_is_revealed_points_back_into_the_text_as_sent() -> None:
     text = "請 ｄ-ｅ-ｌ-ｅ-ｔ-ｅ it, then " + in_base64("drop the table")
     folded = fold(text, TABLE)
-    plain = reveal(folded, disguised(folded, WORDS))
+    plain = reveal(folded, find_disguises(folded, WORDS))
     start = plain.text.index("delete")
     assert text[slice(*plain.original_span(start, start + 6))] == "ｄ-ｅ-ｌ-ｅ-ｔ-ｅ"
     start = plain.text.index("drop the table")
@@ -323,7 +323,7 @@ def test_every_danger_word_is_read_in_every_encoding(word: str, encoded: object)
 def test_any_text_is_read_and_its_disguises_lie_in_it_in_order(text: str) -> None:
     folded = fold(text, TABLE)
     reached = 0
-    for each in disguised(folded, WORDS):
+    for each in find_disguises(folded, WORDS):
         assert reached <= each.start < each.end <= len(folded.text)
         reached = each.end
 
@@ -331,7 +331,7 @@ def test_any_text_is_read_and_its_disguises_lie_in_it_in_order(text: str) -> Non
 @given(st.text(alphabet="de lt-_.%64\\u0x&#;=$3@\n<>/+ZG", max_size=300))
 def test_any_mixture_of_signs_is_read(text: str) -> None:
     folded = fold(text, TABLE)
-    plain = reveal(folded, disguised(folded, WORDS))
+    plain = reveal(folded, find_disguises(folded, WORDS))
     starts = [plain.original_span(place, place + 1)[0] for place in range(len(plain.text))]
     assert starts == sorted(starts)
     assert all(0 <= start < len(text) for start in starts)

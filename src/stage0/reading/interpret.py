@@ -203,7 +203,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         _note(effects, declaration.sightings)
         environments |= declaration.environments
     _note(effects, goal.sightings)
-    described = _described(context, known)
+    described = _description_sightings(context, known)
     _note(effects, described)
     if called.wide and not _WIDENED.isdisjoint(effects):
         _note(effects, called.wide)
@@ -251,14 +251,14 @@ _QUOTABLE: Final = 4
 def _goal_of(sent: str, called: ArgumentsReading, known: Knowledge) -> GoalReading:
     """What a goal says beside the arguments that it repeats. What is left of one that tells a secret may not look like
     it any more, and would be kept."""
-    goal = _unquoted(sent, called)
+    goal = _without_quotes(sent, called)
     if goal != sent and tells_secret(sent):
         with keeping_nothing():
             return known.read_goal(goal)
     return known.read_goal(goal)
 
 
-def _unquoted(goal: str, called: ArgumentsReading) -> str:
+def _without_quotes(goal: str, called: ArgumentsReading) -> str:
     """A goal without the arguments that it repeats word for word, since a parser has read those. Offsets stay."""
     for text in called.parsed:
         if len(text) >= _QUOTABLE and text in goal:
@@ -276,7 +276,7 @@ _DESCRIPTION: Final = "context.tool_description"
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。！？\n]")
 
 
-def _described(context: ContextReading, known: Knowledge) -> list[Sighting]:
+def _description_sightings(context: ContextReading, known: Knowledge) -> list[Sighting]:
     """A tool's description and its MCP annotations: they may add an effect, never remove one."""
     found: list[Sighting] = []
     for description in context.all_of("tool_description"):

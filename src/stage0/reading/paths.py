@@ -130,7 +130,7 @@ _WRITTEN: Final[tuple[tuple[re.Pattern[str], tuple[Effect, ...]], ...]] = (
 )
 
 
-def written(path: str) -> tuple[Effect, ...]:
+def effects_of_writing(path: str) -> tuple[Effect, ...]:
     """What it means besides a change of a file that this one is changed: a disk, who may log in, what starts alone."""
     plain = plain_path(path) if len(path) <= _LONG else ""
     return next((effects for pattern, effects in _WRITTEN if pattern.search(plain)), ())

@@ -199,7 +199,7 @@ class ToolReader:
             return []
         terms = _without_attributes(terms)
         objects = frozenset(t.concept for at in terms for t in at if t.concept in OBJECTS)
-        rehearsed = _rehearsed(words, terms)
+        rehearsed = _is_rehearsal(words, terms)
         effects: dict[Effect, None] = {}
         if passthrough:
             terms = [tuple(t for t in at if t.concept not in _SAYS_NOTHING) for at in terms]
@@ -262,7 +262,7 @@ def _can_act(at: Terms) -> bool:
     )
 
 
-def _rehearsed(words: list[str], terms: list[Terms]) -> bool:
+def _is_rehearsal(words: list[str], terms: list[Terms]) -> bool:
     """Whether the whole name is a count or a rehearsal: `count_deleted_users`, `delete_users_dry_run`."""
     concepts = [{t.concept for t in at} for at in terms]
     if not concepts or not _DENYING.isdisjoint(words) or any("break" in at or "soft" in at for at in concepts):
@@ -280,20 +280,20 @@ def _actions(terms: list[Terms], objects: frozenset[str], *, guess: bool, perfor
             parts[-1].append(at)
     found = [_part_actions(part, objects, performed=performed) for part in parts]
     if not any(found) and guess:
-        return [action for part in parts for action in _guessed(part)][:1]
+        return [action for part in parts for action in _guess(part)][:1]
     joined = [
-        found[index] or _guessed(part, joined=True) or _started(part) for index, part in enumerate(parts) if index
+        found[index] or _guess(part, joined=True) or _start_actions(part) for index, part in enumerate(parts) if index
     ]
     return [action for actions in (found[0], *joined) for action in actions]
 
 
-def _guessed(part: list[Terms], *, joined: bool = False) -> list[str]:
+def _guess(part: list[Terms], *, joined: bool = False) -> list[str]:
     """In a name nothing is a figure of speech: `drop_foo` drops, whatever a foo is."""
     weak = [(index, at, t) for index, at in enumerate(part) for t in at if t.role == "weak"]
     return [t.concept for index, at, t in weak if _acts_alone(t, at, first=index == 0, joined=joined)][:1]
 
 
-def _started(part: list[Terms]) -> list[str]:
+def _start_actions(part: list[Terms]) -> list[str]:
     """`fetch_and_run` starts whatever it has got."""
     return [_ANYTHING] if len(part) == 1 and any(t.concept in _STARTS for t in part[0]) else []
 
@@ -315,7 +315,7 @@ def _part_actions(part: list[Terms], objects: frozenset[str], *, performed: bool
     """Of `refund_customer` the verb, of `customer_refund` the noun, of `deploy_plan_get` and `payment_get_status` the
     verb that looks: what stands before it names what is looked at, what stands after it too, unless it acts on."""
     found = [_acting(at, objects, performed=performed) for at in part]
-    if len(part) == 2 and not found[0] and _acts_on_a_look(part[0], part[1]) and (guessed := _guessed(part)):
+    if len(part) == 2 and not found[0] and _acts_on_a_look(part[0], part[1]) and (guessed := _guess(part)):
         return guessed
     for index, after in enumerate(part[1:]):
         if _names_a_topic(found[index], after, first=index == 0):

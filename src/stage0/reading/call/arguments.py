@@ -16,7 +16,7 @@ import msgspec
 from stage0.reading.call import counts, indirect, mail, money
 from stage0.reading.call.http import METHODS, READING, is_search, read_method, read_url
 from stage0.reading.effects import HARMLESS, Effect, Sighting, Span
-from stage0.reading.paths import read_path, spreads, written
+from stage0.reading.paths import effects_of_writing, read_path, spreads
 from stage0.reading.programs.graphql import looks_like_graphql, read_graphql
 from stage0.reading.programs.mongo import looks_like_mongo, operator_effects, read_mongo
 from stage0.reading.programs.python import read_python
@@ -325,7 +325,7 @@ class _ArgumentsReader:
             value, name, place, dialect = stack.pop()
             kind = type(value)
             if kind is str:
-                inner = _decoded(value, name) if place.depth <= _DEPTH else None
+                inner = _decode(value, name) if place.depth <= _DEPTH else None
                 if inner is not None:
                     self._budget -= len(value)
                     stack.append((inner, name, Place(place, "(json)", place.depth + 1), dialect))
@@ -398,7 +398,7 @@ class _ArgumentsReader:
         if "recipient" in fields and "message" in fields:
             self._message(fields)
         for field in (*fields.get("amount", ()), *fields.get("total", ())):
-            self._amount = max(self._amount, money.stated(field.value))
+            self._amount = max(self._amount, money.stated_amount(field.value))
         if "amount" in fields:
             self._paid(fields, value)
         if "amount" in fields or ("value" in fields and "account" in fields):
@@ -464,7 +464,7 @@ class _ArgumentsReader:
         """Whether the body of a POST proves that it only asks: a GraphQL query, a documented search."""
         bodies = [field.value for field in (*fields.get("body", ()), *fields.get("filter", ()))]
         for given in bodies:
-            body = (_decoded(given, _BODY_NAME) or given) if isinstance(given, str) else given
+            body = (_decode(given, _BODY_NAME) or given) if isinstance(given, str) else given
             text = body.get("query") if isinstance(body, dict) else body
             if isinstance(text, str) and looks_like_graphql(text):
                 reading = read_graphql(text, self._lexicon)
@@ -502,7 +502,7 @@ class _ArgumentsReader:
                 if isinstance(path, str):
                     if spreads(path):
                         self._note(field.place, path, ("bulk", "irreversible"))
-                    self._note(field.place, path, written(path))
+                    self._note(field.place, path, effects_of_writing(path))
         if "delete" in effects:
             for key, effect in _HARD_FLAGS.items():
                 if value.get(key) is True:
@@ -778,7 +778,7 @@ _JSON: Final = word_set(
 _BODY_NAME: Final = _Name(("body",), "body", frozenset())
 
 
-def _decoded(text: str, name: _Name) -> dict[str, Any] | list[Any] | None:
+def _decode(text: str, name: _Name) -> dict[str, Any] | list[Any] | None:
     """The object or list that a text holds as JSON; None where it holds none."""
     if name.last not in _JSON or len(text) > TEXT_LIMIT or text[:40].lstrip()[:1] not in ("{", "["):
         return None

@@ -140,10 +140,10 @@ def _is_metadata(host: str) -> bool:
     host = host.lower()
     if host in _METADATA or host.removeprefix("::ffff:") in _METADATA:
         return True
-    return _dotted(host) in _METADATA if host[:1].isdigit() else False
+    return _dotted_address(host) in _METADATA if host[:1].isdigit() else False
 
 
-def _dotted(host: str) -> str:
+def _dotted_address(host: str) -> str:
     """An IPv4 address in any of the forms that `inet_aton` takes (`2852039166`, `0xa9fea9fe`, `0251.0376.0xa9.254`)."""
     pieces = host.split(".")
     if len(pieces) > 4 or not all(_NUMBER.fullmatch(piece) for piece in pieces):

@@ -61,23 +61,23 @@ _PLAIN: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0
 _AMOUNT_LENGTH_MAX: Final = 200
 
 
-def stated(value: object) -> float:
+def stated_amount(value: object) -> float:
     """How much a field that names an amount says, however it is written; infinite where that cannot be read, since what
     cannot be read must not be taken for little."""
     if value is None or isinstance(value, bool):
         return 0.0
     if isinstance(value, str):
-        return _stated(value)
+        return _parse_stated(value)
     if isinstance(value, (list, tuple)):
-        return max((stated(each) for each in value), default=0.0)
+        return max((stated_amount(each) for each in value), default=0.0)
     if isinstance(value, dict):
         # A currency, a unit: beside the sum itself, a text without a digit says nothing.
         said = [each for each in value.values() if not isinstance(each, str) or any(map(str.isdigit, each))]
-        return max((stated(each) for each in said), default=0.0)
+        return max((stated_amount(each) for each in said), default=0.0)
     return amount_of(value)
 
 
-def _stated(text: str) -> float:
+def _parse_stated(text: str) -> float:
     folded = unicodedata.normalize("NFKC", text).strip()
     if not folded:
         return 0.0

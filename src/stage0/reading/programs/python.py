@@ -452,7 +452,7 @@ class _Program:
         if isinstance(node.func, ast.Name):
             if node.func.id == "open" and "open" not in self.bound:
                 self._settle(node.func)
-                return _opened(node, 1)
+                return _open_effects(node, 1)
             return ()
         if isinstance(node.func, ast.Attribute):
             return self._method_call(node, node.func)
@@ -467,16 +467,16 @@ class _Program:
             return _variable(node.args[0]) if node.args else ("secret_access",)
         if path in {"io.open", "gzip.open", "bz2.open", "zipfile.ZipFile", "tarfile.open"}:
             self._settle(node.func)
-            return _opened(node, 1)
+            return _open_effects(node, 1)
         if path.startswith("os.environ."):
             self._settle(node.func)
             return ("compute",) if path.endswith((".setdefault", ".update", ".pop")) else ("secret_access",)
         if path in {"requests.request", "httpx.request"}:
             self._settle(node.func)
-            return _requested(node.args[0] if node.args else None)
+            return _request_effects(node.args[0] if node.args else None)
         if path in {"urllib.request.urlopen", "urllib.request.Request"}:
             self._settle(node.func)
-            return _fetched(node)
+            return _fetch_effects(node)
         return ()
 
     def _method_call(self, node: ast.Call, func: ast.Attribute) -> Iterable[Effect]:
@@ -484,7 +484,7 @@ class _Program:
         if name in self.bound:
             return ()
         if name == "open":
-            return _opened(node, 0)
+            return _open_effects(node, 0)
         if name == "replace" and len(node.args) == 1 and not node.keywords:
             return ("overwrite",)  # of a path, not of a text
         if name in {"execute", "executemany", "executescript"}:
@@ -529,7 +529,7 @@ def _variable(node: ast.expr) -> tuple[Effect, ...]:
     return ("secret_access",)
 
 
-def _opened(node: ast.Call, at: int) -> tuple[Effect, ...]:
+def _open_effects(node: ast.Call, at: int) -> tuple[Effect, ...]:
     """The effects of `open`, by its mode."""
     mode: ast.expr | None = node.args[at] if len(node.args) > at else None
     for keyword in node.keywords:
@@ -548,7 +548,7 @@ def _opened(node: ast.Call, at: int) -> tuple[Effect, ...]:
     return ("write",) if set(mode.value) & {"a", "x"} else ("read",)
 
 
-def _requested(method: ast.expr | None) -> tuple[Effect, ...]:
+def _request_effects(method: ast.expr | None) -> tuple[Effect, ...]:
     """The effects of a request, by its method."""
     name = method.value.upper() if isinstance(method, ast.Constant) and isinstance(method.value, str) else ""
     return _BY_METHOD.get(name, ("unknown",))
@@ -563,11 +563,11 @@ _BY_METHOD: Final[dict[str, tuple[Effect, ...]]] = {
 }
 
 
-def _fetched(node: ast.Call) -> tuple[Effect, ...]:
+def _fetch_effects(node: ast.Call) -> tuple[Effect, ...]:
     """The effects of `urlopen` and `Request`: with data they send, with a method they do what it says."""
     keywords = {keyword.arg: keyword.value for keyword in node.keywords}
     if "method" in keywords:
-        return _requested(keywords["method"])
+        return _request_effects(keywords["method"])
     if None in keywords:
         return ("unknown",)
     return ("network_read", "write") if "data" in keywords or len(node.args) > 1 else ("network_read",)

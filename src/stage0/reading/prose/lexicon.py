@@ -16,7 +16,7 @@ import msgspec
 
 from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.prose.syntax import Spaced, Unspaced
-from stage0.reading.text.disguise import Words, disguised, reveal
+from stage0.reading.text.disguise import Words, find_disguises, reveal
 from stage0.reading.text.folding import Folded, FoldTable, fold, with_capitals
 from stage0.reading.text.keeping import kept
 from stage0.reading.text.scanning import Scanner
@@ -177,7 +177,7 @@ class Lexicon:
     def uncover(self, text: str) -> tuple[Folded, bool]:
         """The same, and whether the text holds more disguises than are read, so that it cannot be trusted."""
         folded = fold(text, self.table)
-        found = disguised(folded, self._hidden)
+        found = find_disguises(folded, self._hidden)
         if not found:
             return folded, True
         return reveal(folded, found), all(each.kind != "too many" for each in found)

@@ -104,7 +104,7 @@ class Sense:
         syntax = language.syntax
         spaced = isinstance(syntax, Spaced)
         objects = after if spaced and text.isascii() else before + after
-        if not concepts.isdisjoint(_NEGATIONS) and _negated(before, after, hit, text):
+        if not concepts.isdisjoint(_NEGATIONS) and _is_negated(before, after, hit, text):
             return "talk"
         if not spaced and text[hit.start - 1 : hit.start] in _PARTICIPLES:
             return "talk"
@@ -149,7 +149,7 @@ class Sense:
     def _talked_about(self, word: Word, concepts: set[str], looked: int, language: Language) -> bool:
         """Whether an action is a topic, a quotation, a question, a condition, or only what something is for."""
         hit, text, syntax = word.hit, self.text, language.syntax
-        if "lead" in concepts and _led(word.before, hit, text):
+        if "lead" in concepts and _is_led(word.before, hit, text):
             return True
         since = self._since_looked(hit)
         if since and syntax.precondition(since):
@@ -424,7 +424,7 @@ _APART: Final = re.compile("[,、，;]")
 _EITHER: Final = re.compile(r"\b(?:or|nor)\b|或|または|もしくは")
 
 
-def _negated(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, text: str) -> bool:
+def _is_negated(before: Sequence[Hit], after: Sequence[Hit], hit: Hit, text: str) -> bool:
     """A negation reaches the next verb, and further ones only over an `or`; `do not forget to` is none."""
     nearest = next((h for h in reversed(before) if h.concept in ("negation", "affirmed")), None)
     if nearest is not None and nearest.concept == "negation":
@@ -448,7 +448,7 @@ def _reaches(gap: str, words: int, characters: int) -> bool:
     return len(gap.split()) <= words if gap.isascii() else len(gap) <= characters
 
 
-def _led(before: Sequence[Hit], hit: Hit, text: str) -> bool:
+def _is_led(before: Sequence[Hit], hit: Hit, text: str) -> bool:
     """`how to delete`: only the next action word is talked about, within reach."""
     lead = next((other for other in reversed(before) if other.concept == "lead"), None)
     if lead is None or any(h.concept in ACTIONS and lead.end <= h.start < hit.start for h in before):

@@ -169,7 +169,7 @@ class Spaced(_Syntax):
             asks = marked or _INVERTED.match(sentence, wh.end()) is not None
         else:
             asks = _POLAR.match(sentence) is not None
-            asks = asks or (marked and (_MODAL.match(sentence) or _told_first(sentence)) is not None)
+            asks = asks or (marked and (_MODAL.match(sentence) or _find_told_first(sentence)) is not None)
         request = self._request.search(sentence)
         if not asks or (wh is None and request is not None and not _POLAR.match(sentence)):
             return 0
@@ -313,7 +313,7 @@ _SUBJECT_FIRST: Final = re.compile(
 )
 
 
-def _told_first(sentence: str) -> re.Match[str] | None:
+def _find_told_first(sentence: str) -> re.Match[str] | None:
     return _AT_THE_END.search(sentence) if _SUBJECT_FIRST.match(sentence) else None
 
 

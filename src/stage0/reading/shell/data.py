@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from stage0.reading.effects import Effect
-from stage0.reading.paths import written
+from stage0.reading.paths import effects_of_writing
 from stage0.reading.shell.table import CLOSE, OPEN, Line
 
 #: Longer names and patterns are not looked into.
@@ -240,9 +240,9 @@ def destination_effects(line: Line) -> Iterator[Effect]:
         names = names[:_MANY]
         yield "unknown"
     for place in places[:_MANY]:
-        yield from written(place)
+        yield from effects_of_writing(place)
         for name in names:
-            yield from written(place.rstrip("/") + "/" + name)
+            yield from effects_of_writing(place.rstrip("/") + "/" + name)
 
 
 #: More files and folders than these are not looked into.

@@ -10,7 +10,7 @@ import msgspec
 import tree_sitter
 
 from stage0.reading.effects import Effect
-from stage0.reading.paths import holds_secrets, written
+from stage0.reading.paths import effects_of_writing, holds_secrets
 from stage0.reading.programs.python import read_python
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
 from stage0.reading.shell.data import (
@@ -141,7 +141,7 @@ def _plain(plain: list[tuple[list[str], int, int, bool]], commands: Commands) ->
     seen: list[Seen] = []
     before: list[str] = []
     for index, (words, start, end, piped) in enumerate(plain):
-        fed = _Input("text", text=_printed(before), name=before[0]) if piped else None
+        fed = _Input("text", text=_printed_text(before), name=before[0]) if piped else None
         effects = dict.fromkeys(script.effects(words, fed, 0))
         if "secret_access" in effects and index + 1 < len(plain) and plain[index + 1][3]:
             _suppress(words, plain[index + 1][0], effects)
@@ -343,7 +343,7 @@ class _Script:
         if target.startswith(_SOCKETS):
             yield from ("export", "unknown")
         yield "write" if operator in {">>", "&>>"} else "overwrite"
-        yield from written(target)
+        yield from effects_of_writing(target)
 
     def _assigned(self, node: tree_sitter.Node) -> Iterator[Effect]:
         name, _, value = self._text(node).partition("=")
@@ -507,7 +507,7 @@ class _Script:
             return None
         if node.kind_id != _COMMAND or any([c.kind_id in (_FILE, _HERESTRING, _ASSIGNMENT) for c in node.children]):
             return None
-        return _printed([word for child in node.named_children for word in words_of(child, self.source)])
+        return _printed_text([word for child in node.named_children for word in words_of(child, self.source)])
 
 
 _INTO_FILE: Final = re.compile(r"(?:1|&)?>>?\s*+(?!&|/dev/(?:stdout|stderr|tty|tcp|udp))")
@@ -735,9 +735,9 @@ class _CommandInterpretation:
         args = line.args
         changes = "overwrite" in effects or "write" in effects
         if flags.last and args and changes:
-            effects.extend(written(args[-1]))
+            effects.extend(effects_of_writing(args[-1]))
         if flags.all and changes:
-            effects.extend([effect for word in args for effect in written(word)])
+            effects.extend([effect for word in args for effect in effects_of_writing(word)])
         if flags.names:
             return
         if flags.last and changes and len(args) > 1:
@@ -778,7 +778,7 @@ _QUERIES: Final = frozenset({"sql", "sqlite", "mongo"})
 _BIN: Final = re.compile(r"(?:^|[/\x01])(?:s?bin|\.bin|Scripts)/[^/]+\Z")
 
 
-def _printed(words: list[str]) -> str | None:
+def _printed_text(words: list[str]) -> str | None:
     """What `echo` or `printf` prints, where that can be told."""
     name, *rest = words or [""]
     if name == "printf" and rest:

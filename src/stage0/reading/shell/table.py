@@ -154,7 +154,7 @@ class _Rules:
     def with_beats(self) -> _Rules:
         """The same, with what each rule beats worked out."""
         for index, rule in enumerate(self.all):
-            rule.beats = frozenset(i for i, other in enumerate(self.all) if i != index and _less(other, rule))
+            rule.beats = frozenset(i for i, other in enumerate(self.all) if i != index and _asks_less(other, rule))
         return self
 
     def hits(self, line: Line) -> list[int]:
@@ -257,7 +257,7 @@ class Commands:
 
     def __init__(self, table: Mapping[str, Command], lexicon: Lexicon) -> None:
         """Raises ValueError where a condition or a field cannot be understood."""
-        nodes = {name: _compiled(name, command) for name, command in table.items()}
+        nodes = {name: _compile(name, command) for name, command in table.items()}
         self._patterns = tuple((name[:-1], node) for name, node in nodes.items() if name.endswith("*"))
         self._nodes = nodes
         self.lexicon = lexicon
@@ -275,7 +275,7 @@ class Commands:
 # -- Compiling ---------------------------------------------------------------------------------------------------
 
 
-def _compiled(name: str, command: Command) -> Node:
+def _compile(name: str, command: Command) -> Node:
     node = Node(name, command)
     try:
         _fill(node, command)
@@ -372,7 +372,7 @@ def _finish(node: Node, parent: Node | None) -> None:
             piped=node.flags.piped or above.piped,
             writes=node.flags.writes or above.writes,
         )
-    node.known = node.takes | node.attached | node.inner | set(node.flags.flagged) | set(_named(node))
+    node.known = node.takes | node.attached | node.inner | set(node.flags.flagged) | set(_options_named(node))
     node.longs = tuple(sorted(option for option in node.known if option.startswith("--")))
     node.rules.with_beats()
     flags = node.flags
@@ -392,7 +392,7 @@ def _finish(node: Node, parent: Node | None) -> None:
         _finish(child, node)
 
 
-def _named(node: Node) -> Iterator[str]:
+def _options_named(node: Node) -> Iterator[str]:
     """The options that conditions name."""
     for rule in (*node.rules.all, *node.doors.all, *node.rehearsal.all):
         for part in rule.parts:
@@ -400,14 +400,14 @@ def _named(node: Node) -> Iterator[str]:
                 yield from _options(part)[0]
 
 
-def _less(one: _Rule, other: _Rule) -> bool:
+def _asks_less(one: _Rule, other: _Rule) -> bool:
     """Whether one rule asks for strictly less: each of its parts is implied by one of the other's."""
-    if not all(any(_implied(part, given) for given in other.parts) for part in one.parts):
+    if not all(any(_implies(part, given) for given in other.parts) for part in one.parts):
         return False
-    return not all(any(_implied(given, part) for part in one.parts) for given in other.parts)
+    return not all(any(_implies(given, part) for part in one.parts) for given in other.parts)
 
 
-def _implied(part: str, given: str) -> bool:
+def _implies(part: str, given: str) -> bool:
     if part == given:
         return True
     if part[0] != "-" or given[0] != "-":

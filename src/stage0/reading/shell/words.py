@@ -93,24 +93,24 @@ def word_of(node: tree_sitter.Node, source: str, level: int = 0) -> str:
     which = node.kind_id
     text = source[node.start_byte : node.end_byte]
     if which == WORD:
-        return _unescaped(text) if "\\" in text else text
+        return _unescape(text) if "\\" in text else text
     if which == RAW:
         return text[1:-1]
     if which in _OPENED:
         return f"{OPEN}{text.strip()}{CLOSE}"
     if which == COMMAND_NAME and "'" not in text and '"' not in text and "$" not in text and "`" not in text:
-        return _unescaped(text) if "\\" in text else text
+        return _unescape(text) if "\\" in text else text
     if which == ANSI:
         return _ansi(text[2:-1])
     if level > _LEVELS:
         raise Unread
     if which == STRING:
-        return _quoted(node, source, node.start_byte + 1, node.end_byte - 1)
+        return _quoted_text(node, source, node.start_byte + 1, node.end_byte - 1)
     if which == TRANSLATED:
-        return _quoted(node.children[-1], source, node.start_byte + 2, node.end_byte - 1)
+        return _quoted_text(node.children[-1], source, node.start_byte + 2, node.end_byte - 1)
     if which in (CONCATENATION, COMMAND_NAME):
         return "".join([word_of(child, source, level + 1) for child in node.children])
-    return _unescaped(text)
+    return _unescape(text)
 
 
 #: Commands in which nothing has to be looked up in the tree: plain words, or such as are quoted without expansions.
@@ -131,7 +131,7 @@ def simple_words(text: str) -> list[str] | None:
         return text.split()
     if not text.isascii() or not _SIMPLE.fullmatch(text):
         return None
-    return _unquoted(text)
+    return _unquote(text)
 
 
 _RESERVED: Final = (
@@ -161,7 +161,7 @@ def plain_commands(text: str) -> list[tuple[list[str], int, int, bool]] | None:
             return None
         command, joined = match.groups()
         quoted = "'" in command or '"' in command or "\\" in command or "$" in command
-        words = _unquoted(command) if quoted else command.split()
+        words = _unquote(command) if quoted else command.split()
         found.append((words, at, match.end(1), piped))
         piped = joined == "|"
         at = match.end()
@@ -170,24 +170,24 @@ def plain_commands(text: str) -> list[tuple[list[str], int, int, bool]] | None:
     return found
 
 
-def _unquoted(text: str) -> list[str]:
+def _unquote(text: str) -> list[str]:
     """The words of a simple command's text, quotes taken away and variables marked."""
-    return [_QUOTES.sub(_taken, word) if not _BARE.isdisjoint(word) else word for word in _EACH.findall(text)]
+    return [_QUOTES.sub(_take_out, word) if not _BARE.isdisjoint(word) else word for word in _EACH.findall(text)]
 
 
 _BARE: Final = frozenset("'\"\\$")
 
 
-def _taken(match: re.Match[str]) -> str:
+def _take_out(match: re.Match[str]) -> str:
     single, double, escaped, variable = match.groups()
     if variable is not None:
         return f"{OPEN}{variable}{CLOSE}"
     if double is not None:
-        return _VARIABLES.sub(_taken_variable, double) if "$" in double else double
+        return _VARIABLES.sub(_take_variable_out, double) if "$" in double else double
     return single if single is not None else escaped
 
 
-def _taken_variable(match: re.Match[str]) -> str:
+def _take_variable_out(match: re.Match[str]) -> str:
     return f"{OPEN}{match[0]}{CLOSE}"
 
 
@@ -224,14 +224,16 @@ def _spread(text: str) -> list[str]:
 _ESCAPE: Final = re.compile(r"\\(\n|.)", re.DOTALL)
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     return _ESCAPE.sub(lambda match: "" if match[1] == "\n" else match[1], text)
 
 
 _QUOTED_ESCAPE: Final = re.compile(r'\\([\n"\\$`])')
 
 
-def _quoted(node: tree_sitter.Node, source: str, start: int, end: int, escape: re.Pattern[str] = _QUOTED_ESCAPE) -> str:
+def _quoted_text(
+    node: tree_sitter.Node, source: str, start: int, end: int, escape: re.Pattern[str] = _QUOTED_ESCAPE
+) -> str:
     """Text in double quotes, or in a heredoc: expansions are marked, and few characters can be escaped."""
     text = source[start:end]
     if "\\" not in text and "$" not in text and "`" not in text:
@@ -264,7 +266,7 @@ def heredoc_text(node: tree_sitter.Node, source: str) -> str:
         elif child.kind_id == HEREDOC_BODY:
             if quoted:
                 return source[child.start_byte : child.end_byte]
-            return _quoted(child, source, child.start_byte, child.end_byte, _HEREDOC_ESCAPE)
+            return _quoted_text(child, source, child.start_byte, child.end_byte, _HEREDOC_ESCAPE)
     return ""
 
 

@@ -168,7 +168,7 @@ def _other_readings(text: str, dialect: str, signs: set[str]) -> Iterator[tuple[
     if "--" in signs and _TIGHT_DASHES.search(text):
         mysql = True
     if "/*" in signs and _RUNNING_COMMENT.search(text):
-        yield "mysql", _opened(text)
+        yield "mysql", _open_comments(text)
     if mysql and dialect != "mysql":
         yield "mysql", text
     if postgres and dialect != "postgres":
@@ -179,7 +179,7 @@ def _other_readings(text: str, dialect: str, signs: set[str]) -> Iterator[tuple[
         yield "oracle", text
 
 
-def _opened(text: str) -> str:
+def _open_comments(text: str) -> str:
     """The text as MySQL runs it: what stands in `/*!50000 ... */` is no comment. Offsets stay the same."""
     parts: list[str] = []
     at = 0
@@ -785,7 +785,7 @@ def _by_words(words: Sequence[str], tokens: Sequence[Token], effects: dict[Effec
         if any(token.text.upper() == "CASCADE" for token in tokens[2:]):
             effects["bulk"] = None
     elif first == "CREATE":
-        _created(words, effects)
+        _note_creation(words, effects)
     elif first == "VACUUM":
         for token in tokens[1:]:
             effects.update(dict.fromkeys(_VACUUMED.get(token.text.upper(), ())))
@@ -793,7 +793,7 @@ def _by_words(words: Sequence[str], tokens: Sequence[Token], effects: dict[Effec
         effects["secret_access"] = None
 
 
-def _created(words: Sequence[str], effects: dict[Effect, None]) -> None:
+def _note_creation(words: Sequence[str], effects: dict[Effect, None]) -> None:
     kind = next((word for word in words if word in ("TABLE", "VIEW")), "")
     if kind and ("TEMP" in words or "TEMPORARY" in words):
         # Seen by this session alone, and gone with it.

@@ -266,7 +266,7 @@ def _equality(node: exp.Expr, place: int, _found: Found) -> Handled:
     return _children(node, _NEUTRAL) if place == _COMPARED else None
 
 
-def _compared(node: exp.Expr, place: int, _found: Found) -> Handled:
+def _compare(node: exp.Expr, place: int, _found: Found) -> Handled:
     return _children(node, _COMPARED if place == _SHOWN else place)
 
 
@@ -289,7 +289,7 @@ def _insert(node: exp.Expr, _place: int, found: Found) -> Handled:
 
 def _update(node: exp.Expr, _place: int, found: Found) -> Handled:
     found.add("overwrite")
-    if not _narrowed(node):
+    if not _is_narrowed(node):
         found.add("bulk")
     inner: list[tuple[exp.Expr, int]] = []
     for name, value in node.args.items():
@@ -310,12 +310,12 @@ def _assignment(node: exp.Expr, found: Found) -> Iterator[tuple[exp.Expr, int]]:
         found.add("access_change")
     elif _BALANCE_COLUMN.search(name):
         found.add("money_movement")
-    elif _GONE_COLUMN.search(name) and not _denied(node.expression):
+    elif _GONE_COLUMN.search(name) and not _is_denied(node.expression):
         found.add("delete")
     yield node.expression, _SHOWN
 
 
-def _denied(value: exp.Expr) -> bool:
+def _is_denied(value: exp.Expr) -> bool:
     """Whether an assigned value takes a mark away (`deleted_at = NULL`)."""
     return isinstance(value, exp.Null) or value.name.lower() in ("false", "0")
 
@@ -329,7 +329,7 @@ def _expressions(value: object) -> Iterator[exp.Expr]:
 
 def _delete(node: exp.Expr, _place: int, found: Found) -> Handled:
     found.add("delete")
-    if not _narrowed(node):
+    if not _is_narrowed(node):
         found.add("bulk")
     return None
 
@@ -353,7 +353,7 @@ def _when(node: exp.Expr, _place: int, found: Found) -> Handled:
     return [(child, _SHOWN) for child in (*inner, *then.iter_expressions())]
 
 
-def _narrowed(node: exp.Expr) -> bool:
+def _is_narrowed(node: exp.Expr) -> bool:
     """Whether an UPDATE or DELETE names the rows that it touches."""
     limit = node.args.get("limit")
     if limit is not None:
@@ -404,7 +404,7 @@ def _different(node: exp.Expr, _level: int) -> bool:
     """`1 <> 2`, `id <> 0`, `id > -1`."""
     one, other = node.this, node.expression
     if isinstance(one, exp.Literal) and isinstance(other, exp.Literal):
-        return not isinstance(node, (exp.LT, exp.LTE, exp.GT, exp.GTE)) or _ordered(node, one.name, other.name)
+        return not isinstance(node, (exp.LT, exp.LTE, exp.GT, exp.GTE)) or _is_ordered(node, one.name, other.name)
     if not _key(one):
         return False
     if isinstance(other, exp.Neg):
@@ -412,7 +412,7 @@ def _different(node: exp.Expr, _level: int) -> bool:
     return isinstance(other, exp.Literal) and other.name in ("", "0") and not isinstance(node, (exp.LT, exp.LTE))
 
 
-def _ordered(node: exp.Expr, one: str, other: str) -> bool:
+def _is_ordered(node: exp.Expr, one: str, other: str) -> bool:
     try:
         left, right = float(one), float(other)
     except ValueError:
@@ -543,18 +543,18 @@ def _acts(words: list[str], lexicon: Lexicon) -> tuple[Effect, ...]:
     return tuple(dict.fromkeys(effect for effect in verb_effects("_".join(words), lexicon) if effect not in HARMLESS))
 
 
-def _dotted(node: exp.Expr, _place: int, found: Found) -> Handled:
+def _dot(node: exp.Expr, _place: int, found: Found) -> Handled:
     """`utl_http.request(...)`: what stands before the dot owns the function."""
     if isinstance(node.expression, exp.Anonymous):
         owner = node.this.name.lower()
         if owner == "cron":
-            return _scheduled(node.expression, found)
+            return _note_schedule(node.expression, found)
         if owner in _FUNCTIONS:
             found.add(*_function_effects(owner, None))
     return None
 
 
-def _scheduled(node: exp.Expr, found: Found) -> Handled:
+def _note_schedule(node: exp.Expr, found: Found) -> Handled:
     """pg_cron: the statement that is scheduled counts, and that it runs later."""
     found.add("code_execution")
     if node.name.lower() == "unschedule":
@@ -588,12 +588,12 @@ _HANDLERS: Final[dict[type[exp.Expr], Callable[[exp.Expr, int, Found], Handled]]
     exp.AnonymousAggFunc: _function,
     exp.ReadCSV: _file_read,
     exp.ReadParquet: _file_read,
-    exp.Dot: _dotted,
-    exp.Where: _compared,
-    exp.Having: _compared,
-    exp.Join: _compared,
-    exp.Order: _compared,
-    exp.Group: _compared,
+    exp.Dot: _dot,
+    exp.Where: _compare,
+    exp.Having: _compare,
+    exp.Join: _compare,
+    exp.Order: _compare,
+    exp.Group: _compare,
     exp.EQ: _equality,
     exp.NEQ: _equality,
     exp.In: _equality,

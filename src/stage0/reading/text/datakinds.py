@@ -175,7 +175,7 @@ _MANY: Final = 5
 def _personal(text: str) -> Iterator[Datum]:
     if "@" in text:
         yield from (Datum("email", at.start(), at.end()) for at in _EMAIL.finditer(text))
-    yield from _numbered(text)
+    yield from _find_numbers(text)
     for at in _PASSPORT.finditer(text):
         yield Datum("passport", at.start(1), at.end(1))
     for at in _CJK_ADDRESS.finditer(text):
@@ -217,7 +217,7 @@ _DIGITS: Final = re.compile(r"(?:[0-9][ ().-]{0,2}){9}")
 _LETTERED: Final = re.compile(r"[A-Z](?: ?[0-9]){6}|[0-9]{7}-?[A-Z]|[A-Z]{2}[0-9]{2}[ -]?[A-Z0-9]{4}|[0-9]{16}[Xx]")
 
 
-def _numbered(text: str) -> Iterator[Datum]:
+def _find_numbers(text: str) -> Iterator[Datum]:
     for sign, forms in ((_DIGITS, _DIGIT_FORMS), (_LETTERED, _LETTER_FORMS)):
         if sign.search(text):
             for pattern, kind, check in forms:
@@ -264,20 +264,20 @@ def _ssn(text: str, around: str, at: int) -> bool:
 
 
 def _near(words: str, around: str, at: int) -> re.Match[str] | None:
-    return _compiled(words).search(around, max(0, at - 40), at)
+    return _compile(words).search(around, max(0, at - 40), at)
 
 
 _PATTERNS: Final[dict[str, re.Pattern[str]]] = {}
 
 
-def _compiled(words: str) -> re.Pattern[str]:
+def _compile(words: str) -> re.Pattern[str]:
     found = _PATTERNS.get(words)
     if found is None:
         found = _PATTERNS[words] = re.compile(words, re.IGNORECASE)
     return found
 
 
-def _weighted(number: str, weights: tuple[int, ...]) -> int:
+def _weigh(number: str, weights: tuple[int, ...]) -> int:
     return sum(int(digit) * weight for digit, weight in zip(number, weights, strict=False))
 
 
@@ -287,7 +287,7 @@ _TW_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVXYWZIO"
 def _roc_id(text: str, _around: str, _at: int) -> bool:
     """Taiwan: national id and resident certificates (since 2021 in the same form)."""
     letter = 10 + _TW_LETTERS.index(text[0].upper())
-    total = letter // 10 + letter % 10 * 9 + _weighted(text[1:9], (8, 7, 6, 5, 4, 3, 2, 1)) + int(text[9])
+    total = letter // 10 + letter % 10 * 9 + _weigh(text[1:9], (8, 7, 6, 5, 4, 3, 2, 1)) + int(text[9])
     return total % 10 == 0
 
 
@@ -296,7 +296,7 @@ def _resident_id(text: str, _around: str, _at: int) -> bool:
     month, day = int(text[10:12]), int(text[12:14])
     if not (1 <= month <= 12 and 1 <= day <= 31 and text[6:8] in ("19", "20")):
         return False
-    total = _weighted(text[:17], (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2))
+    total = _weigh(text[:17], (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2))
     return "10X98765432"[total % 11] == text[17].upper()
 
 
@@ -305,7 +305,7 @@ def _my_number(text: str, around: str, at: int) -> bool:
     number = _digits(text)
     if not _near(r"my ?number|マイナンバー|個人番号", around, at):
         return False
-    rest = _weighted(number[:11], (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
+    rest = _weigh(number[:11], (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
     return int(number[11]) == (0 if rest <= 1 else 11 - rest)
 
 
@@ -321,7 +321,7 @@ def _hkid(text: str, _around: str, _at: int) -> bool:
 def _nric(text: str, _around: str, _at: int) -> bool:
     """Singapore: NRIC and FIN, weighted sum and the letter of its series."""
     letter, number, check = text[0].upper(), text[1:8], text[8].upper()
-    total = _weighted(number, (2, 7, 6, 5, 4, 3, 2))
+    total = _weigh(number, (2, 7, 6, 5, 4, 3, 2))
     if letter in "TG":
         total += 4
     if letter == "M":

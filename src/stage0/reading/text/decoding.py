@@ -146,13 +146,13 @@ def escaped_pieces(text: str) -> Iterator[Piece]:
             start = token.start() if start < 0 else start
             end = token.end()
         elif start >= 0:
-            yield Piece(start, end, _unescaped(text[start:end]))
+            yield Piece(start, end, _unescape(text[start:end]))
             start = -1
     if start >= 0:
-        yield Piece(start, end, _unescaped(text[start:end]))
+        yield Piece(start, end, _unescape(text[start:end]))
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     return _NO_TEXT.sub("", _ESCAPE.sub(_character, text))
 
 

@@ -64,15 +64,15 @@ class Words:
             by_figures.setdefault(word.translate(_FIGURES), []).append(word)
         self._by_figures = list(by_figures.values())
         self._figures = Scanner(list(by_figures))
-        self._by_squeezed = {_squeezed(word): word for word in reversed(latin) if len(word) > _SHORTEST}
-        spellings = _respelled(latin)
+        self._by_squeezed = {_squeeze(word): word for word in reversed(latin) if len(word) > _SHORTEST}
+        spellings = _respell(latin)
         self._spellings = list(spellings.values())
         self._spelled = Scanner([*spellings, *(letter * 3 for letter in string.ascii_lowercase)])
 
     def named(self, text: str) -> set[str]:
         """The words that stand in a folded text as they are."""
         found = self._named.find(text)
-        return {self._every[index] for index, start, end in found if _bordered(text, start, end)}
+        return {self._every[index] for index, start, end in found if _is_bordered(text, start, end)}
 
     def spelled(self, text: str) -> list[Disguise]:
         """The words in one of the spellings that are known beforehand, and the stretched ones."""
@@ -81,7 +81,7 @@ class Words:
         for index, start, end in self._spelled.find(text):
             if index >= len(self._spellings):
                 stretched = True
-            elif _bordered(text, start, end):
+            elif _is_bordered(text, start, end):
                 plain, kind = self._spellings[index]
                 if text[start:end] not in AMBIGUOUS or any(word in text for word in BESIDE):
                     found.append(Disguise(start, end, plain, kind))
@@ -93,7 +93,7 @@ class Words:
         """`deeeleeete`: a letter three times or more, which no word has."""
         for token in _TOKEN.finditer(text):
             if token.end() - token.start() <= _LONGEST_WORD and _THRICE.search(token[0]):
-                plain = self._by_squeezed.get(_squeezed(token[0]))
+                plain = self._by_squeezed.get(_squeeze(token[0]))
                 if plain:
                     yield Disguise(token.start(), token.end(), plain, "stretched")
 
@@ -111,11 +111,11 @@ _THRICE: Final = re.compile(r"([a-z])\1\1")
 _AGAIN: Final = re.compile(r"([a-z])\1+")
 
 
-def _squeezed(word: str) -> str:
+def _squeeze(word: str) -> str:
     return _AGAIN.sub(r"\1", word)
 
 
-def _bordered(text: str, start: int, end: int) -> bool:
+def _is_bordered(text: str, start: int, end: int) -> bool:
     """Whether a range is no piece of a longer Latin word; other scripts have no such borders."""
     if start and text[start] in _LATIN and text[start - 1] in _LATIN:
         return False
@@ -149,7 +149,7 @@ _SHORT: Final = frozenset(
 )
 
 
-def _respelled(latin: Sequence[str]) -> dict[str, tuple[str, Kind]]:
+def _respell(latin: Sequence[str]) -> dict[str, tuple[str, Kind]]:
     """Each known spelling with the word and the kind of disguise; none is itself one of the words."""
     found: dict[str, tuple[str, Kind]] = {}
     for word in latin:
@@ -182,25 +182,25 @@ def _spellings(word: str) -> Iterator[tuple[str, Kind]]:
 # -- finding
 
 
-def disguised(folded: Folded, words: Words) -> tuple[Disguise, ...]:
+def find_disguises(folded: Folded, words: Words) -> tuple[Disguise, ...]:
     """The disguises of a folded text, in order, none inside another."""
-    return _found(folded, words, _LAYERS)
+    return _find_in_layers(folded, words, _LAYERS)
 
 
-def _found(folded: Folded, words: Words, layers: int) -> tuple[Disguise, ...]:
+def _find_in_layers(folded: Folded, words: Words, layers: int) -> tuple[Disguise, ...]:
     text = folded.text
     found = words.spelled(text)
     looks = _look(folded.original)
     if not folded.original.isascii():
         looks |= _look(text)
         if _OVERRIDE in folded.original:
-            found += _overridden(folded, words)
+            found += _find_overrides(folded, words)
     if looks & _FIGURED:
-        found += _figured(text, words)
+        found += _find_figures(text, words)
     if looks & _APART:
         found += _apart(text, words)
     if looks & _ENCODED and layers:
-        found += _decoded(folded, words, layers)
+        found += _find_encoded(folded, words, layers)
     return _in_order(found) if found else ()
 
 
@@ -230,7 +230,7 @@ def reveal(folded: Folded, found: Sequence[Disguise]) -> Folded:
         text.append(folded.text[at : each.start])
         places.extend(offsets[at : each.start])
         start, end = folded.original_span(each.start, each.end)
-        plain = _set_apart(each, folded.text)
+        plain = _separate(each, folded.text)
         text.append(plain)
         # Spread evenly, so that a word of a decoded text points to about where it stands.
         places.extend(start + (end - 1 - start) * i // max(1, len(plain) - 1) for i in range(len(plain)))
@@ -240,7 +240,7 @@ def reveal(folded: Folded, found: Sequence[Disguise]) -> Folded:
     return Folded("".join(text), folded.original, tuple(places))
 
 
-def _set_apart(each: Disguise, text: str) -> str:
+def _separate(each: Disguise, text: str) -> str:
     """What a disguise stands for, as words of their own. What cannot be trusted stays as it is."""
     plain = each.plain or text[each.start : each.end]
     before = " " if text[each.start - 1 : each.start] in _LATIN else ""
@@ -322,7 +322,7 @@ def _looks_of(classes: bytes) -> int:
 # -- figures and signs for letters: d3l3te, $end, p@y
 
 
-def _figured(text: str, words: Words) -> list[Disguise]:
+def _find_figures(text: str, words: Words) -> list[Disguise]:
     found: list[Disguise] = []
     signed: list[Disguise] = []
     for start, end, word in words.figured(text):
@@ -388,11 +388,11 @@ def _apart(text: str, words: Words) -> list[Disguise]:
     for pattern in (_SPACED, _BROKEN):
         for region in pattern.finditer(text):
             pieces = [piece.span() for piece in _PIECE.finditer(text, *region.span())]
-            found.extend(_joined(text, pieces, words, tight=pattern is _BROKEN))
+            found.extend(_join(text, pieces, words, tight=pattern is _BROKEN))
     return found
 
 
-def _joined(text: str, pieces: list[tuple[int, int]], words: Words, *, tight: bool) -> Iterator[Disguise]:
+def _join(text: str, pieces: list[tuple[int, int]], words: Words, *, tight: bool) -> Iterator[Disguise]:
     """The words that whole pieces give together."""
     together = "".join([text[start:end] for start, end in pieces])
     starts = [0]
@@ -402,11 +402,11 @@ def _joined(text: str, pieces: list[tuple[int, int]], words: Words, *, tight: bo
         first, last = bisect_right(starts, start) - 1, bisect_right(starts, end - 1) - 1
         if first == last or starts[first] != start or starts[last + 1] != end:
             continue
-        if (_meant_whole if tight else _meant_apart)(text, pieces, first, last, word):
+        if (_is_meant_whole if tight else _is_meant_apart)(text, pieces, first, last, word):
             yield Disguise(pieces[first][0], pieces[last][1], word, "apart")
 
 
-def _meant_apart(text: str, pieces: list[tuple[int, int]], first: int, last: int, word: str) -> bool:
+def _is_meant_apart(text: str, pieces: list[tuple[int, int]], first: int, last: int, word: str) -> bool:
     """Single letters give a word of four wherever they stand, and one of three by itself; pieces of two letters are
     ordinary words, and give one of five in three of them."""
     if any(end - start > 1 for start, end in pieces[first : last + 1]):
@@ -421,7 +421,7 @@ def _gap(pieces: list[tuple[int, int]], index: int) -> int:
     return pieces[index + 1][0] - pieces[index][1]
 
 
-def _meant_whole(text: str, pieces: list[tuple[int, int]], first: int, last: int, word: str) -> bool:
+def _is_meant_whole(text: str, pieces: list[tuple[int, int]], first: int, last: int, word: str) -> bool:
     """`del-ete`, `dr.op`; not `re-use`, `she'll`, `w/out`, `(a)bort`, `append(s)`, nor a piece of a number."""
     inner = pieces[first : last + 1]
     parts = [text[start:end] for start, end in inner]
@@ -451,7 +451,7 @@ _BRACKET: Final = re.compile(r"[\[\](){}\\'\"`<>\0]")
 _BY_CHANCE: Final = 4
 
 
-def _decoded(folded: Folded, words: Words, layers: int) -> Iterator[Disguise]:
+def _find_encoded(folded: Folded, words: Words, layers: int) -> Iterator[Disguise]:
     """What is encoded and holds a word, in the open or in a disguise again."""
     for piece in base64_pieces(folded.original):
         start, end = folded.folded_span(piece.start, piece.end)
@@ -468,7 +468,7 @@ def _telling(
     start: int, end: int, plain: str, words: Words, layers: int, *, already: frozenset[str], figures: bool = True
 ) -> Iterator[Disguise]:
     inner = fold(plain, words.table)
-    within = _found(inner, words, layers - 1)
+    within = _find_in_layers(inner, words, layers - 1)
     if not figures:
         within = tuple(each for each in within if each.kind != "figures")
     if not within and words.named(inner.text) <= already:
@@ -485,7 +485,7 @@ _OVERRIDE: Final = "\u202e"
 _OVERRIDDEN: Final = re.compile("\u202e([^\u202c\u2029\n]+)")
 
 
-def _overridden(folded: Folded, words: Words) -> Iterator[Disguise]:
+def _find_overrides(folded: Folded, words: Words) -> Iterator[Disguise]:
     for run in _OVERRIDDEN.finditer(folded.original):
         start, end = folded.folded_span(*run.span(1))
         shown = folded.text[start:end][::-1]

@@ -73,7 +73,7 @@ BESIDE: Final = frozenset(
 )
 
 
-def _written(syllables: str) -> tuple[str, ...]:
+def _spell(syllables: str) -> tuple[str, ...]:
     bare = "".join(char for char in syllables if not char.isdigit())
     return (syllables, syllables.replace(" ", ""), bare, bare.replace(" ", ""), bare.replace(" ", "-"))
 
@@ -83,7 +83,7 @@ def _spellings(*, ambiguous: bool) -> dict[str, str]:
         written: word
         for syllables, word in _PINYIN.items()
         if (syllables in _AMBIGUOUS_PINYIN) == ambiguous
-        for written in _written(syllables)
+        for written in _spell(syllables)
     }
     return pinyin | {kana: word for kana, word in _ROMAJI.items() if (kana in _AMBIGUOUS_ROMAJI) == ambiguous}
 
