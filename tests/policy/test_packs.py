@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from stage0.cli.cases import read_cases
 from stage0.core.pack import Pack
-from stage0.knowledge.load import SAME, load_knowledge, reads_alike, shipped_knowledge
+from stage0.knowledge.load import SAME, load_commands, load_knowledge, reads_alike, shipped_knowledge
 from stage0.knowledge.words import load_lexicon
 from stage0.knowledge.yaml import HERE, read, read_slowly
 from stage0.policy import PolicyError, load_pack, shipped_packs
@@ -116,6 +116,23 @@ def test_a_table_with_an_effect_that_there_is_not_is_refused_at_load(name: str, 
     (folder / name).write_text(text.replace(written, "[deleet", 1), encoding="utf-8")
     with pytest.raises(PolicyError, match=f"{name}.*'deleet'"):
         load_knowledge(folder)
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["command", "subcommand"])
+@pytest.mark.parametrize(
+    ("written", "wrong"),
+    [
+        ("nosuch: true", "unknown field `nosuch`"),
+        ("syntax: {dash: true}", "unknown field `syntax`"),
+        ("dash: 1", "bool"),
+    ],
+    ids=["unknown", "group", "type"],
+)
+def test_a_wrong_field_of_a_command_is_refused_at_load(written: str, wrong: str, below: bool, tmp_path: Path) -> None:
+    path = tmp_path / "commands.yaml"
+    path.write_text(f"git: {{sub: {{push: {{{written}}}}}}}\n" if below else f"git: {{{written}}}\n", encoding="utf-8")
+    with pytest.raises(PolicyError, match=f"commands.yaml: git.*{wrong}"):
+        load_commands(path, shipped_knowledge().lexicon)
 
 
 def lexicon_copy(folder: Path, language: str, old: str, new: str) -> Path:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from stage0.policy import shipped_packs
 from stage0.reading.effects import HARMLESS
 from stage0.reading.result import TEXT_LIMIT
-from stage0.reading.shell.lines import Command, Commands, read_shell
+from stage0.reading.shell.lines import Commands, read_shell
+from stage0.reading.shell.table import Behaviour, Command, Syntax
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 COMMANDS: Final = KNOWLEDGE.commands
@@ -755,7 +756,8 @@ def test_a_new_tool_is_a_few_lines() -> None:
     commands = Commands(
         {
             "tool": Command(
-                takes=("-x",), when={"go": ("read",), "go -f|--force": ("delete",), "go -m=now": ("unknown",)}
+                Behaviour(when={"go": ("read",), "go -f|--force": ("delete",), "go -m=now": ("unknown",)}),
+                Syntax(takes=("-x",)),
             )
         },
         LEXICON,
@@ -775,4 +777,4 @@ def test_a_new_tool_is_a_few_lines() -> None:
 @pytest.mark.parametrize("condition", ["go -x~(", "go args>x"])
 def test_a_condition_that_cannot_be_read_is_refused(condition: str) -> None:
     with pytest.raises(ValueError, match="tool"):
-        Commands({"tool": Command(when={condition: ("read",)})}, LEXICON)
+        Commands({"tool": Command(Behaviour(when={condition: ("read",)}))}, LEXICON)

@@ -17,7 +17,8 @@ from stage0.reading.constraints import ControlKind, Grammar
 from stage0.reading.effects import Effect
 from stage0.reading.interpret import Knowledge
 from stage0.reading.prose.lexicon import Lexicon
-from stage0.reading.shell.lines import Command, Commands
+from stage0.reading.shell.lines import Commands
+from stage0.reading.shell.table import Command, parse_command
 from stage0.reading.toolname import ToolWords
 
 
@@ -53,11 +54,18 @@ def load_knowledge(folder: Path) -> Knowledge:
 def load_commands(path: Path, lexicon: Lexicon) -> Commands:
     """Load a table of commands. Raises PolicyError with the command and what is wrong with it."""
     written = convert(read(path), dict[str, dict[str, Any]], path.name)
-    table = {name: convert(command, Command, f"{path.name}: {name}") for name, command in written.items()}
+    table = {name: _parse_command(command, f"{path.name}: {name}") for name, command in written.items()}
     try:
         return Commands(table, lexicon)
     except ValueError as error:
         raise PolicyError(f"{path.name}: {error}") from error
+
+
+def _parse_command(written: Mapping[str, Any], name: str) -> Command:
+    try:
+        return parse_command(written)
+    except msgspec.ValidationError as error:
+        raise PolicyError(f"{name}: {error}") from error
 
 
 def _version(folder: Path) -> str:

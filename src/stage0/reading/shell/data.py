@@ -110,7 +110,7 @@ def searches_secrets(line: Line, feeder: str) -> bool:
         return any([_hunts(pattern, broad=False) for pattern in patterns])
     if feeder in {"history", "fc"}:
         return any([_ANY_WORD.search(pattern) for pattern in patterns])
-    walks = bool(line.node.flags.walks)
+    walks = bool(line.node.disclosure.walks)
     recursive = walks or not options.keys().isdisjoint({"-r", "-R", "--recursive", "--dereference-recursive"})
     dotfiles = any([_DOTFILE.search(path) for path in paths])
     if not (recursive or dotfiles):
@@ -199,7 +199,7 @@ def _is_near(address: str) -> bool:
 def sending_effects(line: Line, telling: Collection[str], *, fed: bool) -> Iterator[Effect]:
     """What a command that speaks with another host gives away. `telling`: variables that hold the output of a command;
     `fed`: it is fed what does not stand in the line."""
-    options, sends = line.options, line.node.flags.sends
+    options, sends = line.options, line.node.disclosure.sends
     values = [(option, value) for option in sends for value in options.get(option, ())]
     values = [each for each in values if each[0] not in _HEADERS or not _CREDENTIAL_HEADER.match(each[1])]
     addresses = [*line.args, *options.get("--url", ())]
@@ -213,7 +213,7 @@ def sending_effects(line: Line, telling: Collection[str], *, fed: bool) -> Itera
     if not gives and telling:
         given = [*[word.partition("?")[2] for word in addresses], *[value for _, value in values]]
         gives = any([match[1] in telling for word in given for match in _VARIABLE.finditer(word)])
-    if not gives and fed and line.node.flags.piped:
+    if not gives and fed and line.node.disclosure.piped:
         gives = True
     if gives and "--unix-socket" not in options and not (addresses and all(map(_is_near, addresses))):
         yield from ("export", "unknown")
@@ -232,7 +232,7 @@ def _gives(option: str, value: str, fed: bool) -> bool:
 
 def destination_effects(line: Line) -> Iterator[Effect]:
     """What it means that a command writes to the files and folders that its options name."""
-    places = [value for option in line.node.flags.writes for value in line.options.get(option, ())]
+    places = [value for option in line.node.files.writes for value in line.options.get(option, ())]
     names = ["x", *[_last(word) for word in line.args]]
     if not places:
         return

@@ -25,7 +25,6 @@ from stage0.reading.shell.programs import read_program
 from stage0.reading.shell.table import (
     CLOSE,
     OPEN,
-    Command,
     Commands,
     Language,
     Line,
@@ -51,7 +50,7 @@ from stage0.reading.shell.words import (
 )
 from stage0.reading.text.keeping import keeping_nothing, kept, tells_secret
 
-__all__ = ["Command", "Commands", "read_shell"]
+__all__ = ["Commands", "read_shell"]
 
 
 #: Shells within shells, and commands that run commands, that are followed.
@@ -423,7 +422,7 @@ class _Script:
             return doubt
         if node.plain:
             effects = [*doubt, *node.base]
-            tells = secret_variable if node.flags.prints else None if node.flags.names else _shows
+            tells = secret_variable if node.disclosure.prints else None if node.files.names else _shows
             if tells is not None and any([tells(word) for word in words[1:]]):
                 effects.append("secret_access")
             return effects
@@ -442,7 +441,7 @@ class _Script:
             if name in self.context.functions:
                 return None, ["compute"]
             return None, ["code_execution"] if _SCRIPT.match(name) and not _SEVERE.search(name) else ["unknown"]
-        local = node.flags.script or ("code_execution" in node.base and not node.acts)
+        local = node.scripts.script or ("code_execution" in node.base and not node.acts)
         return node, [] if base is name or local or _BIN.search(name) else ["unknown"]
 
     def code(self, language: Language, text: str, fed: _Input | None) -> list[Effect]:
@@ -546,11 +545,11 @@ class _CommandInterpretation:
         own = match_conditions(line)
         if ran is not None:
             effects.extend(ran)
-            if own is not node.base or not (node.flags.runs or "code_execution" in own):
+            if own is not node.base or not (node.delegation.runs or "code_execution" in own):
                 effects.extend(own)
         elif own:
             effects.extend(own)
-        elif node.flags.runs:
+        elif node.delegation.runs:
             effects.append("compute")
         else:
             effects.append("unknown")
@@ -565,20 +564,20 @@ class _CommandInterpretation:
         if "--help" in line.options and "code_execution" not in node.base:
             return True
         bare = not node.base and not node.wild and not line.args and not line.tail
-        return bare and line.options.keys() <= _TELLING and not (self.fed and node.stdin) and not node.flags.runs
+        return bare and line.options.keys() <= _TELLING and not (self.fed and node.stdin) and not node.delegation.runs
 
     def _ran(self) -> list[Effect] | None:
         """The effects of the programs and commands that it is given to run. None where it is given none."""
         node, line, script = self.node, self.line, self.script
         effects: list[Effect] = []
         ran = False
-        if node.flags.besides:
+        if node.programs.besides:
             return script.code("python", "\n".join([*line.options.get("-s", ()), *line.args]), None)
         for option, language in node.code.items():
             for value in line.options.get(option, ()):
                 ran = True
                 effects.extend(script.code(language, value, self.fed))
-        for option, language in node.flags.flagged.items():
+        for option, language in node.programs.flagged.items():
             if option in line.options:
                 ran = True
                 effects.extend(script.code(language, line.args[0] if line.args else "", self.fed))
@@ -592,7 +591,7 @@ class _CommandInterpretation:
         for words in line.inner:
             ran = True
             effects.extend(script.effects([here if word == "{}" else word for word in words], None, self.runs + 1))
-        if line.tail or (node.flags.runs == "env" and "-S" in line.options):
+        if line.tail or (node.delegation.runs == "env" and "-S" in line.options):
             ran = True
             effects.extend(self._tail())
         if not ran and node.stdin is not None:
@@ -609,7 +608,7 @@ class _CommandInterpretation:
     def _reads_program(self) -> bool:
         """Whether what is fed in is run: not where an interpreter is given a file."""
         args = self.line.args
-        if self.node.flags.runs or self.node.stdin in _QUERIES:
+        if self.node.delegation.runs or self.node.stdin in _QUERIES:
             return True
         return not args or args[0] in {"-", "/dev/stdin"} or "-s" in self.line.options
 
@@ -617,7 +616,7 @@ class _CommandInterpretation:
         """What a script does that the table knows (`python manage.py migrate`)."""
         args = self.line.args
         known, _ = self.script.find(args[0])
-        if known and known.flags.script:
+        if known and known.scripts.script:
             return self.script.effects(args, None, self.runs + 1)
         # A script is not looked into; one that is named after something severe is not run on its name alone.
         return ["code_execution", "unknown"] if _SEVERE.search(args[0]) else None
@@ -645,15 +644,15 @@ class _CommandInterpretation:
                     else ["code_execution"]
                 )
             return script.effects(tail, self.fed, self.runs + 1)
-        if node.flags.runs == "package":
+        if node.delegation.runs == "package":
             return [*effects, *self._package(tail)]
-        if node.flags.runs == "shell":
+        if node.delegation.runs == "shell":
             return [*effects, *script.code("shell", " ".join(tail), self.fed)]
-        if node.flags.runs == "parallel":
+        if node.delegation.runs == "parallel":
             return [*effects, *self._parallel(tail)]
-        if node.flags.runs == "xargs":
+        if node.delegation.runs == "xargs":
             return [*effects, *self._xargs(tail)]
-        for text in line.options.get("-S", ()) if node.flags.runs == "env" else ():
+        for text in line.options.get("-S", ()) if node.delegation.runs == "env" else ():
             return [*effects, *script.code("shell", " ".join([text, *tail]), self.fed)]
         if not tail:
             return [*effects, *(node.base or ("compute",))]
@@ -684,20 +683,20 @@ class _CommandInterpretation:
 
     def _traces(self, effects: list[Effect]) -> None:
         """Add what its words say of where data goes, and of scripts of a project."""
-        flags, line, fed = self.node.flags, self.line, self.fed
-        if flags.scripts:
-            names = line.args[:1] if flags.scripts == "first" else [arg for arg in line.args if "=" not in arg]
+        node, line, fed = self.node, self.line, self.fed
+        if node.scripts.scripts:
+            names = line.args[:1] if node.scripts.scripts == "first" else [arg for arg in line.args if "=" not in arg]
             if any([dynamic(name) or is_severe_script(name) for name in names]):
                 effects.append("unknown")
-        if flags.searches and searches_secrets(line, self.script.feeder(fed)):
+        if node.disclosure.searches and searches_secrets(line, self.script.feeder(fed)):
             effects.append("secret_access")
-        if flags.sends or flags.piped:
+        if node.disclosure.sends or node.disclosure.piped:
             effects.extend(
                 sending_effects(
                     line, self.script.context.telling, fed=fed is not None and self.script.given(fed) is None
                 )
             )
-        if flags.writes:
+        if node.files.writes:
             effects.extend(destination_effects(line))
 
     def _xargs(self, tail: list[str]) -> list[Effect]:
@@ -731,19 +730,19 @@ class _CommandInterpretation:
 
     def _files(self, effects: list[Effect]) -> None:
         """Add what its words say of files: secrets that it shows, places that it may not just write to."""
-        flags, line = self.node.flags, self.line
+        files, line = self.node.files, self.line
         args = line.args
         changes = "overwrite" in effects or "write" in effects
-        if flags.last and args and changes:
+        if files.last and args and changes:
             effects.extend(effects_of_writing(args[-1]))
-        if flags.all and changes:
+        if files.all and changes:
             effects.extend([effect for word in args for effect in effects_of_writing(word)])
-        if flags.names:
+        if files.names:
             return
-        if flags.last and changes and len(args) > 1:
+        if files.last and changes and len(args) > 1:
             args = args[:-1]
-        unseen = self.node.uses.union(flags.writes) if flags.writes else self.node.uses
-        shown = any([_shows(word) for word in args[flags.texts :]]) or any(
+        unseen = self.node.uses.union(files.writes) if files.writes else self.node.uses
+        shown = any([_shows(word) for word in args[files.texts :]]) or any(
             [_shows(v) for option, values in line.options.items() if option not in unseen for v in values]
         )
         if shown:

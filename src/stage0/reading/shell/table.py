@@ -18,7 +18,7 @@ import fnmatch
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -30,71 +30,146 @@ OPEN: Final = "\0"
 CLOSE: Final = "\1"
 
 Language = Literal["shell", "python", "sql", "sqlite", "prints", "awk", "sed", "mongo", "powershell", "file"]
+Group = TypeVar("Group", bound=msgspec.Struct)
 Runs = Literal["", "words", "shell", "env", "xargs", "parallel", "package"]
 
 
-class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the table says of a command or subcommand. Options, values and flags hold for what is below it, too.
-
-    `effects`: where no condition of `when` matches; of those that match, the ones that ask for more win over
-    those that ask for less, and the rest add up. `doors`: effects that are added whatever else is found.
-    `rehearsal`: conditions under which nothing is done. `sub`: subcommands with options of their own.
-
-    `takes`: options with a value, attached or in the next word; only attached where it ends with `?`, or in the next
-    word as well where that is one of those named (`--track?=direct|inherit`).
-    `own`: its options stand before a subcommand only, and mean something else behind it (`git -c`).
-    `dash`: options are words after one dash (`find -name`). `first`: the first word may be options without a dash
-    (`tar xf`). `fold`: subcommands in any case. `stops`: options end at the first word.
-
-    `runs`: what follows is another command, as words or as shell text, after `skips` words; `mixed`: further options
-    may stand between; `package`: of a package, which may be anybody's. `inner`: options that begin a command, up to `;`
-    or `+`. `module`: options whose value and rest are a command.
-
-    `code`: options whose value is a program, and its language; `flagged`: options that make the first word one
-    (`sh -xc`); `program`: the word at an index is one, unless such an option is there; `stdin`: what is piped in is one
-    where there is no other and no word at all. `besides`: words are programs even where an option has one.
-
-    `scripts`: the first word, or all, name scripts of a project. `prints`: words are printed. `walks`: it searches what
-    stands below. `searches`: it shows the lines that it finds. `sends`: options whose value goes to another host, which
-    the words name; `piped`: what is piped in goes there as well. `writes`: options that name a file or folder to write.
-
-    `names`: words are names or text, so naming a file of secrets shows none. `uses`: options whose file is used, not
-    shown. `last`: the last word is written to, not read; `all`: every word is."""
+class Behaviour(msgspec.Struct, frozen=True):
+    """What it does. `effects`: where no condition of `when` matches; of those that match, the ones that ask for more
+    win over those that ask for less, and the rest add up. `doors`: effects that are added whatever else is found.
+    `rehearsal`: conditions under which nothing is done."""
 
     effects: tuple[Effect, ...] = ()
     when: Mapping[str, tuple[Effect, ...]] = {}
     doors: Mapping[str, tuple[Effect, ...]] = {}
     rehearsal: tuple[str, ...] = ()
-    sub: Mapping[str, Command] = {}
+
+
+class Syntax(msgspec.Struct, frozen=True):
+    """How its words are options, values of options, subcommands or arguments.
+
+    `takes`: options with a value, attached or in the next word; only attached where it ends with `?`, or in the next
+    word as well where that is one of those named (`--track?=direct|inherit`).
+    `own`: its options stand before a subcommand only, and mean something else behind it (`git -c`).
+    `dash`: options are words after one dash (`find -name`). `first`: the first word may be options without a dash
+    (`tar xf`). `fold`: subcommands in any case. `stops`: options end at the first word."""
+
     takes: tuple[str, ...] = ()
     own: bool = False
     dash: bool = False
     first: bool = False
     fold: bool = False
     stops: bool = False
+
+
+class Delegation(msgspec.Struct, frozen=True):
+    """Which of its words are another command that it runs.
+
+    `runs`: what follows is one, as words or as shell text, after `skips` words; `mixed`: further options may stand
+    between; `package`: of a package, which may be anybody's. `inner`: options that begin a command, up to `;` or `+`.
+    `module`: options whose value and rest are a command."""
+
     runs: Runs = ""
     skips: int = 0
     mixed: bool = False
     inner: tuple[str, ...] = ()
     module: tuple[str, ...] = ()
+
+
+class Programs(msgspec.Struct, frozen=True):
+    """Which values and words are programs, in which language.
+
+    `code`: options whose value is a program; `flagged`: options that make the first word one (`sh -xc`); `program`: the
+    word at an index is one, unless such an option is there; `stdin`: what is piped in is one where there is no other
+    and no word at all. `besides`: words are programs even where an option has one."""
+
     code: Mapping[str, Language] = {}
     flagged: Mapping[str, Language] = {}
     program: Mapping[int, Language] = {}
     stdin: Language | None = None
+    besides: bool = False
+
+
+class Scripts(msgspec.Struct, frozen=True):
+    """Scripts of a project. `script`: it is one itself. `scripts`: its first word, or all, name some."""
+
+    script: bool = False
+    scripts: Literal["", "first", "all"] = ""
+
+
+class Files(msgspec.Struct, frozen=True):
+    """Which words name files, and what becomes of them.
+
+    `names`: words are names or text, so naming a file of secrets shows none. `uses`: options whose file is used, not
+    shown. `last`: the last word is written to, not read; `all`: every word is. `texts`: so many words come before those
+    that name files. `writes`: options that name a file or folder to write."""
+
     names: bool = False
     uses: tuple[str, ...] = ()
     last: bool = False
     all: bool = False
     texts: int = 0
-    script: bool = False
-    besides: bool = False
-    scripts: Literal["", "first", "all"] = ""
+    writes: tuple[str, ...] = ()
+
+
+class Disclosure(msgspec.Struct, frozen=True):
+    """What it shows or gives away. `prints`: words are printed. `searches`: it shows the lines that it finds; `walks`:
+    it searches what stands below. `sends`: options whose value goes to another host, which the words name; `piped`:
+    what is piped in goes there as well."""
+
     prints: bool = False
     searches: bool = False
     walks: bool = False
     sends: tuple[str, ...] = ()
     piped: bool = False
-    writes: tuple[str, ...] = ()
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What the table says of a command or subcommand, by what it is about. Options, values and flags hold for what is
+    below it, too. `sub`: subcommands with options of their own."""
+
+    behaviour: Behaviour = Behaviour()
+    syntax: Syntax = Syntax()
+    delegation: Delegation = Delegation()
+    programs: Programs = Programs()
+    scripts: Scripts = Scripts()
+    files: Files = Files()
+    disclosure: Disclosure = Disclosure()
+    sub: Mapping[str, Command] = {}
+
+
+_GROUPS: Final = (Behaviour, Syntax, Delegation, Programs, Scripts, Files, Disclosure)
+#: What may be written of a command: the fields of every group, side by side, so that one line says it all.
+_FIELDS: Final = frozenset({"sub"}.union(*[group.__struct_fields__ for group in _GROUPS]))
+
+
+def parse_command(written: Mapping[str, Any]) -> Command:
+    """A command as `commands.yaml` has it. Raises msgspec.ValidationError for an unknown field or a wrong type."""
+    unknown = sorted(written.keys() - _FIELDS)
+    if unknown:
+        raise msgspec.ValidationError(f"Object contains unknown field `{unknown[0]}`")
+    below = msgspec.convert(written.get("sub", {}), dict[str, dict[str, Any]])
+    return Command(
+        _group(written, Behaviour),
+        _group(written, Syntax),
+        _group(written, Delegation),
+        _group(written, Programs),
+        _group(written, Scripts),
+        _group(written, Files),
+        _group(written, Disclosure),
+        {words: _subcommand(words, command) for words, command in below.items()},
+    )
+
+
+def _subcommand(words: str, written: Mapping[str, Any]) -> Command:
+    try:
+        return parse_command(written)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{words}: {error}") from error
+
+
+def _group(written: Mapping[str, Any], group: type[Group]) -> Group:
+    return msgspec.convert({name: written[name] for name in group.__struct_fields__ if name in written}, group)
 
 
 class Line:
@@ -180,9 +255,11 @@ class Node:
         "attached",
         "base",
         "code",
+        "delegation",
+        "disclosure",
         "doors",
         "fallback",
-        "flags",
+        "files",
         "inner",
         "known",
         "longs",
@@ -191,10 +268,13 @@ class Node:
         "patterns",
         "plain",
         "program",
+        "programs",
         "rehearsal",
         "rules",
+        "scripts",
         "stdin",
         "sub",
+        "syntax",
         "takes",
         "traces",
         "uses",
@@ -202,10 +282,14 @@ class Node:
         "wild",
     )
 
-    def __init__(self, path: str, flags: Command) -> None:
+    def __init__(self, path: str, command: Command) -> None:
         self.path = path
-        #: The fields that need no compiling (`dash`, `runs`, ...).
-        self.flags = flags
+        self.syntax = command.syntax
+        self.delegation = command.delegation
+        self.programs = command.programs
+        self.scripts = command.scripts
+        self.files = command.files
+        self.disclosure = command.disclosure
         self.base: tuple[Effect, ...] = ()
         self.rules = _NO_RULES
         self.doors = _NO_RULES
@@ -237,7 +321,7 @@ class Node:
 
     def below(self, word: str) -> Node | None:
         """The subcommand that a word names."""
-        if self.flags.fold:
+        if self.syntax.fold:
             word = word.lower()
         found = self.sub.get(word)
         if found is None:
@@ -287,30 +371,33 @@ def _compile(name: str, command: Command) -> Node:
 
 def _fill(node: Node, command: Command) -> None:
     """Take over what the table says of this very command, and make nodes of what it says of those below."""
-    node.base = command.effects or node.base
-    node.flags = command
-    node.code, node.program, node.stdin = dict(command.code), dict(command.program), command.stdin
-    node.inner, node.module, node.uses = frozenset(command.inner), frozenset(command.module), frozenset(command.uses)
-    node.takes = frozenset(option for option in command.takes if "?" not in option) | frozenset(command.code)
+    behaviour, syntax, delegation, programs = command.behaviour, command.syntax, command.delegation, command.programs
+    node.syntax, node.delegation, node.programs = syntax, delegation, programs
+    node.scripts, node.files, node.disclosure = command.scripts, command.files, command.disclosure
+    node.base = behaviour.effects or node.base
+    node.code, node.program, node.stdin = dict(programs.code), dict(programs.program), programs.stdin
+    node.inner, node.module = frozenset(delegation.inner), frozenset(delegation.module)
+    node.uses = frozenset(command.files.uses)
+    node.takes = frozenset(option for option in syntax.takes if "?" not in option) | frozenset(programs.code)
     node.takes |= node.module
-    optional = [option.partition("?") for option in command.takes if "?" in option]
+    optional = [option.partition("?") for option in syntax.takes if "?" in option]
     node.attached = frozenset(option for option, _, _ in optional)
     node.values = {option: frozenset(values[1:].split("|")) for option, _, values in optional if values}
     for words, below in command.sub.items():
         for target in _targets(node, words.split()):
             _fill(target, below)
-    for condition, effects in command.when.items():
+    for condition, effects in behaviour.when.items():
         path, parts = _split(condition)
         for target in _targets(node, path):
             if parts:
                 target.rules = _Rules((*target.rules.all, _Rule(parts, effects)))
             else:
                 target.base = effects
-    for condition, effects in command.doors.items():
+    for condition, effects in behaviour.doors.items():
         path, parts = _split(condition)
         for target in _targets(node, path):
             target.doors = _Rules((*target.doors.all, _Rule(parts, effects)))
-    for condition in command.rehearsal:
+    for condition in behaviour.rehearsal:
         path, parts = _split(condition)
         for target in _targets(node, path):
             target.rehearsal = _Rules((*target.rehearsal.all, _Rule(parts, ())))
@@ -353,7 +440,7 @@ def _child(node: Node, word: str) -> Node:
 def _finish(node: Node, parent: Node | None) -> None:
     """Hand down what holds for subcommands, and work out what reading a line needs to know."""
     if parent is not None:
-        if not parent.flags.own:
+        if not parent.syntax.own:
             node.takes |= parent.takes
             node.attached |= parent.attached
             node.values = {**parent.values, **node.values}
@@ -362,25 +449,25 @@ def _finish(node: Node, parent: Node | None) -> None:
         node.rehearsal = (
             _Rules((*parent.rehearsal.all, *node.rehearsal.all)) if parent.rehearsal.all else node.rehearsal
         )
-        above = parent.flags
-        node.flags = msgspec.structs.replace(
-            node.flags,
-            dash=node.flags.dash or above.dash,
-            fold=node.flags.fold or above.fold,
-            names=node.flags.names or above.names,
-            sends=node.flags.sends or above.sends,
-            piped=node.flags.piped or above.piped,
-            writes=node.flags.writes or above.writes,
+        node.syntax = msgspec.structs.replace(
+            node.syntax, dash=node.syntax.dash or parent.syntax.dash, fold=node.syntax.fold or parent.syntax.fold
         )
-    node.known = node.takes | node.attached | node.inner | set(node.flags.flagged) | set(_options_named(node))
+        node.files = msgspec.structs.replace(
+            node.files, names=node.files.names or parent.files.names, writes=node.files.writes or parent.files.writes
+        )
+        node.disclosure = msgspec.structs.replace(
+            node.disclosure,
+            sends=node.disclosure.sends or parent.disclosure.sends,
+            piped=node.disclosure.piped or parent.disclosure.piped,
+        )
+    node.known = node.takes | node.attached | node.inner | set(node.programs.flagged) | set(_options_named(node))
     node.longs = tuple(sorted(option for option in node.known if option.startswith("--")))
     node.rules.with_beats()
-    flags = node.flags
-    if flags.sends or flags.piped or flags.writes or flags.searches or flags.scripts:
+    told = node.disclosure
+    if told.sends or told.piped or told.searches or node.files.writes or node.scripts.scripts:
         node.traces = True
-    node.acts = bool(
-        node.code or node.program or node.inner or node.module or node.stdin or flags.runs or flags.flagged
-    )
+    given = node.code or node.program or node.stdin or node.programs.flagged
+    node.acts = bool(given or node.inner or node.module or node.delegation.runs)
     judged = node.rules.all or node.doors.all or node.rehearsal.all or node.traces
     node.plain = bool(node.base) and not (judged or node.acts or node.sub or node.patterns or node.fallback)
     for word, child in node.sub.items():
@@ -464,9 +551,9 @@ def _finder(patterns: Iterable[str]) -> Callable[[str], re.Match[str] | None]:
 def parse_argv(node: Node, words: Sequence[str]) -> Line:
     """A command's words by what they are to it; the first word is its name."""
     line = Line(node)
-    line.skips = node.flags.skips
+    line.skips = node.delegation.skips
     at, count = 1, len(words)
-    if node.flags.first and count > 1 and words[1][:1].isalpha() and words[1] not in node.sub:
+    if node.syntax.first and count > 1 and words[1][:1].isalpha() and words[1] not in node.sub:
         at = _cluster(line, "-" + words[1], words, 2)
     while at < count:
         word = words[at]
@@ -481,18 +568,18 @@ def _word(line: Line, word: str, words: Sequence[str], at: int) -> int:
         below = node.below(word)
         if below is not None and not (below.wild and node.base and not below.base):
             line.node = below
-            line.skips = below.flags.skips
+            line.skips = below.delegation.skips
             return at
-    if node.flags.runs and not line.skips:
+    if node.delegation.runs and not line.skips:
         line.tail = list(words[at - 1 :])
         return len(words)
     line.args.append(word)
     if line.skips:
         line.skips -= 1
-        if not line.skips and not node.flags.mixed:
+        if not line.skips and not node.delegation.mixed:
             line.tail = list(words[at:])
             return len(words)
-    if node.flags.stops:
+    if node.syntax.stops:
         line.args.extend(words[at:])
         return len(words)
     return at
@@ -504,7 +591,7 @@ def _option(line: Line, word: str, words: Sequence[str], at: int) -> int:
         return _after_dashes(line, words, at)
     if word in node.inner:
         return _inner(line, word, words, at)
-    if node.flags.dash:
+    if node.syntax.dash:
         at = _dashed(line, word, words, at)
     elif word[1] == "-":
         at = _long(line, word, words, at)
@@ -521,7 +608,7 @@ def _option(line: Line, word: str, words: Sequence[str], at: int) -> int:
 def _after_dashes(line: Line, words: Sequence[str], at: int) -> int:
     following, skips = words[at:], line.skips
     line.options["--"] = [""]
-    if line.node.flags.runs:
+    if line.node.delegation.runs:
         line.args.extend(following[:skips])
         line.tail = list(following[skips:])
     else:
