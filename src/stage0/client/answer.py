@@ -68,7 +68,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _require_clean(body: dict[str, Any], reply: Reply) -> None:
-    """An ALLOW carries notes alone: one beside anything graver is not an answer of a Stage0 server."""
+    """An ALLOW carries notes alone: one beside anything more severe is not an answer of a Stage0 server."""
     issues = body.get("issues")
     if not isinstance(issues, list):
         raise _refused("is an ALLOW without its list of issues", reply)

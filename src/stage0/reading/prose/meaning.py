@@ -24,7 +24,7 @@ EVENTS: Final = frozenset({"pay", "deploy", "migrate", "disrupt", "rotate", "exe
 #: Actions that on one's own prose are only writing.
 _EDITS: Final = frozenset({"write", "overwrite", "delete"})
 #: Actions that are meant whatever they are done to: `kill them`.
-_GRAVE: Final = frozenset({"delete", "disrupt", "pay"})
+_SEVERE: Final = frozenset({"delete", "disrupt", "pay"})
 _MILD: Final = HARMLESS | {"write"}
 _NEGATIONS: Final = frozenset({"negation", "negation_after"})
 #: Chinese and Japanese: before an action these make it a state (未付款, 已刪除, 待審核).
@@ -110,7 +110,7 @@ class Sense:
             return "talk"
         if hit.term.role == "weak" and not any([other.concept in hit.term.needs for other in objects]):
             said_before = isinstance(syntax, Spaced) and syntax.takes_pronoun(text, hit.end)
-            if not said_before or hit.concept not in _GRAVE:
+            if not said_before or hit.concept not in _SEVERE:
                 unclear = said_before or (not spaced and hit.end - hit.start > 1)
                 self.told = self.told or (unclear and ACTIONS[hit.concept] not in _MILD)
                 return "talk"

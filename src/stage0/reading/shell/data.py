@@ -16,7 +16,7 @@ _LONG: Final = 300
 
 # -- Scripts of a project --------------------------------------------------------------------------------------------
 
-_GRAVE: Final = re.compile(
+_SEVERE: Final = re.compile(
     r"deploy|delet|destroy|drop(?!down)|purge|wipe|nuke|reset|migrat|roll_?-?back|release|publish|uninstall"
     r"|tear_?-?down|restore|fail_?-?over|payout|refund|payment|send(?!er)|mail(?:er|ing)?s?\b|prune|shutdown|reboot|seed"
     r"|grant|revoke|rollout|\bship\b|\bpromote|\bterminate|db[:_-]down\b"
@@ -35,7 +35,7 @@ _EVERYDAY: Final = re.compile(
 
 def is_severe_script(name: str) -> bool:
     """Whether a script of a project, which is not looked into, does something severe by its name."""
-    return len(name) > _LONG or (bool(_GRAVE.search(name)) and not _EVERYDAY.match(name))
+    return len(name) > _LONG or (bool(_SEVERE.search(name)) and not _EVERYDAY.match(name))
 
 
 # -- Secrets in variables --------------------------------------------------------------------------------------------
