@@ -7,7 +7,7 @@ It keeps its own stack, so that no value is too deep for it. What only looks at 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 #: The step of a text that is itself a key of the object at its place.
 KEY: Final = None
@@ -83,5 +83,17 @@ def path_of(text: Text) -> str:
 
 
 def texts_of(value: object) -> list[str]:
-    """Every text below a value, keys included."""
-    return [text for text, _, _ in walk(value)]
+    """The texts of a walk, in no order and without their places: every check asks for those of its context."""
+    texts: list[str] = []
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        kind = type(item)
+        if kind is str:
+            texts.append(item)
+        elif kind is dict:
+            texts += item
+            waiting += item.values()
+        elif kind is list or kind is tuple:
+            waiting += item
+    return texts

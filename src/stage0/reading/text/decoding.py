@@ -43,6 +43,8 @@ def _as_text(data: bytes) -> str:
         text = data.decode("utf-16-le" if data[1:2] == b"\0" else "utf-8")
     except UnicodeDecodeError:
         return ""
+    if not _NO_TEXT.search(text):
+        return text
     shown = _NO_TEXT.sub("", text)
     return shown if (len(text) - len(shown)) * _NOW_AND_THEN <= len(text) else ""
 
@@ -98,11 +100,15 @@ _POINT_BEFORE: Final = re.compile(r"(?:[0-9],|(?:\A|[^a-z])\.)\Z", re.IGNORECASE
 _POINT_AFTER: Final = re.compile(r"[.,][0-9]")
 #: A word of so many letters, in one case, is spelled on purpose; shorter and mixed ones come about by chance.
 _SPELLED: Final = re.compile(r"(?<![A-Za-z])(?:[A-Za-z][a-z]{3}|[A-Z]{4})")
+#: Bytes in decimal figures that are letters begin with one of these: a word has four.
+_MAY_SPELL: Final = re.compile(r"(?:[4-7][^4-7]*){4}")
 
 
 def hex_pieces(text: str) -> Iterator[Piece]:
     """Runs of hexadecimal bytes that are text."""
     for run in _HEX.finditer(text):
+        if run[0].isdigit() and not _MAY_SPELL.search(run[0]):
+            continue
         plain = _as_text(bytes.fromhex(_HEX_NOISE.sub("", run[0])))
         if plain and not (_NUMBER.fullmatch(run[0]) and _is_a_number(text, run.start(), run.end(), plain)):
             yield Piece(run.start(), run.end(), plain)
