@@ -18,6 +18,7 @@ from typing import Final
 from bench.fill import Month, SqliteFiller
 from stage0.ledger import open_store
 from stage0.ledger.accounts import create_account
+from stage0.ledger.catalogue import shipped_catalogue
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import create_key
 from stage0.ledger.migrate import migrate
@@ -36,10 +37,19 @@ def _prepared(path: Path, records: int) -> tuple[str, str]:
     keyring, now, texts, owner = Keyring([ROOT]), time.time(), [], ""
     with store.writer.begin() as connection:
         for name in ("many", "victim"):
-            account = create_account(connection, name=name, plan="enterprise", actor="bench", now=now)
+            account = create_account(
+                connection, shipped_catalogue(), name=name, plan="enterprise", actor="bench", now=now
+            )
             scopes = ("check", "read")
             key, text = create_key(
-                connection, keyring, account=account.id, actor="bench", now=now, scopes=scopes, name=name
+                connection,
+                shipped_catalogue(),
+                keyring,
+                account=account.id,
+                actor="bench",
+                now=now,
+                scopes=scopes,
+                name=name,
             )
             texts.append(text)
             owner = owner or key.account

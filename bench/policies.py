@@ -30,6 +30,7 @@ from stage0.engine import Engine
 from stage0.engine.job import Asked, Body, CheckJob
 from stage0.ledger import open_store
 from stage0.ledger.accounts import create_account
+from stage0.ledger.catalogue import shipped_catalogue
 from stage0.ledger.export import Wanted
 from stage0.ledger.ids import new_id
 from stage0.ledger.keyring import Keyring
@@ -150,9 +151,13 @@ def _history(folder: Path, made: Compiled) -> Iterator[tuple[Store, Key]]:
     migrate(store.writer)
     now = time.time()
     with store.writer.begin() as connection:
-        account = create_account(connection, name="bench", plan="enterprise", actor="bench", now=now)
-        key, _ = create_key(connection, Keyring([_ROOT]), account=account.id, actor="bench", now=now)
-        push_pack(connection, account.id, made, actor="bench", now=now)
+        account = create_account(
+            connection, shipped_catalogue(), name="bench", plan="enterprise", actor="bench", now=now
+        )
+        key, _ = create_key(
+            connection, shipped_catalogue(), Keyring([_ROOT]), account=account.id, actor="bench", now=now
+        )
+        push_pack(connection, shipped_catalogue(), account.id, made, actor="bench", now=now)
     try:
         yield store, key
     finally:
@@ -164,7 +169,7 @@ async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> 
     ledger = Engine(
         open_store(f"sqlite:///{store.where()}"),
         Keyring([_ROOT]),
-        shipped_packs(),
+        shipped_catalogue(),
         clock=time.time,
         engine_version="bench",
         capacity=2_000,
@@ -189,7 +194,14 @@ async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> 
         await ledger.load_pack(key.account, made.id)
         await ledger.write(
             lambda connection: activate(
-                connection, key.account, made.id, force=True, shelf=ledger.shelf, actor="bench", now=time.time()
+                connection,
+                shipped_catalogue(),
+                key.account,
+                made.id,
+                force=True,
+                shelf=ledger.shelf,
+                actor="bench",
+                now=time.time(),
             )
         )
         ended = time.perf_counter()

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from bench.wrk import CHECK_MARK, RUN_MARK
 from stage0.ledger import open_store
 from stage0.ledger.accounts import create_account
+from stage0.ledger.catalogue import shipped_catalogue
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import create_key, set_group
 from stage0.ledger.migrate import migrate
@@ -78,12 +79,13 @@ def add_account(
     store = open_store(url)
     now = time.time()
     with store.writer.begin() as connection:
-        account = create_account(connection, name=name, plan=plan, actor="system", now=now).id
+        account = create_account(connection, shipped_catalogue(), name=name, plan=plan, actor="system", now=now).id
         set_group(connection, account=account, name="agents", limits=limits or Limits(), actor="system", now=now)
         keyring = Keyring([ROOT])
         keys = [
             create_key(
                 connection,
+                shipped_catalogue(),
                 keyring,
                 account=account,
                 actor="system",

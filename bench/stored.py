@@ -41,10 +41,10 @@ from bench.wrk import CHECK_MARK, RUN_MARK
 from stage0.engine import Engine
 from stage0.engine.job import Asked, Body, CheckJob
 from stage0.ledger import open_store
+from stage0.ledger.catalogue import shipped_catalogue
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, list_keys
-from stage0.policy import shipped_packs
 from stage0.wire import read_check
 from tests.postgres import Cluster
 
@@ -206,7 +206,7 @@ class Checks:
         self._ledger = ledger
         self._keys = keys
         self._text = text()
-        self._pack = ledger.packs["stage0-default"]
+        self._pack = ledger.catalogue.packs["stage0-default"]
         self._first = time.time_ns() // 1_000 % 10**10
         self._turns = itertools.cycle(turns_of(size))
 
@@ -252,7 +252,7 @@ async def _opened(url: str) -> AsyncIterator[Engine]:
     ledger = Engine(
         open_store(url),
         Keyring([ROOT]),
-        shipped_packs(),
+        shipped_catalogue(),
         clock=time.time,
         engine_version="bench",
         capacity=2_000,
@@ -279,7 +279,9 @@ async def _send(ledger: Engine, jobs: Sequence[CheckJob]) -> float:
 async def _timed(place: Place, size: Size, batches: int) -> tuple[float, float]:
     """µs of a check by the clock (the median of batches) and of processors."""
     async with _opened(place.url) as ledger:
-        keys = await ledger.read(lambda connection: {each.id: each for each in list_keys(connection)})
+        keys = await ledger.read(
+            lambda connection: {each.id: each for each in list_keys(connection, shipped_catalogue())}
+        )
         checks = Checks(ledger, keys, size)
         # Each key in use is seen once: a server looks it up on its first check alone.
         for _ in range(_WARM + size.keys // _BATCH):

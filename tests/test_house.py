@@ -120,6 +120,19 @@ def test_an_import_that_is_not_allowed_fails_the_check_and_is_named(
     assert f"stage0.{module.removesuffix('.py').replace('/', '.')}" in flat
 
 
+#: Where what ships is put together with the rest: everything else is given it.
+ROOTS: Final = ("app.py", "cli/", "server/settings.py", "ledger/replay_process.py", "ledger/catalogue.py")
+SHIPPED: Final = re.compile(r"(?<!def )\bshipped_(?:packs|plans|catalogue)\(")
+
+
+def test_what_ships_is_given_and_not_fetched() -> None:
+    package = SOURCE / "stage0"
+    names = [
+        str(path.relative_to(package)) for path in package.rglob("*.py") if SHIPPED.search(path.read_text("utf-8"))
+    ]
+    assert [name for name in nonempty(names) if not name.startswith(ROOTS)] == []
+
+
 def test_no_room_calls_the_command_line() -> None:
     package = SOURCE / "stage0"
     files = [path for path in package.rglob("*.py") if not path.is_relative_to(package / "cli")]

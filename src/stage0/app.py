@@ -18,8 +18,8 @@ from starlette.routing import Route
 from stage0.engine import Engine
 from stage0.engine.steady import SteadyClock
 from stage0.ledger import open_store
+from stage0.ledger.catalogue import catalogue_with
 from stage0.ledger.keyring import Keyring
-from stage0.policy import shipped_packs
 from stage0.server.about import About
 from stage0.server.auth import authenticate, require_scope
 from stage0.server.checks import Checks
@@ -44,7 +44,7 @@ class Application:
         self.ledger = Engine(
             open_store(settings.database_url),
             Keyring(settings.secret_key),
-            shipped_packs(),
+            catalogue_with(settings.plans),
             clock=clock,
             steady=SteadyClock(clock),
             engine_version=version("stage0"),
@@ -54,7 +54,7 @@ class Application:
         self._clock = clock
         self._connections = Connections(connections_that_fit(settings.connections), settings.header_timeout)
         self._checks = Checks(self.ledger)
-        default = self.ledger.packs["stage0-default"]
+        default = self.ledger.catalogue.default
         about = About(
             self.ledger,
             version=version("stage0"),

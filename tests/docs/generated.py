@@ -14,7 +14,7 @@ from stage0.cli.main import cli
 from stage0.core.pack import Pack
 from stage0.core.rule import Rule
 from stage0.core.view import FACT_TYPES
-from stage0.ledger.plans import PLANS, UNLIMITED
+from stage0.ledger.plans import UNLIMITED, shipped_plans
 from stage0.policy import shipped_packs
 from stage0.reading.context import FACTS
 from stage0.reading.effects import EFFECTS, HIGH_RISK
@@ -207,7 +207,7 @@ def plans() -> str:
         "| plan | checks a month | a day | a minute | `pro: true` | fields left out of the answer |",
         "|---|---:|---:|---:|---|---|",
     ]
-    for name, plan in PLANS.items():
+    for name, plan in shipped_plans().items():
         omitted = ", ".join(f"`{field}`" for field in sorted(plan.omits)) or "none"
         counts = [
             "unlimited" if limit >= UNLIMITED else f"{limit:,}"

@@ -24,6 +24,7 @@ from stage0.ledger.stops import resume, stop
 from stage0.ledger.store import Store
 from stage0.policy import shipped_packs
 from tests.asserting import nonempty
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import ROOT, Running, add_key, check
 from tests.packs import pack, stops
 
@@ -91,6 +92,7 @@ class Deciding(RuleBasedStateMachine):
         with self.store.writer.begin() as connection:
             second, _ = create_key(
                 connection,
+                CATALOGUE,
                 Keyring([ROOT]),
                 account=first.account,
                 actor="t",
@@ -105,7 +107,7 @@ class Deciding(RuleBasedStateMachine):
     def _push(self, version: str, verdict: str) -> Change:
         made = PACKS[version, verdict]
         return Change(
-            lambda c: push_pack(c, self.account, made, actor="t", now=time.time()),
+            lambda c: push_pack(c, CATALOGUE, self.account, made, actor="t", now=time.time()),
             replace(self.standing, pushed={**self.standing.pushed, made.id: verdict}),
         )
 
@@ -115,14 +117,14 @@ class Deciding(RuleBasedStateMachine):
         stack = (*getattr(self.standing, field), pack_id)
         return Change(
             lambda c: activate(
-                c, self.account, pack_id, environment=environment, force=True, actor="t", now=time.time()
+                c, CATALOGUE, self.account, pack_id, environment=environment, force=True, actor="t", now=time.time()
             ),
             replace(self.standing, **{field: stack}),
         )
 
     def _roll_back(self) -> Change:
         return Change(
-            lambda c: roll_back(c, self.account, actor="t", now=time.time()),
+            lambda c: roll_back(c, CATALOGUE, self.account, actor="t", now=time.time()),
             replace(self.standing, active=self.standing.active[:-1]),
         )
 
@@ -130,7 +132,7 @@ class Deciding(RuleBasedStateMachine):
         disabled = self.standing.disabled ^ {which}
         status: Any = "disabled" if which in disabled else "active"
         return Change(
-            lambda c: set_key_status(c, self.keys[which].id, status, actor="t", now=time.time()),
+            lambda c: set_key_status(c, CATALOGUE, self.keys[which].id, status, actor="t", now=time.time()),
             replace(self.standing, disabled=disabled),
         )
 
@@ -147,7 +149,7 @@ class Deciding(RuleBasedStateMachine):
         pack_id = f"acme@{version}" if version else ""
         own = {**self.standing.own, which: pack_id}
         return Change(
-            lambda c: change_key(c, self.keys[which].id, pack=pack_id, actor="t", now=time.time()),
+            lambda c: change_key(c, CATALOGUE, self.keys[which].id, pack=pack_id, actor="t", now=time.time()),
             replace(self.standing, own=own),
         )
 

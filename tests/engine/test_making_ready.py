@@ -16,6 +16,7 @@ from stage0.ledger.keys import Key
 from stage0.ledger.packs import Shelf, activate, push_pack, set_shadow
 from stage0.ledger.records import get_record
 from stage0.ledger.store import Store
+from tests.catalogue import CATALOGUE
 from tests.deciding import request_of
 from tests.ledger.opening import Running, add_key, check, recorded
 from tests.packs import pack
@@ -28,7 +29,7 @@ SECOND: Final = pack(version="2", more="tools: {crm_find: {effects: [read]}}\n")
 def _push(store: Store, key: Key) -> None:
     with store.writer.begin() as connection:
         for each in (FIRST, SECOND):
-            push_pack(connection, key.account, each, actor="t", now=time.time())
+            push_pack(connection, CATALOGUE, key.account, each, actor="t", now=time.time())
 
 
 class SlowShelf:
@@ -75,8 +76,8 @@ def test_a_check_that_is_read_beside_is_read_with_the_words_of_every_pack_before
 ) -> None:
     _push(store, key)
     with store.writer.begin() as connection:
-        activate(connection, key.account, "acme@1", actor="t", now=time.time())
-        set_shadow(connection, key.account, "acme@2", actor="t", now=time.time())
+        activate(connection, CATALOGUE, key.account, "acme@1", actor="t", now=time.time())
+        set_shadow(connection, CATALOGUE, key.account, "acme@2", actor="t", now=time.time())
     read_here: list[Any] = []
     monkeypatch.setattr("stage0.engine.job.prepare_check", lambda *given: read_here.append(given))
     with Running(store) as running:

@@ -22,6 +22,7 @@ from stage0.ledger.keys import Key, change_key, create_key, get_key, set_group
 from stage0.ledger.runs import get_run
 from stage0.ledger.usage import Limits
 from tests.asserting import if_any
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import ROOT, Clock, Running, add_key, migrated, recorded
 from tests.soaking import sequences
 
@@ -53,10 +54,12 @@ class Ledgers(RuleBasedStateMachine):
             set_group(connection, account=first.account, name="g", limits=GROUP, actor="t", now=0)
             ids = [first.id]
             for _ in range(2):
-                made, _ = create_key(connection, Keyring([ROOT]), account=first.account, actor="t", now=0, group="g")
+                made, _ = create_key(
+                    connection, CATALOGUE, Keyring([ROOT]), account=first.account, actor="t", now=0, group="g"
+                )
                 ids.append(made.id)
-            change_key(connection, ids[1], limits=Limits(day=4), actor="t", now=0)
-            self.keys: list[Key] = [get_key(connection, each) for each in ids]
+            change_key(connection, CATALOGUE, ids[1], limits=Limits(day=4), actor="t", now=0)
+            self.keys: list[Key] = [get_key(connection, CATALOGUE, each) for each in ids]
         self.running = Running(self.store, self.clock)
         self.running.__enter__()
         self.counts: dict[tuple[str, str, str], int] = {}

@@ -19,6 +19,7 @@ from stage0.ledger.packs import activate, push_pack
 from stage0.ledger.schema import api_keys, decisions
 from stage0.ledger.stops import stop
 from stage0.ledger.store import Store
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import Clock, Running, recorded
 from tests.packs import pack, stops
 
@@ -34,8 +35,8 @@ PACKS: Final = {
 
 def _activate(store: Store, key: Key, version: str) -> None:
     with store.writer.begin() as connection:
-        push_pack(connection, key.account, PACKS[version], actor="t", now=time.time())
-        activate(connection, key.account, f"acme@{version}", actor="t", now=time.time())
+        push_pack(connection, CATALOGUE, key.account, PACKS[version], actor="t", now=time.time())
+        activate(connection, CATALOGUE, key.account, f"acme@{version}", actor="t", now=time.time())
 
 
 def _set(store: Store, key: Key, **values: Any) -> None:
@@ -83,7 +84,7 @@ def test_a_change_that_decides_nothing_leaves_it(store: Store, key: Key) -> None
     with Running(store) as running:
         first = running.check(key, token="t", goal=GOAL)
         with store.writer.begin() as connection:
-            change_plan(connection, account=key.account, plan="pro", actor="t", now=time.time())
+            change_plan(connection, CATALOGUE, account=key.account, plan="pro", actor="t", now=time.time())
         again = running.check(key, token="t", goal=GOAL)
         assert (again["request_id"], again["cached"]) == (first["request_id"], True)
 

@@ -20,6 +20,7 @@ from stage0.ledger.stops import stop
 from stage0.ledger.store import Store
 from stage0.policy.upload import Compiled
 from tests.asserting import nonempty
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import Running, add_key, again, check, migrated
 from tests.packs import pack, stops
 
@@ -58,8 +59,8 @@ def embedded(tmp_path: Path) -> Iterator[SqliteStore]:
 def _push(store: Store, key: Key) -> None:
     with store.writer.begin() as connection:
         for made in (LENIENT, STRICT):
-            push_pack(connection, key.account, made, actor="t", now=time.time())
-        activate(connection, key.account, "acme@1", force=True, actor="t", now=time.time())
+            push_pack(connection, CATALOGUE, key.account, made, actor="t", now=time.time())
+        activate(connection, CATALOGUE, key.account, "acme@1", force=True, actor="t", now=time.time())
 
 
 def test_an_activation_counts_for_every_check_after_it_also_where_both_share_a_batch(
@@ -73,7 +74,7 @@ def test_an_activation_counts_for_every_check_after_it_also_where_both_share_a_b
         async def both() -> Sequence[Any]:
             change = ledger.write(
                 lambda connection: activate(
-                    connection, key_of.account, "acme@2", force=True, actor="t", now=time.time()
+                    connection, CATALOGUE, key_of.account, "acme@2", force=True, actor="t", now=time.time()
                 )
             )
             return await asyncio.gather(change, check(ledger, key_of, goal=GOAL))
@@ -91,8 +92,10 @@ def test_a_pack_that_is_pushed_and_activated_decides_in_that_very_batch(embedded
         async def all_at_once() -> Sequence[Any]:
             now = time.time()
             return await asyncio.gather(
-                ledger.write(lambda c: push_pack(c, key_of.account, STRICT, actor="t", now=now)),
-                ledger.write(lambda c: activate(c, key_of.account, "acme@2", force=True, actor="t", now=now)),
+                ledger.write(lambda c: push_pack(c, CATALOGUE, key_of.account, STRICT, actor="t", now=now)),
+                ledger.write(
+                    lambda c: activate(c, CATALOGUE, key_of.account, "acme@2", force=True, actor="t", now=now)
+                ),
                 check(ledger, key_of, goal=GOAL),
             )
 
@@ -111,7 +114,9 @@ def test_the_kill_switch_is_in_force_though_a_change_before_it_was_never_committ
 
         async def lost() -> Sequence[Any]:
             change = ledger.write(
-                lambda connection: set_key_status(connection, other.id, "disabled", actor="t", now=time.time())
+                lambda connection: set_key_status(
+                    connection, CATALOGUE, other.id, "disabled", actor="t", now=time.time()
+                )
             )
             return await asyncio.gather(change, check(ledger, key_of, goal=GOAL), return_exceptions=True)
 
@@ -135,7 +140,9 @@ def test_what_a_failed_commit_would_have_activated_decides_nothing(embedded: Sql
         async def lost() -> Sequence[Any]:
             now = time.time()
             return await asyncio.gather(
-                ledger.write(lambda c: activate(c, key_of.account, "acme@2", force=True, actor="t", now=now)),
+                ledger.write(
+                    lambda c: activate(c, CATALOGUE, key_of.account, "acme@2", force=True, actor="t", now=now)
+                ),
                 check(ledger, key_of, goal=GOAL),
                 return_exceptions=True,
             )
@@ -153,8 +160,10 @@ def test_a_version_that_was_never_committed_leaves_nothing_of_itself_behind(embe
         async def pushed_and_active(made: Compiled) -> Sequence[Any]:
             now = time.time()
             return await asyncio.gather(
-                ledger.write(lambda c: push_pack(c, key_of.account, made, actor="t", now=now)),
-                ledger.write(lambda c: activate(c, key_of.account, "acme@2", force=True, actor="t", now=now)),
+                ledger.write(lambda c: push_pack(c, CATALOGUE, key_of.account, made, actor="t", now=now)),
+                ledger.write(
+                    lambda c: activate(c, CATALOGUE, key_of.account, "acme@2", force=True, actor="t", now=now)
+                ),
                 check(ledger, key_of, goal=GOAL),
                 return_exceptions=True,
             )
@@ -171,7 +180,7 @@ def test_an_epoch_is_never_used_twice(store: Store, key: Key) -> None:
     for _ in range(50):
         with store.writer.connect() as connection:
             transaction = connection.begin()
-            set_key_status(connection, key.id, "disabled", actor="t", now=time.time())
+            set_key_status(connection, CATALOGUE, key.id, "disabled", actor="t", now=time.time())
             seen.add(connection.exec_driver_sql("SELECT epoch FROM config").scalar_one())
             transaction.rollback()
     assert len(seen) == 50

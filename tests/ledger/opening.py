@@ -18,6 +18,7 @@ from stage0.engine import Engine
 from stage0.engine.job import Answered, Asked, Body, CheckJob
 from stage0.ledger import open_store
 from stage0.ledger.accounts import create_account
+from stage0.ledger.catalogue import shipped_catalogue
 from stage0.ledger.idempotency import token_of
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, Status, create_key, set_key_status
@@ -27,8 +28,8 @@ from stage0.ledger.schema import decisions, events
 from stage0.ledger.sqlite import SqliteStore
 from stage0.ledger.store import Store
 from stage0.ledger.usage import read_tallies
-from stage0.policy import shipped_packs
 from stage0.wire import Outcome, encode
+from tests.catalogue import CATALOGUE
 from tests.deciding import request_of
 
 T = TypeVar("T")
@@ -47,14 +48,16 @@ def add_key(store: Store, *, plan: str = "enterprise", **more: Any) -> tuple[Key
     """A key of a new account."""
     now = time.time()
     with store.writer.begin() as connection:
-        account = create_account(connection, name=f"account-{time.monotonic_ns()}", plan=plan, actor="t", now=now)
-        return create_key(connection, Keyring([ROOT]), account=account.id, actor="t", now=now, **more)
+        account = create_account(
+            connection, CATALOGUE, name=f"account-{time.monotonic_ns()}", plan=plan, actor="t", now=now
+        )
+        return create_key(connection, CATALOGUE, Keyring([ROOT]), account=account.id, actor="t", now=now, **more)
 
 
 def put(store: Store, key: Key, status: Status) -> None:
     """Change a key's status, as another process would."""
     with store.writer.begin() as connection:
-        set_key_status(connection, key.id, status, actor="t", now=time.time())
+        set_key_status(connection, CATALOGUE, key.id, status, actor="t", now=time.time())
 
 
 def again(store: Store) -> Store:
@@ -70,7 +73,7 @@ async def opened(
     ledger = Engine(
         again(store),
         Keyring([ROOT]),
-        shipped_packs(),
+        shipped_catalogue(),
         clock=clock,
         engine_version="test",
         capacity=capacity,

@@ -18,6 +18,7 @@ from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import create_key, list_keys, rotate_key, set_key_status
 from stage0.ledger.schema import events
 from stage0.ledger.store import Store
+from tests.catalogue import CATALOGUE
 from tests.running import Server
 
 RING = Keyring(["root-key-of-the-event-tests-00001"])
@@ -28,33 +29,39 @@ NOW = time.time()
 def connection(store: Store) -> Iterator[sa.Connection]:
     """A transaction on a migrated database with an account and a key."""
     with store.writer.begin() as transaction:
-        made = create_account(transaction, name="acme", plan="pro", actor="setup", now=NOW)
-        create_key(transaction, RING, account=made.id, actor="setup", now=NOW)
+        made = create_account(transaction, CATALOGUE, name="acme", plan="pro", actor="setup", now=NOW)
+        create_key(transaction, CATALOGUE, RING, account=made.id, actor="setup", now=NOW)
         yield transaction
 
 
 def _account(connection: sa.Connection) -> Any:
-    return create_account(connection, name="other", plan="free", actor="cli:ada", now=NOW + 1)
+    return create_account(connection, CATALOGUE, name="other", plan="free", actor="cli:ada", now=NOW + 1)
 
 
 def _plan(connection: sa.Connection) -> None:
-    change_plan(connection, account="acme", plan="free", actor="cli:ada", now=NOW + 1)
+    change_plan(connection, CATALOGUE, account="acme", plan="free", actor="cli:ada", now=NOW + 1)
 
 
 def _key(connection: sa.Connection) -> Any:
-    return create_key(connection, RING, account=list_accounts(connection)[0].id, actor="cli:ada", now=NOW + 1)
+    return create_key(
+        connection, CATALOGUE, RING, account=list_accounts(connection)[0].id, actor="cli:ada", now=NOW + 1
+    )
 
 
 def _disable(connection: sa.Connection) -> Any:
-    return set_key_status(connection, list_keys(connection)[0].id, "disabled", actor="cli:ada", now=NOW + 1)
+    return set_key_status(
+        connection, CATALOGUE, list_keys(connection, CATALOGUE)[0].id, "disabled", actor="cli:ada", now=NOW + 1
+    )
 
 
 def _revoke(connection: sa.Connection) -> Any:
-    return set_key_status(connection, list_keys(connection)[0].id, "revoked", actor="cli:ada", now=NOW + 1)
+    return set_key_status(
+        connection, CATALOGUE, list_keys(connection, CATALOGUE)[0].id, "revoked", actor="cli:ada", now=NOW + 1
+    )
 
 
 def _rotate(connection: sa.Connection) -> Any:
-    return rotate_key(connection, RING, list_keys(connection)[0].id, actor="cli:ada", now=NOW + 1)
+    return rotate_key(connection, CATALOGUE, RING, list_keys(connection, CATALOGUE)[0].id, actor="cli:ada", now=NOW + 1)
 
 
 CHANGES: dict[str, Callable[[sa.Connection], Any]] = {

@@ -30,6 +30,7 @@ from stage0.ledger.keys import (
 from stage0.ledger.schema import api_keys
 from stage0.ledger.store import Store
 from tests.asserting import nonempty
+from tests.catalogue import CATALOGUE
 
 NOW = time.time()
 RING = Keyring(["root-key-of-the-key-tests-0000001"])
@@ -39,7 +40,7 @@ RING = Keyring(["root-key-of-the-key-tests-0000001"])
 def connection(store: Store) -> Iterator[sa.Connection]:
     """A transaction on a migrated database with an account named `acme`."""
     with store.writer.begin() as transaction:
-        create_account(transaction, name="acme", plan="pro", actor="t", now=NOW)
+        create_account(transaction, CATALOGUE, name="acme", plan="pro", actor="t", now=NOW)
         yield transaction
 
 
@@ -48,7 +49,7 @@ def _account(connection: sa.Connection) -> str:
 
 
 def _create(connection: sa.Connection, **more: Any) -> Any:
-    return create_key(connection, RING, account=_account(connection), actor="t", now=NOW, **more)
+    return create_key(connection, CATALOGUE, RING, account=_account(connection), actor="t", now=NOW, **more)
 
 
 # -- the text
@@ -119,10 +120,10 @@ def test_a_chosen_key_that_no_header_can_carry_is_refused(text: str, connection:
 
 def test_a_key_is_found_by_its_text_alone(connection: sa.Connection) -> None:
     key, text = _create(connection)
-    assert key_by_text(connection, RING, text) == key
-    assert key_by_text(connection, RING, text + "x") is None
-    assert key_by_text(connection, RING, key.id) is None
-    assert key_by_text(connection, Keyring(["another-root-key-of-the-tests-001"]), text) is None
+    assert key_by_text(connection, CATALOGUE, RING, text) == key
+    assert key_by_text(connection, CATALOGUE, RING, text + "x") is None
+    assert key_by_text(connection, CATALOGUE, RING, key.id) is None
+    assert key_by_text(connection, CATALOGUE, Keyring(["another-root-key-of-the-tests-001"]), text) is None
 
 
 def test_the_row_of_a_key_holds_neither_its_text_nor_much_of_it(connection: sa.Connection) -> None:
@@ -139,10 +140,12 @@ def test_a_key_made_under_the_old_root_works_with_new_and_old_and_not_with_new_a
 ) -> None:
     key, text = _create(connection)
     old, new = "root-key-of-the-key-tests-0000001", "the-new-root-of-the-key-tests-001"
-    assert key_by_text(connection, Keyring([new, old]), text) == key
-    assert key_by_text(connection, Keyring([new]), text) is None
-    made, made_text = create_key(connection, Keyring([new, old]), account=_account(connection), actor="t", now=NOW)
-    assert key_by_text(connection, Keyring([new]), made_text) == made
+    assert key_by_text(connection, CATALOGUE, Keyring([new, old]), text) == key
+    assert key_by_text(connection, CATALOGUE, Keyring([new]), text) is None
+    made, made_text = create_key(
+        connection, CATALOGUE, Keyring([new, old]), account=_account(connection), actor="t", now=NOW
+    )
+    assert key_by_text(connection, CATALOGUE, Keyring([new]), made_text) == made
 
 
 def test_a_key_carries_what_it_was_given(connection: sa.Connection) -> None:
@@ -159,8 +162,8 @@ def test_a_key_carries_what_it_was_given(connection: sa.Connection) -> None:
     assert (key.name, key.scopes, key.pack, key.mode) == ("deployer", frozenset(SCOPES), "stage0-strict", "test")
     assert (key.caller.roles, key.caller.environments, key.caller.test_mode) == (("admin", "ops"), ("staging",), True)
     assert (key.plan_name, key.status, key.actor) == ("pro", "active", f"key:{key.id}")
-    assert list_keys(connection, key.account) == [key] == list_keys(connection)
-    assert list_keys(connection, "acc_other") == []
+    assert list_keys(connection, CATALOGUE, key.account) == [key] == list_keys(connection, CATALOGUE)
+    assert list_keys(connection, CATALOGUE, "acc_other") == []
 
 
 @pytest.mark.parametrize(
@@ -176,14 +179,14 @@ def test_a_key_with_wrong_parts_is_refused_and_not_made(
 ) -> None:
     with pytest.raises(Refused, match=re.escape(said)):
         _create(connection, **more)
-    assert list_keys(connection) == []
+    assert list_keys(connection, CATALOGUE) == []
 
 
 def test_the_same_chosen_text_cannot_be_two_keys(connection: sa.Connection) -> None:
     _create(connection, text="a-key-that-somebody-chose")
     with pytest.raises((Refused, sa.exc.IntegrityError)), connection.begin_nested():
         _create(connection, text="a-key-that-somebody-chose")
-    assert len(list_keys(connection)) == 1
+    assert len(list_keys(connection, CATALOGUE)) == 1
 
 
 # -- status
@@ -197,13 +200,13 @@ def test_a_key_expires_at_its_moment(connection: sa.Connection) -> None:
 
 def test_disabled_and_enabled_is_active_and_revoked_is_for_good(connection: sa.Connection) -> None:
     key, _ = _create(connection)
-    assert set_key_status(connection, key.id, "disabled", actor="t", now=NOW).status == "disabled"
-    assert set_key_status(connection, key.id, "active", actor="t", now=NOW).status == "active"
-    set_key_status(connection, key.id, "revoked", actor="t", now=NOW)
+    assert set_key_status(connection, CATALOGUE, key.id, "disabled", actor="t", now=NOW).status == "disabled"
+    assert set_key_status(connection, CATALOGUE, key.id, "active", actor="t", now=NOW).status == "active"
+    set_key_status(connection, CATALOGUE, key.id, "revoked", actor="t", now=NOW)
     with pytest.raises(Refused, match="for good"):
-        set_key_status(connection, key.id, "active", actor="t", now=NOW)
+        set_key_status(connection, CATALOGUE, key.id, "active", actor="t", now=NOW)
     with pytest.raises(NotFound, match="no key `key_none`"):
-        get_key(connection, "key_none")
+        get_key(connection, CATALOGUE, "key_none")
 
 
 @pytest.mark.parametrize("grace", [0, 3600])
@@ -211,11 +214,11 @@ def test_rotation_gives_a_new_key_with_the_same_rights(grace: int, connection: s
     old, old_text = _create(
         connection, name="ci", scopes=("check", "policy:pin"), roles=("admin",), environments=("staging",), mode="test"
     )
-    new, text = rotate_key(connection, RING, old.id, actor="t", now=NOW, grace_seconds=grace)
+    new, text = rotate_key(connection, CATALOGUE, RING, old.id, actor="t", now=NOW, grace_seconds=grace)
     assert text != old_text
     same = ("account", "name", "scopes", "pack", "mode", "plan", "caller")
     assert [getattr(new, name) for name in same] == [getattr(old, name) for name in same]
-    after = get_key(connection, old.id)
+    after = get_key(connection, CATALOGUE, old.id)
     assert after.status_at(NOW) == ("active" if grace else "revoked")
     assert after.status_at(NOW + 3601) == ("expired" if grace else "revoked")
 
@@ -223,18 +226,18 @@ def test_rotation_gives_a_new_key_with_the_same_rights(grace: int, connection: s
 @pytest.mark.parametrize("status", ["disabled", "revoked"])
 def test_a_key_that_is_not_active_cannot_be_rotated(status: Any, connection: sa.Connection) -> None:
     key, _ = _create(connection)
-    set_key_status(connection, key.id, status, actor="t", now=NOW)
+    set_key_status(connection, CATALOGUE, key.id, status, actor="t", now=NOW)
     with pytest.raises(Refused, match="only an active key"):
-        rotate_key(connection, RING, key.id, actor="t", now=NOW)
+        rotate_key(connection, CATALOGUE, RING, key.id, actor="t", now=NOW)
 
 
 def test_a_key_whose_time_is_up_cannot_be_rotated(connection: sa.Connection) -> None:
     key, _ = _create(connection, expires_at=NOW - 1)
     with pytest.raises(Refused, match="only an active key"):
-        rotate_key(connection, RING, key.id, actor="t", now=NOW)
+        rotate_key(connection, CATALOGUE, RING, key.id, actor="t", now=NOW)
 
 
 def test_grace_never_lengthens_the_life_of_a_key(connection: sa.Connection) -> None:
     key, _ = _create(connection, expires_at=NOW + 60)
-    rotate_key(connection, RING, key.id, actor="t", now=NOW, grace_seconds=3600)
-    assert get_key(connection, key.id).status_at(NOW + 61) == "expired"
+    rotate_key(connection, CATALOGUE, RING, key.id, actor="t", now=NOW, grace_seconds=3600)
+    assert get_key(connection, CATALOGUE, key.id).status_at(NOW + 61) == "expired"

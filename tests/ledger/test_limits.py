@@ -16,6 +16,7 @@ from stage0.ledger.keys import Key, change_key, create_key, get_key, rotate_key,
 from stage0.ledger.store import Store
 from stage0.ledger.usage import Limits, ends, month_key, windows_at
 from tests.asserting import nonempty
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import ROOT, Clock, Running, add_key, check, opened, recorded
 
 
@@ -24,13 +25,15 @@ def _limited(store: Store, **limits: int) -> Key:
     key, _ = add_key(store)
     with store.writer.begin() as connection:
         change_limits(connection, account=key.account, limits=Limits(**limits), actor="t", now=time.time())
-        return get_key(connection, key.id)
+        return get_key(connection, CATALOGUE, key.id)
 
 
 def _another(store: Store, key: Key, **more: Any) -> Key:
     """A further key of the same account."""
     with store.writer.begin() as connection:
-        return create_key(connection, Keyring([ROOT]), account=key.account, actor="t", now=time.time(), **more)[0]
+        return create_key(
+            connection, CATALOGUE, Keyring([ROOT]), account=key.account, actor="t", now=time.time(), **more
+        )[0]
 
 
 def _spends(running: Running, key: Key) -> str:
@@ -119,7 +122,7 @@ def test_a_rotated_key_goes_on_where_the_old_one_was(store: Store) -> None:
         assert [_spends(running, key) for _ in range(2)] == ["passes", "passes"]
         new = running.write(
             lambda connection: rotate_key(
-                connection, Keyring([ROOT]), key.id, actor="t", now=time.time(), grace_seconds=1e9
+                connection, CATALOGUE, Keyring([ROOT]), key.id, actor="t", now=time.time(), grace_seconds=1e9
             )
         )[0]
         assert [_spends(running, new) for _ in range(2)] == ["passes", "day"]
@@ -140,7 +143,9 @@ def test_a_raised_limit_and_another_plan_count_from_the_next_batch(store: Store)
             lambda connection: change_limits(connection, account=key.account, limits=Limits(), actor="t", now=0)
         )
         running.write(
-            lambda connection: change_plan(connection, account=key.account, plan="free", actor="t", now=time.time())
+            lambda connection: change_plan(
+                connection, CATALOGUE, account=key.account, plan="free", actor="t", now=time.time()
+            )
         )
         assert [_spends(running, key) for _ in range(30)].count("passes") == 18
 
@@ -150,7 +155,9 @@ def test_a_limit_below_what_was_used_already_stops_and_breaks_nothing(store: Sto
     with Running(store, Clock()) as running:
         for _ in range(5):
             running.check(key)
-        running.write(lambda connection: change_key(connection, key.id, limits=Limits(day=3), actor="t", now=0))
+        running.write(
+            lambda connection: change_key(connection, CATALOGUE, key.id, limits=Limits(day=3), actor="t", now=0)
+        )
         assert _spends(running, key) == "day"
         assert running.used(key) == [(5, 5, 5)]
 
@@ -256,9 +263,11 @@ def test_a_quota_of_n_gives_exactly_n_answers_from_two_servers_in_a_race(limits:
 def test_a_key_and_the_one_that_it_replaces_share_a_count_and_keep_their_own_limits(store: Store) -> None:
     old = _limited(store, month=1000)
     with store.writer.begin() as connection:
-        change_key(connection, old.id, limits=Limits(month=3), actor="t", now=0)
-        new, _ = rotate_key(connection, Keyring([ROOT]), old.id, actor="t", now=time.time(), grace_seconds=1e9)
-        change_key(connection, new.id, limits=Limits(month=100), actor="t", now=0)
+        change_key(connection, CATALOGUE, old.id, limits=Limits(month=3), actor="t", now=0)
+        new, _ = rotate_key(
+            connection, CATALOGUE, Keyring([ROOT]), old.id, actor="t", now=time.time(), grace_seconds=1e9
+        )
+        change_key(connection, CATALOGUE, new.id, limits=Limits(month=100), actor="t", now=0)
     for first, second in ((old, new), (new, old)):
         with Running(store, Clock()) as running:
             results = running.at_once(

@@ -29,6 +29,7 @@ from stage0.ledger.stops import stop
 from stage0.ledger.store import Store
 from stage0.policy import PolicyError, shipped_packs
 from stage0.policy.upload import Compiled, Upload, compiled
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import Running, add_key, events_of
 from tests.packs import pack, pack_files, stops
 
@@ -47,23 +48,23 @@ def key(store: Store) -> Key:
 def push(store: Store, key: Key, *made: Compiled) -> None:
     for each in made:
         with store.writer.begin() as connection:
-            push_pack(connection, key.account, each, actor="t", now=time.time())
+            push_pack(connection, CATALOGUE, key.account, each, actor="t", now=time.time())
 
 
 def turn_on(store: Store, key: Key, pack_id: str, **more: Any) -> None:
     with store.writer.begin() as connection:
-        activate(connection, key.account, pack_id, actor="t", now=time.time(), **more)
+        activate(connection, CATALOGUE, key.account, pack_id, actor="t", now=time.time(), **more)
 
 
 def turn_back(store: Store, key: Key, **more: Any) -> str:
     with store.writer.begin() as connection:
-        return roll_back(connection, key.account, actor="t", now=time.time(), **more).pack
+        return roll_back(connection, CATALOGUE, key.account, actor="t", now=time.time(), **more).pack
 
 
 def test_a_version_is_stored_once_and_never_changes(store: Store, key: Key) -> None:
     push(store, key, FIRST)
     with store.writer.begin() as connection:
-        assert not push_pack(connection, key.account, FIRST, actor="t", now=time.time())
+        assert not push_pack(connection, CATALOGUE, key.account, FIRST, actor="t", now=time.time())
     with pytest.raises(Refused, match="never changes"):
         push(store, key, pack(version="1", more=stops("OTHER", "x")))
     with store.reader.connect() as connection:
@@ -154,10 +155,10 @@ def test_a_key_bound_to_a_pack_of_its_own_keeps_it(store: Store) -> None:
     with Running(store) as running:
         assert running.check(strict, goal=GOAL)["policy_version"] == shipped_packs()["stage0-strict"].id
         with store.writer.begin() as connection:
-            change_key(connection, strict.id, actor="t", now=time.time(), pack="acme@1")
+            change_key(connection, CATALOGUE, strict.id, actor="t", now=time.time(), pack="acme@1")
         assert running.check(strict, goal=GOAL)["policy_version"] == "acme@1"
         with store.writer.begin() as connection, pytest.raises(Refused, match="there is no pack `acme@9`"):
-            change_key(connection, strict.id, actor="t", now=time.time(), pack="acme@9")
+            change_key(connection, CATALOGUE, strict.id, actor="t", now=time.time(), pack="acme@9")
 
 
 def test_a_request_that_expects_another_version_is_refused_and_a_key_that_may_pin_chooses(store: Store) -> None:
@@ -222,7 +223,7 @@ def test_a_candidate_decides_beside_without_effect(store: Store, key: Key) -> No
     turn_on(store, key, "acme@1")
     with Running(store) as running:
         with store.writer.begin() as connection:
-            set_shadow(connection, key.account, "acme@2", actor="t", now=time.time())
+            set_shadow(connection, CATALOGUE, key.account, "acme@2", actor="t", now=time.time())
         allowed = running.check(key, goal=GOAL)
         assert (allowed["verdict"], allowed["policy_version"]) == ("ALLOW", "acme@1")
         with store.reader.connect() as connection:
@@ -230,7 +231,7 @@ def test_a_candidate_decides_beside_without_effect(store: Store, key: Key) -> No
         assert (shadow["pack"], shadow["verdict"]) == ("acme@2", "DENY")
         assert "NOT_NOW" in shadow["codes"]
         with store.writer.begin() as connection:
-            set_shadow(connection, key.account, "", actor="t", now=time.time())
+            set_shadow(connection, CATALOGUE, key.account, "", actor="t", now=time.time())
         after = running.check(key, goal=GOAL)
         with store.reader.connect() as connection:
             assert get_record(connection, key.account, after["request_id"])["shadow"] is None
@@ -269,7 +270,7 @@ def test_a_candidate_of_an_environment_decides_beside_the_accounts_pack(store: S
     push(store, key, FIRST, SECOND)
     turn_on(store, key, "acme@1")
     with store.writer.begin() as connection:
-        set_shadow(connection, key.account, "acme@2", environment="production", actor="t", now=time.time())
+        set_shadow(connection, CATALOGUE, key.account, "acme@2", environment="production", actor="t", now=time.time())
     with Running(store) as running:
         allowed = running.check(key, goal=GOAL)
         assert allowed["policy_version"] == "acme@1"
@@ -297,7 +298,7 @@ def test_changes_at_the_same_time_come_one_after_the_other_and_none_is_lost(stor
         for number in range(rounds):
             with store.writer.begin() as connection:
                 shadow = f"acme@{number % 2 + 1}"
-                set_shadow(connection, key.account, shadow, actor="t", now=time.time())
+                set_shadow(connection, CATALOGUE, key.account, shadow, actor="t", now=time.time())
 
     with ThreadPoolExecutor(2) as pool:
         for work in [pool.submit(activating), pool.submit(shadowing)]:

@@ -21,6 +21,7 @@ from stage0.ledger.schema import decisions
 from stage0.ledger.store import Store
 from stage0.policy import shipped_packs
 from stage0.policy.load import pack_of_content
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import Running, add_key
 from tests.ledger.test_packs import push, turn_on
 from tests.packs import pack, stops
@@ -51,7 +52,7 @@ def previewed(store: Store, key: Key, candidate: Any, **more: Any) -> Preview:
 
 
 def proven(store: Store, key: Key, engine: str = "test") -> Proof:
-    return verify(store.reader, everything(key), engine, tick=lambda seen: None)
+    return verify(store.reader, CATALOGUE, everything(key), engine, tick=lambda seen: None)
 
 
 def test_a_candidate_shows_what_would_flip_by_code_and_tool(store: Store, key: Key) -> None:

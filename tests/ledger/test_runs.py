@@ -19,6 +19,7 @@ from stage0.ledger.rows import Start
 from stage0.ledger.runs import get_run
 from stage0.ledger.store import Found, Needs, Rows, Store, Transaction
 from stage0.wire import Outcome
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import ROOT, Clock, Running, add_key, check, opened
 
 READ: Final[dict[str, Any]] = {"goal": "List the open tickets", "tools": ["search_tickets"]}
@@ -248,7 +249,7 @@ def test_a_run_belongs_to_its_account(store: Store, key: Key) -> None:
 
 def test_a_key_sees_only_runs_in_which_it_took_part(store: Store, key: Key) -> None:
     with store.writer.begin() as connection:
-        other, _ = create_key(connection, Keyring([ROOT]), account=key.account, actor="t", now=time.time())
+        other, _ = create_key(connection, CATALOGUE, Keyring([ROOT]), account=key.account, actor="t", now=time.time())
     with Running(store, Clock()) as running:
         running.check(key, **_step(1))
         with running.ledger.store.reader.connect() as connection:

@@ -21,6 +21,7 @@ from stage0.ledger.accounts import create_account
 from stage0.ledger.events import record_event
 from stage0.ledger.sqlite import SqliteStore, sqlite_module
 from stage0.ledger.store import Rows
+from tests.catalogue import CATALOGUE
 from tests.ledger.opening import add_key, check, migrated, opened, put
 
 
@@ -242,7 +243,7 @@ def _found_after_power_loss(path: Path, aside: Path) -> set[str]:
 
 def _named(name: str) -> Any:
     def write(connection: sa.Connection) -> None:
-        create_account(connection, name=name, plan="free", actor="t", now=0)
+        create_account(connection, CATALOGUE, name=name, plan="free", actor="t", now=0)
 
     return write
 

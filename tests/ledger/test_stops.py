@@ -14,6 +14,7 @@ from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, change_key, create_key, rotate_key
 from stage0.ledger.stops import Kind, list_stops, resume, stop
 from stage0.ledger.store import Store
+from tests.catalogue import CATALOGUE
 from tests.deciding import request_of
 from tests.ledger.opening import ROOT, Clock, Running, add_key
 
@@ -39,7 +40,9 @@ def _stopped(running: Running, key: Key, **context: Any) -> bool:
 
 def _another(store: Store, key: Key, **more: Any) -> Key:
     with store.writer.begin() as connection:
-        return create_key(connection, Keyring([ROOT]), account=key.account, actor="t", now=time.time(), **more)[0]
+        return create_key(
+            connection, CATALOGUE, Keyring([ROOT]), account=key.account, actor="t", now=time.time(), **more
+        )[0]
 
 
 def test_a_stopped_key_is_denied_and_the_others_are_not(store: Store, key: Key) -> None:
@@ -126,12 +129,14 @@ def test_what_is_stopped_says_who_and_why_and_resuming_what_is_not_is_an_error(s
 
 def test_stopping_a_key_stops_what_it_replaced_and_what_replaces_it(store: Store, key: Key) -> None:
     with store.writer.begin() as connection:
-        new, _ = rotate_key(connection, Keyring([ROOT]), key.id, actor="t", now=time.time(), grace_seconds=1e9)
+        new, _ = rotate_key(
+            connection, CATALOGUE, Keyring([ROOT]), key.id, actor="t", now=time.time(), grace_seconds=1e9
+        )
     with Running(store) as running:
         _stop(store, key, "key", new.id)
         assert (_stopped(running, key), _stopped(running, new)) == (True, True)
         with store.writer.begin() as connection:
-            third, _ = rotate_key(connection, Keyring([ROOT]), new.id, actor="t", now=time.time())
+            third, _ = rotate_key(connection, CATALOGUE, Keyring([ROOT]), new.id, actor="t", now=time.time())
         assert _stopped(running, third)
         _resume(store, key, "key", third.id)
         assert not _stopped(running, third)
@@ -141,7 +146,7 @@ def test_a_key_that_only_watches_enforces_where_the_strict_pack_is_pinned(store:
     watching = _another(store, key, enforcement="observe", scopes=("check", "policy:pin"))
     with Running(store, Clock()) as running:
         for pack, enforcement in (("stage0-default", "observe"), ("stage0-strict", "enforce")):
-            pinned = running.ledger.packs[pack].id
+            pinned = running.ledger.catalogue.packs[pack].id
             job = CheckJob(Asked(watching, Body(request_of(policy_pack_version=pinned), secrets=False)))
 
             async def run(job: CheckJob = job) -> Any:
@@ -154,6 +159,8 @@ def test_an_answer_that_is_given_again_says_what_is_enforced_now(store: Store, k
     watching = _another(store, key, enforcement="observe")
     with Running(store, Clock()) as running:
         assert running.check(watching, token="t1")["meta"]["enforcement"] == "observe"
-        running.write(lambda connection: change_key(connection, watching.id, enforcement="enforce", actor="t", now=0))
+        running.write(
+            lambda connection: change_key(connection, CATALOGUE, watching.id, enforcement="enforce", actor="t", now=0)
+        )
         again = running.check(watching, token="t1")
         assert (again["cached"], again["meta"]["enforcement"]) == (True, "enforce")

@@ -17,6 +17,7 @@ from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Status, create_key, rotate_key, set_key_status
 from stage0.ledger.schema import usage
 from stage0.ledger.usage import Limits
+from tests.catalogue import CATALOGUE
 from tests.running import Server
 
 ACTOR = "cli:tests"
@@ -46,7 +47,7 @@ def new_account(server: Server, plan: str) -> str:
     """A new account on a plan. Gives its name."""
     name = f"{plan}-{secrets.token_hex(4)}"
     with ledger(server) as (connection, _, now):
-        create_account(connection, name=name, plan=plan, actor=ACTOR, now=now)
+        create_account(connection, CATALOGUE, name=name, plan=plan, actor=ACTOR, now=now)
     return name
 
 
@@ -56,7 +57,7 @@ def new_key(server: Server, *scopes: str, plan: str = "", account: str = "dev", 
     with ledger(server) as (connection, keyring, now):
         found = find_account(connection, account)
         key, text = create_key(
-            connection, keyring, account=found.id, actor=ACTOR, now=now, scopes=scopes or ("check",), **more
+            connection, CATALOGUE, keyring, account=found.id, actor=ACTOR, now=now, scopes=scopes or ("check",), **more
         )
     return Issued(key.id, text, account)
 
@@ -64,20 +65,20 @@ def new_key(server: Server, *scopes: str, plan: str = "", account: str = "dev", 
 def put(server: Server, key: Issued, status: Status) -> None:
     """Change a key's status."""
     with ledger(server) as (connection, _, now):
-        set_key_status(connection, key.id, status, actor=ACTOR, now=now)
+        set_key_status(connection, CATALOGUE, key.id, status, actor=ACTOR, now=now)
 
 
 def rotate(server: Server, key: Issued, grace: float = 0) -> Issued:
     """Rotate a key. Gives the new one."""
     with ledger(server) as (connection, keyring, now):
-        new, text = rotate_key(connection, keyring, key.id, actor=ACTOR, now=now, grace_seconds=grace)
+        new, text = rotate_key(connection, CATALOGUE, keyring, key.id, actor=ACTOR, now=now, grace_seconds=grace)
     return Issued(new.id, text, key.account)
 
 
 def move(server: Server, account: str, plan: str) -> None:
     """Put an account on another plan."""
     with ledger(server) as (connection, _, now):
-        change_plan(connection, account=account, plan=plan, actor=ACTOR, now=now)
+        change_plan(connection, CATALOGUE, account=account, plan=plan, actor=ACTOR, now=now)
 
 
 def limit(server: Server, account: str, limits: Limits) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from stage0.ledger.ids import time_of
-from stage0.ledger.plans import PLANS
+from stage0.ledger.plans import shipped_plans
 from stage0.policy import shipped_packs
 from stage0.server.errors import error_body, internal
 from tests.asserting import if_any, nonempty
@@ -81,7 +81,9 @@ def test_a_plan_gets_every_field_but_those_that_it_leaves_out(
 
 
 def test_the_plans_are_those_of_the_contract() -> None:
-    limits = {name: (plan.price, plan.per_month, plan.per_day, plan.per_minute) for name, plan in PLANS.items()}
+    limits = {
+        name: (plan.price, plan.per_month, plan.per_day, plan.per_minute) for name, plan in shipped_plans().items()
+    }
     unlimited = 2_147_483_647
     assert limits == {
         "free": (0, 1_000, 100, 20),

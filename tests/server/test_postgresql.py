@@ -20,6 +20,7 @@ from stage0.ledger.accounts import create_account
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import create_key
 from tests.asserting import nonempty
+from tests.catalogue import CATALOGUE
 from tests.loading import Load
 from tests.postgres import ROLE, Cluster
 from tests.running import STAGE0, Server
@@ -82,9 +83,11 @@ def _issue(url: str, plan: str) -> Issued:
     try:
         with store.writer.begin() as connection:
             account = create_account(
-                connection, name=f"account-{next(_numbers)}", plan=plan, actor="t", now=time.time()
+                connection, CATALOGUE, name=f"account-{next(_numbers)}", plan=plan, actor="t", now=time.time()
             )
-            _, text = create_key(connection, Keyring([SECRET]), account=account.id, actor="t", now=time.time())
+            _, text = create_key(
+                connection, CATALOGUE, Keyring([SECRET]), account=account.id, actor="t", now=time.time()
+            )
     finally:
         store.close()
     return Issued(text, account.id)

@@ -15,6 +15,7 @@ from stage0.ledger.schema import events
 from stage0.policy import shipped_packs
 from stage0.reading.request import ActionRequest
 from stage0.wire import Outcome, convert
+from tests.catalogue import CATALOGUE
 from tests.running import KEY, Server
 from tests.server.issuing import Issued, ledger, new_key
 
@@ -266,7 +267,7 @@ def test_outcomes_stand_in_the_order_in_which_they_came_also_within_a_millisecon
     key_id = server.get(f"/checks/{request_id}", key=KEY).body["api_key_id"]
     order = ["executed", "failed", "rolled_back", "stopped"] * 5
     with ledger(server) as (connection, _, now):
-        key = get_key(connection, key_id)
+        key = get_key(connection, CATALOGUE, key_id)
         for number, status in enumerate(order):
             outcome = convert({"status": status}, Outcome)
             add_outcome(connection, key, request_id, outcome, now=int(now) + number / 100_000, own=False)

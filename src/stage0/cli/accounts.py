@@ -26,8 +26,8 @@ def create(name: str, plan: str, timezone: str) -> None:
     """Create an account."""
     from stage0.ledger.accounts import create_account
 
-    with transaction() as (connection, _, now):
-        made = create_account(connection, name=name, plan=plan, timezone=timezone, actor=actor(), now=now)
+    with transaction() as (connection, catalogue, _, now):
+        made = create_account(connection, catalogue, name=name, plan=plan, timezone=timezone, actor=actor(), now=now)
     click.echo(_line(made))
 
 
@@ -36,7 +36,7 @@ def list_() -> None:
     """List accounts."""
     from stage0.ledger.accounts import list_accounts
 
-    with transaction() as (connection, _, _now):
+    with transaction() as (connection, _, _, _now):
         found = list_accounts(connection)
     for each in found:
         click.echo(_line(each))
@@ -56,8 +56,8 @@ def plan(account_name: str, plan: str) -> None:
     """Put an account on another plan; takes effect with the next check."""
     from stage0.ledger.accounts import change_plan
 
-    with transaction() as (connection, _, now):
-        change_plan(connection, account=account_name, plan=plan, actor=actor(), now=now)
+    with transaction() as (connection, catalogue, _, now):
+        change_plan(connection, catalogue, account=account_name, plan=plan, actor=actor(), now=now)
     click.echo(f"{account_name} is on {plan}")
 
 
@@ -75,7 +75,7 @@ def limits(account_name: str, plans: bool, **given: Unpack[Given]) -> None:
 
     if not plans and not any_given(given):
         raise click.UsageError("nothing to change: give --per-month, --per-day, --per-minute or --plan")
-    with transaction() as (connection, _, now):
+    with transaction() as (connection, _, _, now):
         present = Limits() if plans else of_row(find_account(connection, account_name))
         wanted = over(present, given)
         change_limits(connection, account=account_name, limits=wanted, actor=actor(), now=now)
@@ -90,6 +90,6 @@ def retention(account_name: str, days: int) -> None:
     """Set for how many days an account's records are kept."""
     from stage0.ledger.accounts import change_retention
 
-    with transaction() as (connection, _, now):
+    with transaction() as (connection, _, _, now):
         change_retention(connection, account=account_name, days=days, actor=actor(), now=now)
     click.echo(f"{account_name} keeps records for {days} days")

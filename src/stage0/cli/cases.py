@@ -94,16 +94,23 @@ def _test_key(given: str | None) -> Iterator[str]:
     from stage0.ledger.accounts import find_account
     from stage0.ledger.keys import create_key, set_key_status
 
-    with transaction() as (connection, keyring, now):
+    with transaction() as (connection, catalogue, keyring, now):
         account = find_account(connection, "dev")
         key, text = create_key(
-            connection, keyring, account=account.id, actor=actor(), now=now, name="stage0 cases run", mode="test"
+            connection,
+            catalogue,
+            keyring,
+            account=account.id,
+            actor=actor(),
+            now=now,
+            name="stage0 cases run",
+            mode="test",
         )
     try:
         yield text
     finally:
-        with transaction() as (connection, _, now):
-            set_key_status(connection, key.id, "revoked", actor=actor(), now=now)
+        with transaction() as (connection, catalogue, _, now):
+            set_key_status(connection, catalogue, key.id, "revoked", actor=actor(), now=now)
 
 
 def _report(files: tuple[Path, ...], answering: Answering) -> None:

@@ -29,7 +29,7 @@ def set_(name: str, account_name: str, no_limits: bool, **given: Unpack[Given]) 
     from stage0.ledger.keys import list_groups, set_group
     from stage0.ledger.usage import Limits
 
-    with transaction() as (connection, _, now):
+    with transaction() as (connection, _, _, now):
         found = find_account(connection, account_name)
         present = [of_row(group) for group in list_groups(connection, found.id) if group.name == name]
         if present and not no_limits and not any_given(given):
@@ -46,7 +46,7 @@ def list_(account_name: str) -> None:
     from stage0.ledger.accounts import find_account
     from stage0.ledger.keys import list_groups
 
-    with transaction() as (connection, _, _now):
+    with transaction() as (connection, _, _, _now):
         found = list_groups(connection, find_account(connection, account_name).id)
     for group in found:
         click.echo(f"{group.name}  {shown(of_row(group)) or _NONE}")
@@ -62,7 +62,7 @@ def reset_usage_(name: str, account_name: str, everything: bool) -> None:
     from stage0.ledger.keys import GROUP
     from stage0.ledger.usage import reset_usage
 
-    with transaction() as (connection, _, now):
+    with transaction() as (connection, _, _, now):
         account = find_account(connection, account_name).id
         reset_usage(connection, account, f"{GROUP}{name}", everything=everything, actor=actor(), now=now)
     click.echo(f"{name}: windows begun anew")

@@ -53,10 +53,11 @@ def create(
     if agent is not None:
         _check_agent(agent)
     mode: Literal["live", "test"] = "test" if test_mode else "live"
-    with transaction() as (connection, keyring, now):
+    with transaction() as (connection, catalogue, keyring, now):
         found = find_account(connection, account_name)
         key, text = create_key(
             connection,
+            catalogue,
             keyring,
             account=found.id,
             actor=actor(),
@@ -114,10 +115,11 @@ def set_(
         raise click.UsageError("--pack needs a name, and --no-pack stands alone")
     if group is None and not no_group and not limited and observe is None and pack is None and not no_pack:
         raise click.UsageError("nothing to change: give a group, limits, a pack, --observe or --enforce")
-    with transaction() as (connection, _, now):
-        present = Limits() if no_limits else get_key(connection, key_id).own
+    with transaction() as (connection, catalogue, _, now):
+        present = Limits() if no_limits else get_key(connection, catalogue, key_id).own
         key = change_key(
             connection,
+            catalogue,
             key_id,
             actor=actor(),
             now=now,
@@ -136,9 +138,9 @@ def list_(account_name: str | None) -> None:
     from stage0.ledger.accounts import find_account
     from stage0.ledger.keys import list_keys
 
-    with transaction() as (connection, _, now):
+    with transaction() as (connection, catalogue, _, now):
         wanted = None if account_name is None else find_account(connection, account_name).id
-        found = list_keys(connection, wanted)
+        found = list_keys(connection, catalogue, wanted)
     for key in found:
         click.echo(_line(key, key.status_at(now)))
 
@@ -168,8 +170,8 @@ def rotate(key_id: str, grace: int) -> None:
     """Replace a key by a new one with the same rights."""
     from stage0.ledger.keys import rotate_key
 
-    with transaction() as (connection, keyring, now):
-        key, text = rotate_key(connection, keyring, key_id, actor=actor(), now=now, grace_seconds=grace)
+    with transaction() as (connection, catalogue, keyring, now):
+        key, text = rotate_key(connection, catalogue, keyring, key_id, actor=actor(), now=now, grace_seconds=grace)
     click.echo(f"{key.id} replaces {key_id}; the key, shown this once:", err=True)
     click.echo(text)
 
@@ -177,8 +179,8 @@ def rotate(key_id: str, grace: int) -> None:
 def _set(key_id: str, status: Status) -> None:
     from stage0.ledger.keys import set_key_status
 
-    with transaction() as (connection, _, now):
-        key = set_key_status(connection, key_id, status, actor=actor(), now=now)
+    with transaction() as (connection, catalogue, _, now):
+        key = set_key_status(connection, catalogue, key_id, status, actor=actor(), now=now)
     click.echo(f"{key.id} is {key.status}")
 
 
@@ -211,8 +213,8 @@ def reset_usage_(key_id: str, everything: bool) -> None:
     from stage0.ledger.keys import get_key
     from stage0.ledger.usage import reset_usage
 
-    with transaction() as (connection, _, now):
-        key = get_key(connection, key_id)
+    with transaction() as (connection, catalogue, _, now):
+        key = get_key(connection, catalogue, key_id)
         holder, _limits = key.holders[0]
         reset_usage(connection, key.account, holder, everything=everything, actor=actor(), now=now)
     click.echo(f"{key.id}: windows begun anew")

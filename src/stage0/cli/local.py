@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from stage0.ledger.access import Connection
+    from stage0.ledger.catalogue import Catalogue
     from stage0.ledger.keyring import Keyring
     from stage0.ledger.store import Store
     from stage0.server.settings import Settings
@@ -67,9 +68,10 @@ def has_database() -> bool:
 
 
 @contextmanager
-def transaction() -> Iterator[tuple[Connection, Keyring, float]]:
-    """One transaction on the configured database, with the keyring and the time."""
+def transaction() -> Iterator[tuple[Connection, Catalogue, Keyring, float]]:
+    """One transaction on the configured database, with what is offered there, the keyring and the time."""
     from stage0.ledger import open_store
+    from stage0.ledger.catalogue import catalogue_with
     from stage0.ledger.keyring import Keyring
     from stage0.ledger.migrate import assert_current
 
@@ -83,7 +85,7 @@ def transaction() -> Iterator[tuple[Connection, Keyring, float]]:
         try:
             assert_current(store.reader)
             with store.writer.begin() as connection:
-                yield connection, Keyring(chosen.secret_key), time.time()
+                yield connection, catalogue_with(chosen.plans), Keyring(chosen.secret_key), time.time()
         finally:
             store.close()
 

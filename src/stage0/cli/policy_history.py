@@ -63,19 +63,21 @@ def _records(account: str, since: float, until: float | None) -> Iterator[tuple[
 
 def _pack(store: Store, wanted: Wanted, name: str) -> Pack:
     """A pack of a file or folder, one that ships, or a version that was pushed."""
+    from stage0.ledger.catalogue import shipped_catalogue
     from stage0.ledger.packs import usable_pack
-    from stage0.policy import PolicyError, load_pack, shipped_packs
+    from stage0.policy import PolicyError, load_pack
 
     try:
         if "@" not in name and Path(name).exists():
             return load_pack(Path(name))
     except PolicyError as error:
         raise click.ClickException(str(error)) from None
-    shipped = {pack.id: pack for pack in shipped_packs().values()} | dict(shipped_packs())
+    catalogue = shipped_catalogue()
+    shipped = {pack.id: pack for pack in catalogue.packs.values()} | dict(catalogue.packs)
     if name in shipped:
         return shipped[name]
     with store.reader.connect() as connection:
-        return usable_pack(connection, wanted.account, name)
+        return usable_pack(connection, catalogue, wanted.account, name)
 
 
 @click.command("replay")
@@ -136,16 +138,16 @@ def _skipped(rows: list[dict[str, Any]]) -> None:
 @_JSON
 def efficacy(candidate: str | None, account: str, since: float, until: float | None, as_json: bool) -> None:
     """What the rules of a pack (else of the active one) have done: fired, stopped, overridden, or never anything."""
+    from stage0.ledger.catalogue import shipped_catalogue
     from stage0.ledger.efficacy import efficacy as gather
     from stage0.ledger.packs import Active, read_actives
-    from stage0.policy import shipped_packs
 
     with _records(account, since, until) as (store, wanted, tick):
         name = candidate
         if name is None:
             with store.reader.connect() as connection:
                 name = read_actives(connection).get((wanted.account, ""), Active("", "")).pack
-        name = name or shipped_packs()["stage0-default"].id
+        name = name or shipped_catalogue().default.id
         plain = gather(store.reader, wanted, _pack(store, wanted, name), tick=tick).plain()
     if as_json:
         click.echo(json.dumps(plain, ensure_ascii=False))
@@ -192,12 +194,13 @@ def replay_proof(verify: bool, account: str | None, since: float, until: float |
 def _prove(account: str, since: float, until: float | None) -> dict[str, Any]:
     from importlib.metadata import version
 
+    from stage0.ledger.catalogue import shipped_catalogue
     from stage0.ledger.replay import verify
     from stage0.server.logs import quiet_parsers
 
     quiet_parsers()
     with _records(account, since, until) as (store, wanted, tick):
-        return verify(store.reader, wanted, version("stage0"), tick=tick).plain()
+        return verify(store.reader, shipped_catalogue(), wanted, version("stage0"), tick=tick).plain()
 
 
 def add_to(group: click.Group) -> None:

@@ -53,6 +53,7 @@ def _prepare(chosen: Settings) -> str | None:
     """Tables, an account and a key. Gives the key's text where it is known: made now, or set by STAGE0_DEV_KEY."""
     from stage0.ledger import Refused
     from stage0.ledger.accounts import create_account, list_accounts
+    from stage0.ledger.catalogue import catalogue_with
     from stage0.ledger.keyring import Keyring
     from stage0.ledger.keys import create_key, key_by_text, list_keys, well_formed
     from stage0.ledger.migrate import migrate as run_migrations
@@ -63,14 +64,15 @@ def _prepare(chosen: Settings) -> str | None:
     try:
         run_migrations(store.writer)
         keyring = Keyring(chosen.secret_key)
+        catalogue = catalogue_with(chosen.plans)
         wanted = os.environ.get("STAGE0_DEV_KEY") or None
         now = time.time()
         with store.writer.begin() as connection:
             accounts = {account.name: account for account in list_accounts(connection)}
             account = accounts.get(_DEV_ACCOUNT) or create_account(
-                connection, name=_DEV_ACCOUNT, plan="enterprise", actor=actor(), now=now
+                connection, catalogue, name=_DEV_ACCOUNT, plan="enterprise", actor=actor(), now=now
             )
-            existing = key_by_text(connection, keyring, wanted) if wanted else None
+            existing = key_by_text(connection, catalogue, keyring, wanted) if wanted else None
             if existing is not None:
                 status = existing.status_at(now)
                 if status != "active":
@@ -78,10 +80,11 @@ def _prepare(chosen: Settings) -> str | None:
                 return wanted
             if wanted and not well_formed(wanted):
                 raise Refused("STAGE0_DEV_KEY: a key of your own needs 20 to 200 printable ASCII characters")
-            if not wanted and list_keys(connection, account.id):
+            if not wanted and list_keys(connection, catalogue, account.id):
                 return None
             _, text = create_key(
                 connection,
+                catalogue,
                 keyring,
                 account=account.id,
                 actor=actor(),

@@ -81,7 +81,7 @@ def stops(account_name: str | None) -> None:
     from stage0.ledger.accounts import find_account, list_accounts
     from stage0.ledger.stops import list_stops
 
-    with transaction() as (connection, _, _now):
+    with transaction() as (connection, _, _, _now):
         names = {account.id: account.name for account in list_accounts(connection)}
         found = list_stops(connection, None if account_name is None else find_account(connection, account_name).id)
     for each in found:
@@ -94,7 +94,7 @@ def stops(account_name: str | None) -> None:
 def _stop(kind: Kind, target: str, reason: str, account_name: str = "") -> None:
     from stage0.ledger.stops import stop
 
-    with transaction() as (connection, _, now):
+    with transaction() as (connection, _, _, now):
         account = _account_of(connection, kind, target, account_name)
         kept = stop(
             connection,
@@ -111,7 +111,7 @@ def _stop(kind: Kind, target: str, reason: str, account_name: str = "") -> None:
 def _resume(kind: Kind, target: str, account_name: str = "") -> None:
     from stage0.ledger.stops import resume
 
-    with transaction() as (connection, _, now):
+    with transaction() as (connection, _, _, now):
         account = _account_of(connection, kind, target, account_name)
         kept = resume(connection, account=account, kind=kind, target=target, actor=actor(), now=now)
     click.echo(f"{kind} {target if kind == 'account' else kept} goes on")
@@ -120,8 +120,8 @@ def _resume(kind: Kind, target: str, account_name: str = "") -> None:
 def _account_of(connection: Connection, kind: Kind, target: str, account_name: str) -> str:
     """The id of the account that a stop belongs to."""
     from stage0.ledger.accounts import find_account
-    from stage0.ledger.keys import get_key
+    from stage0.ledger.keys import owner_of
 
     if kind == "key":
-        return get_key(connection, target).account
+        return owner_of(connection, target)[0]
     return find_account(connection, target if kind == "account" else account_name).id

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from stage0.core.facts import PRODUCTION
+from stage0.ledger.catalogue import Catalogue
 from stage0.ledger.errors import PolicyMismatch
 from stage0.ledger.keys import Key
-from stage0.ledger.packs import DEFAULT, Active, Actives, environment_of
-from stage0.policy import shipped_packs
+from stage0.ledger.packs import Active, Actives, environment_of
 
 
-def chosen(key: Key, actives: Actives) -> Active:
+def chosen(key: Key, actives: Actives, catalogue: Catalogue) -> Active:
     """Which pack decides for a key: its own, else its account's for the environment that it is bound to, else the
     account's, else the default; and in the same way which candidate, beside what is not the key's own. Of several
     environments production counts first: an agent cannot choose."""
     if key.pack:
-        own = shipped_packs().get(key.pack)
+        own = catalogue.packs.get(key.pack)
         return Active(own.id if own is not None else key.pack, "")
-    bound = map(environment_of, key.caller.environments)
+    bound = [environment_of(name, catalogue) for name in key.caller.environments]
     places = [*sorted(bound, key=lambda each: each != PRODUCTION), ""]
     found = [actives[key.account, place] for place in places if (key.account, place) in actives]
-    pack = next((each.pack for each in found if each.pack), "") or shipped_packs()[DEFAULT].id
+    pack = next((each.pack for each in found if each.pack), "") or catalogue.default.id
     return Active(pack, next((each.shadow for each in found if each.shadow), ""))
 
 

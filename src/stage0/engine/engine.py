@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -21,6 +21,7 @@ from stage0.engine.queue import Turns
 from stage0.engine.worker import Worker
 from stage0.engine.writer import Writer
 from stage0.ledger.access import Work, read, read_epoch, read_within, touch, write
+from stage0.ledger.catalogue import Catalogue
 from stage0.ledger.errors import LedgerError, LimitReached
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, key_by_text
@@ -63,7 +64,7 @@ class Engine:
         self,
         store: Store,
         keyring: Keyring,
-        packs: Mapping[str, Pack],
+        catalogue: Catalogue,
         *,
         clock: Callable[[], float],
         steady: Callable[[], float] | None = None,
@@ -73,8 +74,8 @@ class Engine:
     ) -> None:
         self.store = store
         self.keyring = keyring
-        self.packs = packs
-        self.shelf = Shelf(packs)
+        self.catalogue = catalogue
+        self.shelf = Shelf(catalogue.packs)
         self.turns = Turns()
         self.worker = Worker()
         self.clock = clock
@@ -85,6 +86,7 @@ class Engine:
             store,
             clock=clock,
             steady=self.steady,
+            catalogue=catalogue,
             shelf=self.shelf,
             turns=self.turns,
             worker=self.worker,
@@ -210,13 +212,13 @@ class Engine:
 
         A check may use a kept one, since its batch looks again; everything else asks for a `fresh` one."""
         if fresh:
-            return await self._look_up(lambda connection: key_by_text(connection, self.keyring, text))
+            return await self._look_up(lambda connection: key_by_text(connection, self.catalogue, self.keyring, text))
         if self._keys_version != self._writer.version or len(self._keys) > _KEY_CACHE:
             self._keys, self._keys_version = {}, self._writer.version
         identity = hashlib.blake2b(text.encode(), digest_size=16, key=self._cache_key).digest()
         key = self._keys.get(identity)
         if key is None:
-            key = await self._look_up(lambda connection: key_by_text(connection, self.keyring, text))
+            key = await self._look_up(lambda connection: key_by_text(connection, self.catalogue, self.keyring, text))
             # Only a key that works is kept: whoever is refused is looked up anew each time.
             if key is not None and key.status == "active":
                 self._keys[identity] = key

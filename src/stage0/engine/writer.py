@@ -29,6 +29,7 @@ from stage0.engine.job import CheckJob, Job, prepare_with
 from stage0.engine.queue import FairQueue, Turns
 from stage0.engine.worker import Worker, timed
 from stage0.ledger.access import read
+from stage0.ledger.catalogue import Catalogue
 from stage0.ledger.errors import (
     Conflict,
     LedgerError,
@@ -89,6 +90,7 @@ class Writer:
         *,
         clock: Callable[[], float],
         steady: Callable[[], float],
+        catalogue: Catalogue,
         shelf: Shelf,
         turns: Turns,
         worker: Worker,
@@ -98,6 +100,7 @@ class Writer:
         deadline: float,
     ) -> None:
         self._store = store
+        self._catalogue = catalogue
         self._turns = turns
         self._worker = worker
         self._clock = clock
@@ -429,12 +432,12 @@ class Writer:
         kept = self._view
         known = {job.asked.key.id: job.asked.key.account for job in jobs}
         rows = await transaction.read_config(sorted((account, key) for key, account in known.items()))
-        keys = {row.id: key_of(row) for row in rows.keys}
+        keys = {row.id: key_of(row, self._catalogue.plans) for row in rows.keys}
         actives = actives_of(rows.actives)
         view = View(
             (generation, rows.epoch),
             keys,
-            {key.id: chosen(key, actives) for key in keys.values()},
+            {key.id: chosen(key, actives, self._catalogue) for key in keys.values()},
             stopped_of(rows.stops),
         )
         return view.beside(kept) if view.version == kept.version else view
@@ -452,7 +455,7 @@ class Writer:
 
     def pack_of(self, key: Key) -> Pack:
         """The pack that decided for a key when it was last seen; the default one where that is not loaded."""
-        active = self._view.actives.get(key.id) or chosen(key, {})
+        active = self._view.actives.get(key.id) or chosen(key, {}, self._catalogue)
         try:
             found = self.shelf.get(key.account, active.pack)
         except PolicyUnusable:

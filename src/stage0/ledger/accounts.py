@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import sqlalchemy as sa
 
+from stage0.ledger.catalogue import Catalogue
 from stage0.ledger.errors import NotFound, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.keys import limit_columns
-from stage0.ledger.plans import PLANS
+from stage0.ledger.plans import Plans
 from stage0.ledger.schema import accounts
 from stage0.ledger.usage import Limits
 
@@ -34,10 +35,17 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def create_account(
-    connection: sa.Connection, *, name: str, plan: str, actor: str, now: float, timezone: str = "UTC"
+    connection: sa.Connection,
+    catalogue: Catalogue,
+    *,
+    name: str,
+    plan: str,
+    actor: str,
+    now: float,
+    timezone: str = "UTC",
 ) -> Account:
     """Create an account. Raises Refused where the name is taken, or the plan or time zone does not exist."""
-    _check_plan(plan)
+    _check_plan(plan, catalogue.plans)
     _check_zone(timezone)
     name = name.strip()
     if not name:
@@ -67,9 +75,11 @@ def find_account(connection: sa.Connection, name_or_id: str) -> Account:
     return Account(**row._mapping)
 
 
-def change_plan(connection: sa.Connection, *, account: str, plan: str, actor: str, now: float) -> None:
+def change_plan(
+    connection: sa.Connection, catalogue: Catalogue, *, account: str, plan: str, actor: str, now: float
+) -> None:
     """Put an account on another plan. Raises NotFound or Refused."""
-    _check_plan(plan)
+    _check_plan(plan, catalogue.plans)
     found = find_account(connection, account)
     connection.execute(accounts.update().where(accounts.c.id == found.id).values(plan=plan))
     record_event(
@@ -114,9 +124,9 @@ def change_retention(connection: sa.Connection, *, account: str, days: int, acto
     )
 
 
-def _check_plan(plan: str) -> None:
-    if plan not in PLANS:
-        raise Refused(f"there is no plan `{plan}`; plans are {', '.join(sorted(PLANS))}")
+def _check_plan(plan: str, plans: Plans) -> None:
+    if plan not in plans:
+        raise Refused(f"there is no plan `{plan}`; plans are {', '.join(sorted(plans))}")
 
 
 def _check_zone(timezone: str) -> None:

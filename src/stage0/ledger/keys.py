@@ -11,15 +11,15 @@ from typing import Any, Final, Literal
 import msgspec
 import sqlalchemy as sa
 
+from stage0.ledger.catalogue import Catalogue
 from stage0.ledger.errors import NotFound, PolicyUnusable, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.packs import usable_pack
-from stage0.ledger.plans import PLANS, UNLIMITED, Plan
+from stage0.ledger.plans import UNLIMITED, Plan, Plans
 from stage0.ledger.schema import accounts, api_keys, usage_groups
 from stage0.ledger.usage import Limits
-from stage0.policy import shipped_packs
 from stage0.reading.request import Caller
 from stage0.wire import Enforcement
 
@@ -94,6 +94,7 @@ def well_formed(text: str) -> bool:
 
 def create_key(
     connection: sa.Connection,
+    catalogue: Catalogue,
     keyring: Keyring,
     *,
     account: str,
@@ -121,7 +122,7 @@ def create_key(
     for scope in scopes:
         if scope not in SCOPES:
             raise Refused(f"there is no scope `{scope}`; scopes are {', '.join(SCOPES)}")
-    _check_enforcement(connection, account, pack, enforcement)
+    _check_enforcement(connection, catalogue, account, pack, enforcement)
     _check_group(connection, account, group)
     text = text or new_key_text(mode)
     if not well_formed(text):
@@ -163,18 +164,20 @@ def create_key(
         enforcement=enforcement,
     )
     raise_epoch(connection)
-    return get_key(connection, identifier), text
+    return get_key(connection, catalogue, identifier), text
 
 
-def _check_enforcement(connection: sa.Connection, account: str, pack: str, enforcement: Enforcement) -> None:
+def _check_enforcement(
+    connection: sa.Connection, catalogue: Catalogue, account: str, pack: str, enforcement: Enforcement
+) -> None:
     """Raises Refused where there is no such pack, or where keys under it never only watch."""
     if not pack:
         return
-    if "@" not in pack and pack not in shipped_packs():
-        names = ", ".join(sorted(shipped_packs()))
+    if "@" not in pack and pack not in catalogue.packs:
+        names = ", ".join(sorted(catalogue.packs))
         raise Refused(f"there is no pack `{pack}`; give a version that was pushed (`name@version`) or one of {names}")
     try:
-        found = usable_pack(connection, account, pack)
+        found = usable_pack(connection, catalogue, account, pack)
     except (NotFound, PolicyUnusable) as error:
         raise Refused(str(error)) from None
     if enforcement == "observe" and not found.observe:
@@ -223,6 +226,7 @@ def list_groups(connection: sa.Connection, account: str) -> list[Any]:
 
 def change_key(
     connection: sa.Connection,
+    catalogue: Catalogue,
     identifier: str,
     *,
     actor: str,
@@ -236,7 +240,7 @@ def change_key(
     account); None leaves a thing as it is.
 
     Raises NotFound or Refused."""
-    key = get_key(connection, identifier)
+    key = get_key(connection, catalogue, identifier)
     values: dict[str, Any] = {}
     if group is not None:
         _check_group(connection, key.account, group or None)
@@ -245,7 +249,7 @@ def change_key(
         values.update(limit_columns(limits))
     if enforcement is not None or pack is not None:
         then = key.pack if pack is None else pack
-        _check_enforcement(connection, key.account, then, enforcement or key.enforcement)
+        _check_enforcement(connection, catalogue, key.account, then, enforcement or key.enforcement)
     if enforcement is not None:
         values["enforcement"] = enforcement
     if pack is not None:
@@ -257,7 +261,7 @@ def change_key(
         connection, account=key.account, actor=actor, action="key.changed", target=identifier, now=now, **values
     )
     raise_epoch(connection)
-    return get_key(connection, identifier)
+    return get_key(connection, catalogue, identifier)
 
 
 def _hint(text: str) -> str:
@@ -285,31 +289,45 @@ _SELECT: Final = (
 )
 
 
-def key_by_text(connection: sa.Connection, keyring: Keyring, text: str) -> Key | None:
+def key_by_text(connection: sa.Connection, catalogue: Catalogue, keyring: Keyring, text: str) -> Key | None:
     """The key with this text, under any root; None where there is none."""
     row = connection.execute(_SELECT.where(api_keys.c.hash.in_(keyring.hashes(text)))).first()
-    return None if row is None else key_of(row)
+    return None if row is None else key_of(row, catalogue.plans)
 
 
-def get_key(connection: sa.Connection, identifier: str) -> Key:
+def get_key(connection: sa.Connection, catalogue: Catalogue, identifier: str) -> Key:
     """A key by id. Raises NotFound."""
     row = connection.execute(_SELECT.where(api_keys.c.id == identifier)).first()
     if row is None:
-        raise NotFound(f"there is no key `{identifier}`; `stage0 keys list` shows them")
-    return key_of(row)
+        raise _unknown(identifier)
+    return key_of(row, catalogue.plans)
 
 
-def list_keys(connection: sa.Connection, account: str | None = None) -> list[Key]:
+def owner_of(connection: sa.Connection, identifier: str) -> tuple[str, str]:
+    """The account of a key, and the holder that its checks count for. Raises NotFound."""
+    row = connection.execute(_SELECT.where(api_keys.c.id == identifier)).first()
+    if row is None:
+        raise _unknown(identifier)
+    return row.account_id, row.holder or row.id
+
+
+def _unknown(identifier: str) -> NotFound:
+    return NotFound(f"there is no key `{identifier}`; `stage0 keys list` shows them")
+
+
+def list_keys(connection: sa.Connection, catalogue: Catalogue, account: str | None = None) -> list[Key]:
     """Keys of an account, or of all, oldest first."""
     query = _SELECT.order_by(api_keys.c.id)
     if account is not None:
         query = query.where(api_keys.c.account_id == account)
-    return [key_of(row) for row in connection.execute(query)]
+    return [key_of(row, catalogue.plans) for row in connection.execute(query)]
 
 
-def set_key_status(connection: sa.Connection, identifier: str, status: Status, *, actor: str, now: float) -> Key:
+def set_key_status(
+    connection: sa.Connection, catalogue: Catalogue, identifier: str, status: Status, *, actor: str, now: float
+) -> Key:
     """Disable, enable or revoke a key; revoked is for good. Takes effect with every process's next batch."""
-    key = get_key(connection, identifier)
+    key = get_key(connection, catalogue, identifier)
     if key.status == "revoked":
         raise Refused(f"key `{identifier}` is revoked, which is for good: create another")
     connection.execute(api_keys.update().where(api_keys.c.id == identifier).values(status=status))
@@ -323,19 +341,27 @@ def set_key_status(connection: sa.Connection, identifier: str, status: Status, *
         before=key.status,
     )
     raise_epoch(connection)
-    return get_key(connection, identifier)
+    return get_key(connection, catalogue, identifier)
 
 
 def rotate_key(
-    connection: sa.Connection, keyring: Keyring, identifier: str, *, actor: str, now: float, grace_seconds: float = 0
+    connection: sa.Connection,
+    catalogue: Catalogue,
+    keyring: Keyring,
+    identifier: str,
+    *,
+    actor: str,
+    now: float,
+    grace_seconds: float = 0,
 ) -> tuple[Key, str]:
     """A new key like an old one, which is revoked at once or runs out after `grace_seconds`."""
-    old = get_key(connection, identifier)
+    old = get_key(connection, catalogue, identifier)
     status = old.status_at(now)
     if status != "active":
         raise Refused(f"key `{identifier}` is {status}; only an active key can be rotated")
     new, text = create_key(
         connection,
+        catalogue,
         keyring,
         account=old.account,
         actor=actor,
@@ -371,11 +397,11 @@ def rotate_key(
     return new, text
 
 
-def key_of(row: Any) -> Key:
+def key_of(row: Any, plans: Plans) -> Key:
     """A key from its row (`store.KeyRow`, or one of SQLAlchemy with the same names). Raises Refused."""
     decode = msgspec.json.decode
     environments = tuple(decode(row.environments))
-    plan = PLANS.get(row.plan)
+    plan = plans.get(row.plan)
     if plan is None:
         raise Refused(f"an account is on the plan `{row.plan}`, which the file of plans does not hold")
     own = _limits(row.per_month, row.per_day, row.per_minute, Limits())

@@ -14,18 +14,18 @@ import structlog
 
 from stage0.core.facts import PRODUCTION
 from stage0.core.pack import Pack
+from stage0.ledger.catalogue import DEFAULT, Catalogue
 from stage0.ledger.errors import NotFound, PolicyUnusable, Refused
 from stage0.ledger.events import raise_epoch, record_event
 from stage0.ledger.ids import new_id
 from stage0.ledger.rows import ActiveRow
 from stage0.ledger.schema import accounts, policy_activations, policy_active, policy_packs
 from stage0.ledger.store import Pair
-from stage0.policy import PolicyError, pack_of_content, shipped_packs
+from stage0.policy import PolicyError, pack_of_content
 from stage0.policy.upload import Compiled
 
 log: Final = structlog.get_logger("stage0.ledger")
 
-DEFAULT: Final = "stage0-default"
 #: Bytes of content of accounts' packs that a process keeps loaded, and versions that an account may have.
 _ROOM: Final = 32_000_000
 _VERSIONS: Final = 1_000
@@ -59,10 +59,10 @@ class Activation(msgspec.Struct, frozen=True):
 Actives = Mapping[Pair, Active]
 
 
-def environment_of(name: str) -> str:
+def environment_of(name: str, catalogue: Catalogue) -> str:
     """An environment as packs are chosen by it: trimmed, in small letters, production by whichever of its names."""
     plain = name.strip().lower()
-    return PRODUCTION if plain in shipped_packs()[DEFAULT].environments.production else plain
+    return PRODUCTION if plain in catalogue.default.environments.production else plain
 
 
 #: The size of a version's content in bytes, and what was made of it.
@@ -199,11 +199,13 @@ def read_actives(connection: sa.Connection) -> Actives:
     return actives_of(ActiveRow(**row._mapping) for row in connection.execute(sa.select(policy_active)))
 
 
-def push_pack(connection: sa.Connection, account: str, made: Compiled, *, actor: str, now: float) -> bool:
+def push_pack(
+    connection: sa.Connection, catalogue: Catalogue, account: str, made: Compiled, *, actor: str, now: float
+) -> bool:
     """Store a version. Gives whether it is new: the same content under the same version is there already.
 
     Raises Refused for another content, since a version never changes."""
-    if made.name in shipped_packs():
+    if made.name in catalogue.packs:
         raise Refused(f"`{made.name}` is the name of a pack that ships: choose another one")
     _one_at_a_time(connection, account)
     there = find_pack(connection, account, made.id)
@@ -258,13 +260,15 @@ def described(row: Any) -> dict[str, Any]:
     }
 
 
-def usable_pack(connection: sa.Connection, account: str, pack_id: str, shelf: Shelf | None = None) -> Pack:
+def usable_pack(
+    connection: sa.Connection, catalogue: Catalogue, account: str, pack_id: str, shelf: Shelf | None = None
+) -> Pack:
     """A version that ships or that an account has pushed, loaded. Raises NotFound or PolicyUnusable."""
-    if "@" not in pack_id and pack_id in shipped_packs():
-        return shipped_packs()[pack_id]
+    if "@" not in pack_id and pack_id in catalogue.packs:
+        return catalogue.packs[pack_id]
     if shelf is None or not shelf.has(account, pack_id):
         # What a transaction reads may never be committed: it is not kept for others.
-        shelf = Shelf(shipped_packs())
+        shelf = Shelf(catalogue.packs)
         shelf.load(connection, [(account, pack_id)])
     found = shelf.get(account, pack_id)
     if found is None:
@@ -274,6 +278,7 @@ def usable_pack(connection: sa.Connection, account: str, pack_id: str, shelf: Sh
 
 def activate(
     connection: sa.Connection,
+    catalogue: Catalogue,
     account: str,
     pack_id: str,
     *,
@@ -287,13 +292,13 @@ def activate(
 
     Raises NotFound, Refused or PolicyUnusable; then the one before stays in force."""
     split_id(pack_id)
-    usable_pack(connection, account, pack_id, shelf)
+    usable_pack(connection, catalogue, account, pack_id, shelf)
     _one_at_a_time(connection, account)
     row = find_pack(connection, account, pack_id)
     problem = "" if row is None else msgspec.json.decode(row.suite)["problem"]
     if problem and not force:
         raise Refused(f"`{pack_id}` is not activated: {problem}; mend its suite, or force it")
-    environment = environment_of(environment)
+    environment = environment_of(environment, catalogue)
     last = sa.select(sa.func.max(policy_activations.c.number)).where(policy_activations.c.account_id == account)
     connection.execute(
         policy_activations.insert().values(
@@ -321,6 +326,7 @@ def activate(
 
 def roll_back(
     connection: sa.Connection,
+    catalogue: Catalogue,
     account: str,
     *,
     environment: str = "",
@@ -330,7 +336,7 @@ def roll_back(
 ) -> Active:
     """Let what decided before the last activation decide again. Raises Refused where there was none, or where what was
     there before cannot be used any more."""
-    environment = environment_of(environment)
+    environment = environment_of(environment, catalogue)
     table = policy_activations
     _one_at_a_time(connection, account)
     stack = _stack(connection, account, environment)
@@ -338,7 +344,7 @@ def roll_back(
         raise Refused("nothing was activated here that could be rolled back")
     before = stack[1].pack if len(stack) > 1 else ""
     if before:
-        usable_pack(connection, account, before, shelf)
+        usable_pack(connection, catalogue, account, before, shelf)
     connection.execute(table.update().where(table.c.account_id == account, table.c.id == stack[0].id).values(undone=1))
     return _set(
         connection,
@@ -363,14 +369,15 @@ def _stack(connection: sa.Connection, account: str, environment: str) -> Sequenc
     ).all()
 
 
-def before_last(connection: sa.Connection, account: str, environment: str) -> str:
+def before_last(connection: sa.Connection, catalogue: Catalogue, account: str, environment: str) -> str:
     """What a rollback would let decide: `name@version`, empty for the default or where there is none."""
-    stack = _stack(connection, account, environment_of(environment))
+    stack = _stack(connection, account, environment_of(environment, catalogue))
     return str(stack[1].pack) if len(stack) > 1 else ""
 
 
 def set_shadow(
     connection: sa.Connection,
+    catalogue: Catalogue,
     account: str,
     pack_id: str,
     *,
@@ -384,9 +391,9 @@ def set_shadow(
     Raises NotFound, Refused or PolicyUnusable."""
     if pack_id:
         split_id(pack_id)
-        usable_pack(connection, account, pack_id, shelf)
+        usable_pack(connection, catalogue, account, pack_id, shelf)
     _one_at_a_time(connection, account)
-    environment = environment_of(environment)
+    environment = environment_of(environment, catalogue)
     return _set(connection, account, environment, shadow=pack_id, action="policy.shadowed", actor=actor, now=now)
 
 

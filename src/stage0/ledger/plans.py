@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final
 
 import msgspec
@@ -28,14 +31,23 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     omits: frozenset[str]
 
 
-PLANS: Final[dict[str, Plan]] = convert(read(Path(__file__).with_name("plans.yaml")), dict[str, Plan], "plans.yaml")
+#: By name.
+Plans = Mapping[str, Plan]
 
 
-def use_plans(path: Path) -> None:
-    """Take the plans of a file instead of those that ship. Raises PolicyError."""
+@cache
+def shipped_plans() -> Plans:
+    """The plans that ship."""
+    return _plans_in(Path(__file__).with_name("plans.yaml"))
+
+
+def read_plans(path: Path) -> Plans:
+    """The plans of an operator's file, instead of those that ship. Raises PolicyError."""
     try:
-        plans = convert(read(path), dict[str, Plan], path.name)
+        return _plans_in(path)
     except OSError as error:
         raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
-    PLANS.clear()
-    PLANS.update(plans)
+
+
+def _plans_in(path: Path) -> Plans:
+    return MappingProxyType(convert(read(path), dict[str, Plan], path.name))

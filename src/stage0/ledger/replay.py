@@ -18,11 +18,11 @@ from stage0.core.decide import decide
 from stage0.core.pack import Pack
 from stage0.core.verdict import Decision
 from stage0.knowledge.load import reads_alike
+from stage0.ledger.catalogue import Catalogue
 from stage0.ledger.errors import LedgerError
 from stage0.ledger.export import Wanted, pages
 from stage0.ledger.packs import usable_pack
 from stage0.ledger.records import RECORD_VERSION, Record, decode_record
-from stage0.policy import shipped_packs
 from stage0.wire import Answer, Enforcement, answer, encode
 
 #: A run of digits that may be a number which the fast decoder would not keep as it is.
@@ -172,11 +172,13 @@ class Proof:
         }
 
 
-def verify(reader: sa.Engine, wanted: Wanted, engine: str, *, tick: Callable[[int], None]) -> Proof:
+def verify(
+    reader: sa.Engine, catalogue: Catalogue, wanted: Wanted, engine: str, *, tick: Callable[[int], None]
+) -> Proof:
     """Derive every stored answer again from its record, byte for byte. `engine` is this version; what another one has
     decided is counted and not judged."""
     proof = Proof()
-    find = lru_cache(maxsize=_PACKS)(lambda pack_id, digest: _pack(reader, wanted.account, pack_id, digest))
+    find = lru_cache(maxsize=_PACKS)(lambda pack_id, digest: _pack(reader, catalogue, wanted.account, pack_id, digest))
     for row in _rows_of(reader, wanted, proof, tick):
         record = _read(row.record)
         reason = _unfit(record)
@@ -200,13 +202,13 @@ def verify(reader: sa.Engine, wanted: Wanted, engine: str, *, tick: Callable[[in
     return proof
 
 
-def _pack(reader: sa.Engine, account: str, pack_id: str, digest: str) -> Pack | None:
-    for shipped in shipped_packs().values():
+def _pack(reader: sa.Engine, catalogue: Catalogue, account: str, pack_id: str, digest: str) -> Pack | None:
+    for shipped in catalogue.packs.values():
         if (shipped.id, shipped.digest) == (pack_id, digest):
             return shipped
     try:
         with reader.connect() as connection, connection.begin():
-            found = usable_pack(connection, account, pack_id)
+            found = usable_pack(connection, catalogue, account, pack_id)
     except LedgerError:
         return None
     return found if found.digest == digest else None

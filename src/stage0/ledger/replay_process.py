@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from stage0.ledger.catalogue import shipped_catalogue
 from stage0.ledger.errors import LedgerError, Refused
 from stage0.ledger.export import Wanted
 from stage0.ledger.migrate import assert_current
@@ -49,7 +50,7 @@ def replay(job: ReplayJob) -> Replayed | ReplayRefused:
         try:
             assert_current(store.reader)
             with store.reader.connect() as connection:
-                pack = usable_pack(connection, job.account, job.pack)
+                pack = usable_pack(connection, shipped_catalogue(), job.account, job.pack)
             wanted = Wanted(job.account, job.since, time.time())
             found = preview(store.reader, wanted, pack, at_most=job.at_most, tick=lambda seen: None)
         finally:

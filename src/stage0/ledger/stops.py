@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from stage0.ledger.errors import NotFound, Refused
 from stage0.ledger.events import raise_epoch, record_event
-from stage0.ledger.keys import Key, get_key
+from stage0.ledger.keys import Key, owner_of
 from stage0.ledger.rows import StopRow
 from stage0.ledger.schema import stops
 from stage0.reading.prose.lexicon import Lexicon
@@ -132,10 +132,10 @@ def _target(connection: sa.Connection, account: str, kind: Kind, target: str) ->
     if kind == "account":
         return account
     if kind == "key":
-        key = get_key(connection, target)
-        if key.account != account:
+        owner, holder = owner_of(connection, target)
+        if owner != account:
             raise NotFound(f"there is no key `{target}` in this account")
-        return key.holders[0][0]  # with it whatever it replaced, and what replaces it
+        return holder  # with it whatever it replaced, and what replaces it
     name = agent_key(target)
     if not name:
         raise Refused("an agent needs a name")

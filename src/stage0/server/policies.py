@@ -14,6 +14,7 @@ import msgspec
 from stage0.engine import Engine
 from stage0.engine.bulkhead import Bulkhead
 from stage0.ledger import NotFound, PolicyUnusable, Refused
+from stage0.ledger.catalogue import Catalogue
 from stage0.ledger.keys import Key
 from stage0.ledger.packs import (
     Active,
@@ -30,7 +31,6 @@ from stage0.ledger.packs import (
     set_shadow,
 )
 from stage0.ledger.replay_process import Replayed, ReplayJob, ReplayRefused
-from stage0.policy import shipped_packs
 from stage0.policy.compare import compared
 from stage0.policy.format import PackFile, json_schema
 from stage0.policy.load import file_of_content, shipped_file
@@ -106,7 +106,7 @@ class Policies:
                     if account == key.account
                 ],
                 "packs": list_packs(connection, key.account),
-                "shipped": [pack.id for pack in shipped_packs().values()],
+                "shipped": [pack.id for pack in self._ledger.catalogue.packs.values()],
                 "activations": [
                     {
                         "pack": each.pack,
@@ -152,7 +152,9 @@ class Policies:
     async def rollback(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/rollback`."""
         wanted = await _body(scope, receive, Where)
-        before = await self._ledger.read(lambda connection: before_last(connection, key.account, wanted.environment))
+        before = await self._ledger.read(
+            lambda connection: before_last(connection, self._ledger.catalogue, key.account, wanted.environment)
+        )
         await self._change(send, scope, key, roll_back, wanted.environment, before)
 
     async def shadow(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,7 +171,7 @@ class Policies:
             await self._ledger.load_pack(key.account, pack_id)
         change = partial(change, environment=environment, shelf=self._ledger.shelf)
         active: Active = await self._write(key, change)
-        where = environment_of(environment)
+        where = environment_of(environment, self._ledger.catalogue)
         body = {"environment": where, "pack": active.pack or None, "shadow": active.shadow or None}
         await self._answer(send, scope, body)
 
@@ -185,7 +187,9 @@ class Policies:
                 raise Invalid(name, "names a version of a pack, such as `acme@1`")
 
         def read(connection: Any) -> Any:
-            one, other = (_file(connection, key.account, query[name]) for name in COMPARE_PARAMETERS)
+            one, other = (
+                _file(connection, self._ledger.catalogue, key.account, query[name]) for name in COMPARE_PARAMETERS
+            )
             return compared(one, other)
 
         changes = await self._ledger.read_bounded(key.account, read)
@@ -194,7 +198,7 @@ class Policies:
     async def replay(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/replay`: what a version would have decided on the account's records, the oldest first."""
         wanted = await _body(scope, receive, Replay)
-        await self._ledger.read(lambda connection: _file(connection, key.account, wanted.pack))
+        await self._ledger.read(lambda connection: _file(connection, self._ledger.catalogue, key.account, wanted.pack))
         async with self._replaying.turn(key.account):
             since = float(int(max(0.0, self._ledger.clock() - wanted.since_seconds)))
             found = await _replay(ReplayJob(self._database_url, key.account, wanted.pack, since, wanted.at_most))
@@ -225,7 +229,8 @@ class Policies:
         now = self._ledger.clock()
         try:
             return await self._ledger.write(
-                lambda connection: work(connection, key.account, actor=key.actor, now=now), account=key.account
+                lambda connection: work(connection, self._ledger.catalogue, key.account, actor=key.actor, now=now),
+                account=key.account,
             )
         except (Refused, PolicyUnusable) as error:
             raise ApiError(409, "policy_refused", f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
@@ -282,9 +287,9 @@ async def _run(module: str, given: bytes) -> tuple[bytes, int]:
     return out, process.returncode or 0
 
 
-def _file(connection: Any, account: str, pack_id: str) -> PackFile:
+def _file(connection: Any, catalogue: Catalogue, account: str, pack_id: str) -> PackFile:
     """A version that was pushed or that ships, as it is written. Raises NotFound."""
-    for name, pack in shipped_packs().items():
+    for name, pack in catalogue.packs.items():
         if pack_id in (name, pack.id):
             return shipped_file(name)
     row = find_pack(connection, account, pack_id)

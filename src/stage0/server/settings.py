@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stage0.ledger.plans import use_plans
+from stage0.ledger.plans import Plans, read_plans, shipped_plans
 from stage0.policy import PolicyError
 
 
@@ -61,14 +61,12 @@ def _keys(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _plans(text: str) -> str:
+def _plans(text: str) -> Plans:
     """The file is read at once, so that a wrong one is a clear error at start."""
-    if text:
-        try:
-            use_plans(Path(text))
-        except PolicyError as error:
-            raise ValueError(str(error)) from None
-    return text
+    try:
+        return read_plans(Path(text)) if text else shipped_plans()
+    except PolicyError as error:
+        raise ValueError(str(error)) from None
 
 
 SETTINGS: Final[Mapping[str, Setting]] = {
@@ -118,7 +116,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     database_url: str
     secret_key: tuple[str, ...]
-    plans: str
+    plans: Plans
     host: str
     port: int
     workers: int
