@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: object) -> bytes:
     """The canonical form of a JSON value, UTF-8. Raises ValueError for NaN, infinities and lone surrogates."""
     if _simple(value):
         try:
@@ -41,12 +41,12 @@ def _simple(value: Any) -> bool:
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """SHA-256 of the canonical form, in hex."""
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-def _parts(value: Any, out: list[str]) -> list[str]:
+def _parts(value: object, out: list[str]) -> list[str]:
     """The pieces of a value, one after the other, at the end of `out`."""
     if isinstance(value, str):
         out.append(encode_basestring(value))

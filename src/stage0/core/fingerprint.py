@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from stage0.core.canonical import canonical, digest
 from stage0.reading.interpret import Interpretation
@@ -15,7 +15,7 @@ def task_hash(request: ActionRequest, reading: Interpretation, account: str) -> 
     """`v1:` and SHA-256 in hex. Counters, times, approval fields and the wording of constraints are not in it."""
     context = reading.context
     calls = list(context.all_of("tool_arguments"))
-    action: dict[str, Any] = {
+    action: dict[str, object] = {
         "account": account,
         "tools": sorted(request.tools),
         "effects": sorted(request.side_effects),

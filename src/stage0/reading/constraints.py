@@ -222,7 +222,7 @@ def _with_value(kind: ControlKind, text: str, raw: str) -> Control | None:
     return msgspec.structs.replace(control, value=parsed) if parsed != 0 else None
 
 
-def _value(kind: ValueType, raw: str) -> Any:
+def _value(kind: ValueType, raw: str) -> str | float | tuple[str, ...] | None:
     if kind == "names":
         return tuple(name.strip() for name in raw.strip("[] ").split(",") if name.strip(" '\"")) or None
     if kind == "text":

@@ -371,7 +371,7 @@ class _ArgumentsReader:
             inner = [(item, named, at, dialect) for item, named, at, _ in inner if id(at) not in self._taken]
         return inner
 
-    def _keyed(self, key: str, name: _Name, item: Any, place: Place) -> None:
+    def _keyed(self, key: str, name: _Name, item: object, place: Place) -> None:
         """What a key does by itself: operators, commands, flags."""
         if item is True:
             self._note(place, key, flag_effects(name.words, self._lexicon))
@@ -384,7 +384,7 @@ class _ArgumentsReader:
         elif item is not True and (key.startswith("_") or len(name.words) > 1 or name.last in DELETING):
             self._note(place, key, key_effects(name.words, self._lexicon))
 
-    def _together(self, fields: Fields, value: dict[str, Any], dialect: str | None) -> str | None:
+    def _together(self, fields: Fields, value: Mapping[str, object], dialect: str | None) -> str | None:
         if "dialect" in fields:
             for field in fields["dialect"]:
                 if isinstance(field.value, str):
@@ -472,7 +472,7 @@ class _ArgumentsReader:
         places = [field.value for field in (*urls, *fields.get("path", ())) if isinstance(field.value, str)]
         return any(is_search(address) for address in places)
 
-    def _operation(self, fields: Fields, value: dict[str, Any]) -> None:
+    def _operation(self, fields: Fields, value: Mapping[str, object]) -> None:
         others = [item for key, item in value.items() if "operation" not in _name(key).roles]
         numbers = bool(others) and all(
             isinstance(item, (int, float))
@@ -495,7 +495,7 @@ class _ArgumentsReader:
         if not _REMOVING.isdisjoint(effects):
             self._removed(fields, value, effects)
 
-    def _removed(self, fields: Fields, value: dict[str, Any], effects: dict[Effect, None]) -> None:
+    def _removed(self, fields: Fields, value: Mapping[str, object], effects: dict[Effect, None]) -> None:
         """What the paths and flags beside a removal or an overwriting say of it."""
         for field in fields.get("path", ()):
             for path in field.value[:_PARTS] if isinstance(field.value, list) else (field.value,):
@@ -554,7 +554,7 @@ class _ArgumentsReader:
             if money.amount_of(field.value):
                 self._note(field.place, _text_of(field.value), ("money_movement",), spoke=True)
 
-    def _paid(self, fields: Fields, value: dict[str, Any]) -> None:
+    def _paid(self, fields: Fields, value: Mapping[str, object]) -> None:
         """An amount and somebody by name, with nothing that says what they are for."""
         field = fields["amount"][0]
         if not money.amount_of(field.value):
@@ -565,7 +565,7 @@ class _ArgumentsReader:
         elif pays is None:
             self._is_unread(field.place)
 
-    def _states(self, value: dict[str, Any], name: _Name, place: Place) -> None:
+    def _states(self, value: Mapping[str, object], name: _Name, place: Place) -> None:
         """States that are set beside what they are set of, and trades."""
         if self._tool_context.looking or (place.depth and name.last not in indirect.CHANGED):
             return
@@ -592,7 +592,7 @@ class _ArgumentsReader:
                 if type(field.value) is int and field.value > 0 and field.name.words[0] not in ("max", "min"):
                     self._records = max(self._records, min(field.value, 1 << 53)) if role == "count" else self._records
 
-    def _counted(self, value: list[Any], name: _Name, place: Place) -> None:
+    def _counted(self, value: Sequence[object], name: _Name, place: Place) -> None:
         length = counts.length(value)
         if length and "message" not in name.roles:
             self._records = max(self._records, length)
@@ -761,7 +761,7 @@ _HARD_FLAGS: Final[Mapping[str, Effect]] = {
     "cascade": "bulk",
 }
 _ALL_FLAGS: Final = frozenset({("select", "all"), ("apply", "to", "all"), ("all", "users"), ("all", "records")})
-_WIDE_VALUES: Final[tuple[tuple[str, Callable[[Any], bool]], ...]] = (
+_WIDE_VALUES: Final[tuple[tuple[str, Callable[[object], bool]], ...]] = (
     ("limit", counts.is_unlimited),
     ("filter", counts.is_empty_filter),
     ("target", counts.is_everything),
@@ -796,7 +796,7 @@ _PROGRAM_NAMED: Final = re.compile(
 _COMMAND_NAME: Final = _Name(("command",), "command", frozenset())
 
 
-def _argument_line(value: Any) -> str | None:
+def _argument_line(value: object) -> str | None:
     """The words of a command's arguments as they would be typed; None where they are no words."""
     if isinstance(value, str):
         return None if value.lstrip()[:1] in ("{", "[") else value
@@ -810,11 +810,11 @@ def _is_one_line(value: list[Any]) -> bool:
     return bool(value) and all(isinstance(item, str) for item in value) and " " not in value[0].strip()
 
 
-def _is_wallet(value: Any) -> bool:
+def _is_wallet(value: object) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(r"0x[0-9a-fA-F]{40}|bc1[a-z0-9]{20,80}", value.strip()))
 
 
-def _is_method(value: Any) -> bool:
+def _is_method(value: object) -> bool:
     """A method under `type`; in small letters, `post` and `get` may be something else."""
     return isinstance(value, str) and value in (
         "GET",
@@ -838,7 +838,7 @@ def _is_mcp(method: str) -> bool:
     return _MCP.match(method) is not None
 
 
-def _text_of(value: Any) -> str:
+def _text_of(value: object) -> str:
     return value if isinstance(value, str) else str(value)[:200] if not isinstance(value, (dict, list)) else ""
 
 

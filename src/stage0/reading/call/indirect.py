@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, Lexicon, split_words
@@ -210,7 +210,7 @@ def names_one(keys: Sequence[tuple[str, ...]]) -> bool:
     return any(words[-1] in _NAMING for words in keys)
 
 
-def state_effects(words: tuple[str, ...], value: Any, *, identified: bool, placed: bool) -> tuple[Effect, ...]:
+def state_effects(words: tuple[str, ...], value: object, *, identified: bool, placed: bool) -> tuple[Effect, ...]:
     """What a field does that sets a state: `deleted: true`, `active: false`, `status: "cancelled"`, `acl: "public"`."""
     last = words[-1]
     plain = words[1:] if words[0] == "is" else words
@@ -240,7 +240,7 @@ _SYMBOLS: Final = word_set("symbol ticker instrument pair asset stock coin marke
 _QUANTITIES: Final = word_set("qty quantity shares amount notional size volume units lots contracts")
 
 
-def is_trade(values: dict[str, Any]) -> bool:
+def is_trade(values: Mapping[str, object]) -> bool:
     """`symbol`, `side: buy` and a quantity, together."""
     keys = {key.lower(): value for key, value in values.items()}
     side = keys.get("side", keys.get("action", keys.get("direction")))
@@ -263,7 +263,7 @@ _UNITS: Final = word_set(
 )
 
 
-def pays_somebody(values: dict[str, Any], context: ToolContext) -> bool | None:
+def pays_somebody(values: Mapping[str, object], context: ToolContext) -> bool | None:
     """Whether `amount` and `to: "bob"` pay bob; None where nothing says what they do."""
     if context.looking:
         return False

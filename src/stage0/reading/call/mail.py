@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 _ADDRESS: Final = re.compile(
     r"(?:mailto:|sms:|tel:)?(?:[^@<>\r\n]{0,100}<)?[^@\s<>,;]{1,64}@[^@\s<>,;]+\.[^@\s<>,;.]{2,24}>?"  # RFC 5322
@@ -23,7 +23,7 @@ _ADDRESS_LENGTH: Final = 400
 _RECIPIENTS_LENGTH_MAX: Final = 20_000
 
 
-def recipients(value: Any, *, channel: bool = False) -> tuple[int, bool]:
+def recipients(value: object, *, channel: bool = False) -> tuple[int, bool]:
     """How many addresses a value names, and whether somebody else than the caller is among them."""
     count = 0
     others = False
@@ -38,7 +38,7 @@ def recipients(value: Any, *, channel: bool = False) -> tuple[int, bool]:
     return count, others
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     """Strings of a recipient: one, a list, `{"email": ...}`, or a list of those."""
     if isinstance(value, str):
         yield value
@@ -55,7 +55,7 @@ def _texts(value: Any) -> Iterator[str]:
 _ADDRESS_KEYS: Final = ("email", "address", "emailAddress", "phone", "to", "channel")
 
 
-def _named(value: dict[str, Any]) -> Iterator[str]:
+def _named(value: Mapping[str, object]) -> Iterator[str]:
     for key in _ADDRESS_KEYS:
         inner = value.get(key)
         if isinstance(inner, str):
@@ -64,7 +64,7 @@ def _named(value: dict[str, Any]) -> Iterator[str]:
             yield inner["address"]
 
 
-def says_something(value: Any) -> bool:
+def says_something(value: object) -> bool:
     """Whether a value is text that could be sent."""
     if isinstance(value, str):
         return bool(value.strip())
