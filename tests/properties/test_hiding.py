@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from stage0.cli.cases import read_cases
 from stage0.core.verdict import Decision
+from stage0.reading.call.arguments import read_arguments
 from stage0.reading.effects import HIGH_RISK
 from stage0.reading.prose.goal import read_goal
 from stage0.reading.prose.lexicon import split_words
@@ -241,3 +242,14 @@ def test_a_goal_with_more_disguises_than_are_read_is_not_understood() -> None:
     decision = _decide({"goal": "List the tickets " + "d3l3t3 " * 100, "tools": ["search_tickets"]})
     assert decision.verdict != "ALLOW"
     assert "ACTION_NOT_UNDERSTOOD" in {issue.code for issue in decision.issues}
+
+
+def test_no_argument_is_passed_over_beside_many_command_lines() -> None:
+    """A command and its words are read as one line, and then no more by themselves: they alone."""
+    steps: list[object] = []
+    for _ in range(50):
+        steps += [{"command": "ls", "args": ["-l"]}, {"path": "~/.ssh/id_rsa"}]
+    knowledge = _PACK.knowledge
+    reading = read_arguments({"steps": steps}, knowledge.commands, knowledge.lexicon, "args")
+    found = {seen.span.path for seen in reading.sightings if seen.effect == "secret_access"}
+    assert len(found) == 50

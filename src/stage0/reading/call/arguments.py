@@ -296,7 +296,7 @@ class _ArgumentsReader:
         self._records = 0
         self._amount = 0.0
         #: Places that an object as a whole has spoken for.
-        self._taken: set[int] = set()
+        self._taken: set[Place] = set()
         #: Whether the arguments say which thing they are about.
         self._identified = False
 
@@ -368,7 +368,7 @@ class _ArgumentsReader:
         self._states(value, name, place)
         if fields:
             dialect = self._together(fields, value, dialect)
-            inner = [(item, named, at, dialect) for item, named, at, _ in inner if id(at) not in self._taken]
+            inner = [(item, named, at, dialect) for item, named, at, _ in inner if at not in self._taken]
         return inner
 
     def _keyed(self, key: str, name: _Name, item: object, place: Place) -> None:
@@ -419,7 +419,7 @@ class _ArgumentsReader:
         if commands:
             parts.insert(0, commands[0].value)
         first = (commands or given)[0]
-        self._taken |= {id(field.place) for field in (*commands[:1], *given)}
+        self._taken |= {field.place for field in (*commands[:1], *given)}
         self._text(" ".join(parts), _COMMAND_NAME, first.place, None)
 
     def _http(self, fields: Fields) -> None:
