@@ -199,7 +199,7 @@ async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> 
                 key.account,
                 made.id,
                 force=True,
-                shelf=ledger.shelf,
+                pack_cache=ledger.pack_cache,
                 actor="bench",
                 now=time.time(),
             )

@@ -13,7 +13,7 @@ import pytest
 
 from stage0.engine.job import Answered, Asked, Body, CheckJob, prepare_with
 from stage0.ledger.keys import Key
-from stage0.ledger.packs import Shelf, activate, push_pack, set_shadow
+from stage0.ledger.packs import PackCache, activate, push_pack, set_shadow
 from stage0.ledger.records import get_record
 from stage0.ledger.store import Store
 from tests.catalogue import CATALOGUE
@@ -32,20 +32,20 @@ def _push(store: Store, key: Key) -> None:
             push_pack(connection, CATALOGUE, key.account, each, actor="t", now=time.time())
 
 
-class SlowShelf:
+class SlowPackCache:
     """Lets no pack be loaded until it is told to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked = threading.Event()
         self.go = threading.Event()
-        load = Shelf.load
+        load = PackCache.load
 
-        def slowly(shelf: Shelf, connection: Any, wanted: Iterable[Any]) -> None:
+        def slowly(pack_cache: PackCache, connection: Any, wanted: Iterable[Any]) -> None:
             self.asked.set()
             assert self.go.wait(30)
-            load(shelf, connection, wanted)
+            load(pack_cache, connection, wanted)
 
-        monkeypatch.setattr(Shelf, "load", slowly)
+        monkeypatch.setattr(PackCache, "load", slowly)
 
 
 def test_a_pack_that_has_to_be_loaded_keeps_no_other_check_waiting(
@@ -54,14 +54,14 @@ def test_a_pack_that_has_to_be_loaded_keeps_no_other_check_waiting(
     pinning, _ = add_key(store, scopes=("check", "policy:pin"))
     _push(store, pinning)
     with Running(store) as running:
-        shelf = SlowShelf(monkeypatch)
+        pack_cache = SlowPackCache(monkeypatch)
 
         async def run() -> tuple[Answered, Answered, bool]:
             pinned = check(running.ledger, pinning, goal=GOAL, policy_pack_version="acme@1")
-            await asyncio.to_thread(shelf.asked.wait, 30)
+            await asyncio.to_thread(pack_cache.asked.wait, 30)
             others = [await check(running.ledger, key, goal=GOAL) for _ in range(5)]
             waited = pinned.done()
-            shelf.go.set()
+            pack_cache.go.set()
             return others[-1], await pinned, waited
 
         other, answered, waited = running.run(run())
@@ -102,14 +102,14 @@ def test_closing_answers_what_is_being_made_ready(store: Store, monkeypatch: pyt
     pinning, _ = add_key(store, scopes=("check", "policy:pin"))
     _push(store, pinning)
     with Running(store) as running:
-        shelf = SlowShelf(monkeypatch)
+        pack_cache = SlowPackCache(monkeypatch)
 
         async def run() -> Any:
             pinned = check(running.ledger, pinning, goal=GOAL, policy_pack_version="acme@1")
-            await asyncio.to_thread(shelf.asked.wait, 30)
+            await asyncio.to_thread(pack_cache.asked.wait, 30)
             closing = asyncio.create_task(running.ledger.close())
             await asyncio.sleep(0.05)
-            shelf.go.set()
+            pack_cache.go.set()
             await closing
             return await asyncio.wait_for(asyncio.gather(pinned, return_exceptions=True), 10)
 

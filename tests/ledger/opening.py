@@ -27,7 +27,7 @@ from stage0.ledger.records import add_outcome
 from stage0.ledger.schema import decisions, events
 from stage0.ledger.sqlite import SqliteStore
 from stage0.ledger.store import Store
-from stage0.ledger.usage import read_tallies
+from stage0.ledger.usage import read_counters
 from stage0.wire import Outcome, encode
 from tests.catalogue import CATALOGUE
 from tests.deciding import request_of
@@ -187,8 +187,8 @@ class Running:
     def used(self, key: Key) -> list[tuple[int, int, int]]:
         """What each holder of a key has used: month, day, minute."""
         with self.ledger.store.reader.connect() as connection:
-            shares = read_tallies(connection, key.account, key.holders, self.clock())
-        return [(tally.month_used, tally.day_used, tally.minute_used) for tally, _ in shares]
+            shares = read_counters(connection, key.account, key.holders, self.clock())
+        return [(counter.month_used, counter.day_used, counter.minute_used) for counter, _ in shares]
 
     def events(self, action: str) -> list[dict[str, Any]]:
         """The data of an action's events, oldest first, each with its `target`."""

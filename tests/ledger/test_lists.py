@@ -18,7 +18,7 @@ from stage0.ledger.keys import Key
 from stage0.ledger.records import Filter, add_outcome, list_records
 from stage0.ledger.schema import decisions
 from stage0.ledger.store import Store
-from stage0.ledger.usage import read_tallies, windows_at
+from stage0.ledger.usage import read_counters, windows_at
 from stage0.wire import Outcome
 from tests.asserting import nonempty
 from tests.ledger.opening import add_key, check, opened
@@ -219,7 +219,7 @@ def test_lists_of_one_account_keep_nobody_elses_requests_waiting(store: Store, k
                 assert await ledger.key("a-key-that-nobody-knows-0001", fresh=True) is None
                 assert await ledger.healthy()
                 now = time.time()
-                assert await ledger.read(lambda c: read_tallies(c, other.account, other.holders, now))
+                assert await ledger.read(lambda c: read_counters(c, other.account, other.holders, now))
                 await ledger.write(
                     lambda c: add_outcome(c, other, done.request_id, Outcome("executed"), now=now, own=True),
                     account=other.account,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from stage0.ledger import NotFound, PolicyMismatch, PolicyUnusable, Refused, StoreUnavailable
 from stage0.ledger.keys import Key, change_key
 from stage0.ledger.packs import (
-    Shelf,
+    PackCache,
     activate,
     activations,
     list_packs,
@@ -102,7 +102,7 @@ def test_what_another_process_has_pushed_is_loaded_ahead_on_a_shared_store(store
 
         async def loaded() -> bool:
             for _ in range(100 if store.shared else 30):
-                if running.ledger.shelf.has(key.account, "acme@1"):
+                if running.ledger.pack_cache.has(key.account, "acme@1"):
                     return True
                 await asyncio.sleep(0.05)
             return False
@@ -311,8 +311,8 @@ def test_changes_at_the_same_time_come_one_after_the_other_and_none_is_lost(stor
 
 def test_one_process_keeps_what_it_used_last(store: Store, key: Key) -> None:
     push(store, key, FIRST, SECOND)
-    shelf = Shelf(shipped_packs(), room=len(FIRST.content) + len(SECOND.content) // 2)
+    pack_cache = PackCache(shipped_packs(), room=len(FIRST.content) + len(SECOND.content) // 2)
     with store.reader.connect() as connection:
-        shelf.load(connection, [(key.account, "acme@1")])
-        shelf.load(connection, [(key.account, "acme@2")])
-    assert (shelf.has(key.account, "acme@1"), shelf.has(key.account, "acme@2")) == (False, True)
+        pack_cache.load(connection, [(key.account, "acme@1")])
+        pack_cache.load(connection, [(key.account, "acme@2")])
+    assert (pack_cache.has(key.account, "acme@1"), pack_cache.has(key.account, "acme@2")) == (False, True)

@@ -35,7 +35,7 @@ from stage0.ledger.rows import NewDecision, NewToken, Start, TokenRow
 from stage0.ledger.runs import START_WINDOW, Run, tool_of
 from stage0.ledger.stops import Stopped
 from stage0.ledger.store import Found, Rows, Triple
-from stage0.ledger.usage import Now, Share, Tally, admit, windows_at
+from stage0.ledger.usage import Now, Share, UsageCounter, admit, windows_at
 from stage0.reading.request import RunState, State
 from stage0.wire import Enforcement, answer, encode, without
 
@@ -64,7 +64,7 @@ class Batch:
         self._found = found
         self._counted_at = known.steady()
         self._windows: Now = windows_at(self._counted_at)
-        self.tallies: dict[tuple[str, str], Tally] = {}
+        self.counters: dict[tuple[str, str], UsageCounter] = {}
         self.exhausted: dict[str, tuple[float, LimitReached]] = {}
         self._runs: dict[tuple[str, str], Run] = {}
         self._starts: dict[Triple, Start] = {}
@@ -77,7 +77,7 @@ class Batch:
         """Everything to write."""
         return Rows(
             self._decisions,
-            [tally for tally in self.tallies.values() if tally.added],
+            [counter for counter in self.counters.values() if counter.added],
             [run for run in self._runs.values() if run.last_action],
             [self._starts[key] for key in sorted(self._starts)],
             [self._tokens[at] for at in sorted(self._tokens)],
@@ -103,8 +103,8 @@ class Batch:
         try:
             request_id, body = self._decide(job, prepared, pack, shadow, key, token, stopped, now)
         except BaseException:
-            for tally, _ in shares:
-                tally.take_back()
+            for counter, _ in shares:
+                counter.take_back()
             raise
         return self._answered(request_id, body, shares)
 
@@ -246,10 +246,12 @@ class Batch:
         found = []
         for holder, limits in key.holders:
             at = key.account, holder
-            tally = self.tallies.get(at)
-            if tally is None:
-                tally = self.tallies[at] = Tally(key.account, holder, self._windows, self._found.usage.get(at))
-            found.append((tally, limits))
+            counter = self.counters.get(at)
+            if counter is None:
+                counter = self.counters[at] = UsageCounter(
+                    key.account, holder, self._windows, self._found.usage.get(at)
+                )
+            found.append((counter, limits))
         return found
 
     def _admit(self, key: Key) -> list[Share]:
@@ -263,10 +265,10 @@ class Batch:
 
     def _answered(self, request_id: str, body: bytes, shares: list[Share]) -> Answered:
         """An answer with what is left of the minute: of the holder that has least."""
-        tally, limits = min(shares, key=lambda share: share[1].minute - share[0].minute_used)
+        counter, limits = min(shares, key=lambda share: share[1].minute - share[0].minute_used)
         limit = min(limits.minute, UNLIMITED)
-        remaining = limit if limit == UNLIMITED else max(0, limit - tally.minute_used)
-        return Answered(request_id, body, limit, remaining, math.ceil((tally.minute + 1) * 60 - self._counted_at))
+        remaining = limit if limit == UNLIMITED else max(0, limit - counter.minute_used)
+        return Answered(request_id, body, limit, remaining, math.ceil((counter.minute + 1) * 60 - self._counted_at))
 
     # -- runs
 

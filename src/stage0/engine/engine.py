@@ -26,7 +26,7 @@ from stage0.ledger.errors import LedgerError, LimitReached
 from stage0.ledger.keyring import Keyring
 from stage0.ledger.keys import Key, key_by_text
 from stage0.ledger.migrate import assert_current
-from stage0.ledger.packs import Shelf, pushed_since, read_actives
+from stage0.ledger.packs import PackCache, pushed_since, read_actives
 from stage0.ledger.store import Store
 from stage0.ledger.usage import warn
 
@@ -75,7 +75,7 @@ class Engine:
         self.store = store
         self.keyring = keyring
         self.catalogue = catalogue
-        self.shelf = Shelf(catalogue.packs)
+        self.pack_cache = PackCache(catalogue.packs)
         self.turns = Turns()
         self.worker = Worker()
         self.clock = clock
@@ -87,7 +87,7 @@ class Engine:
             clock=clock,
             steady=self.steady,
             catalogue=catalogue,
-            shelf=self.shelf,
+            pack_cache=self.pack_cache,
             turns=self.turns,
             worker=self.worker,
             fingerprint=keyring.fingerprint,
@@ -172,7 +172,7 @@ class Engine:
         """Load the packs that decide, so that no first check waits for them; others when they are needed."""
         actives = await self.read(read_actives)
         wanted = {(account, pack) for (account, _), active in actives.items() for pack in active if pack}
-        await self.read(lambda connection: self.shelf.load(connection, sorted(wanted)[:_LOADED_FIRST]))
+        await self.read(lambda connection: self.pack_cache.load(connection, sorted(wanted)[:_LOADED_FIRST]))
 
     async def _load_ahead(self) -> None:
         """Load what another process has stored, before it is activated: the batch which sees that need not wait."""
@@ -185,14 +185,14 @@ class Engine:
     async def _warn(self) -> None:
         """Write the events of thresholds that were reached."""
         waiting = self._writer.to_warn
-        for at, tally in list(waiting.items()):
-            account, holder, limits = tally.account, tally.holder, tally.limits
+        for at, counter in list(waiting.items()):
+            account, holder, limits = counter.account, counter.holder, counter.limits
             await self.write(
                 lambda connection, account=account, holder=holder, limits=limits: warn(  # type: ignore[misc]
                     connection, account, holder, limits, self.clock()
                 )
             )
-            if waiting.get(at) is tally:
+            if waiting.get(at) is counter:
                 del waiting[at]
 
     def refuse_exhausted(self, key: Key) -> None:
@@ -230,8 +230,8 @@ class Engine:
 
     async def load_pack(self, account: str, pack_id: str) -> None:
         """Load a pack beside the event loop, so that the batch which needs it finds it. Raises StoreUnavailable."""
-        if not self.shelf.has(account, pack_id):
-            await self.read(lambda connection: self.shelf.load(connection, [(account, pack_id)]))
+        if not self.pack_cache.has(account, pack_id):
+            await self.read(lambda connection: self.pack_cache.load(connection, [(account, pack_id)]))
 
     def check(self, job: CheckJob) -> asyncio.Future[Answered]:
         """Decide and record. Gives the answer once the record is durable.

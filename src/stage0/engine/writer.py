@@ -39,10 +39,10 @@ from stage0.ledger.errors import (
     StoreUnavailable,
 )
 from stage0.ledger.keys import Key, key_of
-from stage0.ledger.packs import Active, Loaded, Made, Shelf, actives_of, make_packs, split_id
+from stage0.ledger.packs import Active, Loaded, Made, PackCache, actives_of, make_packs, split_id
 from stage0.ledger.stops import Stopped, stopped_of
 from stage0.ledger.store import Needs, Pair, Store, Transaction, Triple
-from stage0.ledger.usage import Tally
+from stage0.ledger.usage import UsageCounter
 from stage0.policy.entries import at_once
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Writer:
         clock: Callable[[], float],
         steady: Callable[[], float],
         catalogue: Catalogue,
-        shelf: Shelf,
+        pack_cache: PackCache,
         turns: Turns,
         worker: Worker,
         fingerprint: Fingerprint,
@@ -112,10 +112,10 @@ class Writer:
         self._queue: FairQueue[Job] = FairQueue(capacity, turns)
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._view = View((-1, -1), {}, {}, {})
-        self.shelf = shelf
+        self.pack_cache = pack_cache
         self.exhausted: dict[str, tuple[float, LimitReached]] = {}
         #: Holders that have reached a threshold of which no event tells yet: by account and holder.
-        self.to_warn: dict[tuple[str, str], Tally] = {}
+        self.to_warn: dict[tuple[str, str], UsageCounter] = {}
         #: Batches of checks in a row that could not be recorded, and when the last one was, by the monotonic clock.
         self.failed_batches = 0
         self.failed_at = float("-inf")
@@ -405,10 +405,10 @@ class Writer:
         wanted = [(key.account, each) for each in ids if all(each.partition("@"))]
 
         def load() -> None:
-            read(self._store, lambda connection: self.shelf.load(connection, wanted))
+            read(self._store, lambda connection: self.pack_cache.load(connection, wanted))
 
         _, error, seconds = await asyncio.get_running_loop().run_in_executor(self._reading, timed, load)
-        packs = self.shelf.loaded(wanted)
+        packs = self.pack_cache.loaded(wanted)
         for pack_id in ids if asked.beside and error is None else ():
             pack = _usable(packs, key.account, pack_id)
             if pack is not None and not job.is_read(pack):
@@ -428,7 +428,7 @@ class Writer:
 
         It is this batch's own until its transaction has committed: it may rest on what the transaction has written."""
         if generation != self._view.version[0]:
-            self.shelf.forget()
+            self.pack_cache.forget()
         kept = self._view
         known = {job.asked.key.id: job.asked.key.account for job in jobs}
         rows = await transaction.read_config(sorted((account, key) for key, account in known.items()))
@@ -446,7 +446,7 @@ class Writer:
         """Keep for later batches what a committed one has read. Another lane may have kept something of another state
         meanwhile: whoever comes next finds that it is not the one that it reads, and looks again."""
         if made:
-            self.shelf.keep(made)
+            self.pack_cache.keep(made)
         if view.version != self._view.version:
             self.exhausted.clear()
             self._view = view
@@ -457,10 +457,10 @@ class Writer:
         """The pack that decided for a key when it was last seen; the default one where that is not loaded."""
         active = self._view.actives.get(key.id) or chosen(key, {}, self._catalogue)
         try:
-            found = self.shelf.get(key.account, active.pack)
+            found = self.pack_cache.get(key.account, active.pack)
         except PolicyUnusable:
             found = None
-        return found or self.shelf.default
+        return found or self.pack_cache.default
 
     async def _packs(
         self, transaction: Transaction, jobs: list[CheckJob], view: View, *, writes: bool
@@ -476,7 +476,7 @@ class Writer:
                 ids = candidates(job.asked.body.request.policy_pack_version, key, view.actives[key.id])
                 # Whoever pins a version may have named none.
                 wanted[job] = [(key.account, each) for each in ids if all(each.partition("@"))]
-        packs = self.shelf.loaded({each for pairs in wanted.values() for each in pairs})
+        packs = self.pack_cache.loaded({each for pairs in wanted.values() for each in pairs})
         later: list[CheckJob] = []
         missing: set[Pair] = set()
         for job, pairs in wanted.items():
@@ -505,9 +505,9 @@ class Writer:
                 if refusal is None and isinstance(job, CheckJob):
                     self.exhausted.pop(job.asked.key.id, None)
         self.exhausted.update(work.exhausted)
-        for tally in work.tallies.values():
-            if tally.added and tally.to_warn():
-                self.to_warn[tally.account, tally.holder] = tally
+        for counter in work.counters.values():
+            if counter.added and counter.to_warn():
+                self.to_warn[counter.account, counter.holder] = counter
 
 
 def _has_checks(jobs: list[Job]) -> bool:

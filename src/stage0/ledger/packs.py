@@ -86,7 +86,7 @@ class Loaded(NamedTuple):
         return found
 
 
-class Shelf:
+class PackCache:
     """The packs that a process has loaded: those that ship, and accounts' own by account and id. For any thread.
 
     Only what is committed is kept here. It keeps those that were used last, up to so many bytes of content; one in use
@@ -261,16 +261,16 @@ def described(row: Any) -> dict[str, Any]:
 
 
 def usable_pack(
-    connection: sa.Connection, catalogue: Catalogue, account: str, pack_id: str, shelf: Shelf | None = None
+    connection: sa.Connection, catalogue: Catalogue, account: str, pack_id: str, pack_cache: PackCache | None = None
 ) -> Pack:
     """A version that ships or that an account has pushed, loaded. Raises NotFound or PolicyUnusable."""
     if "@" not in pack_id and pack_id in catalogue.packs:
         return catalogue.packs[pack_id]
-    if shelf is None or not shelf.has(account, pack_id):
+    if pack_cache is None or not pack_cache.has(account, pack_id):
         # What a transaction reads may never be committed: it is not kept for others.
-        shelf = Shelf(catalogue.packs)
-        shelf.load(connection, [(account, pack_id)])
-    found = shelf.get(account, pack_id)
+        pack_cache = PackCache(catalogue.packs)
+        pack_cache.load(connection, [(account, pack_id)])
+    found = pack_cache.get(account, pack_id)
     if found is None:
         raise NotFound(f"there is no pack `{pack_id}` in this account")
     return found
@@ -284,7 +284,7 @@ def activate(
     *,
     environment: str = "",
     force: bool = False,
-    shelf: Shelf | None = None,
+    pack_cache: PackCache | None = None,
     actor: str,
     now: float,
 ) -> Active:
@@ -292,7 +292,7 @@ def activate(
 
     Raises NotFound, Refused or PolicyUnusable; then the one before stays in force."""
     split_id(pack_id)
-    usable_pack(connection, catalogue, account, pack_id, shelf)
+    usable_pack(connection, catalogue, account, pack_id, pack_cache)
     _one_at_a_time(connection, account)
     row = find_pack(connection, account, pack_id)
     problem = "" if row is None else msgspec.json.decode(row.suite)["problem"]
@@ -330,7 +330,7 @@ def roll_back(
     account: str,
     *,
     environment: str = "",
-    shelf: Shelf | None = None,
+    pack_cache: PackCache | None = None,
     actor: str,
     now: float,
 ) -> Active:
@@ -344,7 +344,7 @@ def roll_back(
         raise Refused("nothing was activated here that could be rolled back")
     before = stack[1].pack if len(stack) > 1 else ""
     if before:
-        usable_pack(connection, catalogue, account, before, shelf)
+        usable_pack(connection, catalogue, account, before, pack_cache)
     connection.execute(table.update().where(table.c.account_id == account, table.c.id == stack[0].id).values(undone=1))
     return _set(
         connection,
@@ -382,7 +382,7 @@ def set_shadow(
     pack_id: str,
     *,
     environment: str = "",
-    shelf: Shelf | None = None,
+    pack_cache: PackCache | None = None,
     actor: str,
     now: float,
 ) -> Active:
@@ -391,7 +391,7 @@ def set_shadow(
     Raises NotFound, Refused or PolicyUnusable."""
     if pack_id:
         split_id(pack_id)
-        usable_pack(connection, catalogue, account, pack_id, shelf)
+        usable_pack(connection, catalogue, account, pack_id, pack_cache)
     _one_at_a_time(connection, account)
     environment = environment_of(environment, catalogue)
     return _set(connection, account, environment, shadow=pack_id, action="policy.shadowed", actor=actor, now=now)

@@ -85,12 +85,12 @@ class PostgresTransaction:
                 epoch = await self._connection.execute(READ_EPOCH, binary=True)
                 # Runs, usage, starts: the order in which every batch takes its locks.
                 runs = await self._ask(postgresql.LOCK_RUNS, needs.runs)
-                tallies = await self._ask(usage, needs.holders)
+                counters = await self._ask(usage, needs.holders)
                 starts = await self._ask(begun, needs.starts)
                 tokens = await self._ask(postgresql.READ_TOKENS, needs.tokens)
                 return Found(
                     (await epoch.fetchone())[0],
-                    {row[:2]: UsageRow._make(row) for row in await _rows(tallies)},
+                    {row[:2]: UsageRow._make(row) for row in await _rows(counters)},
                     {row[:2]: RunRow._make(row) for row in await _rows(runs)},
                     {row[:3]: StartsRow._make(row) for row in await _rows(starts)},
                     {row[:3]: TokenRow._make(row) for row in await _rows(tokens)},
@@ -120,7 +120,7 @@ class PostgresTransaction:
         with self._noticed():
             async with self._connection.pipeline():
                 for statement, values in (
-                    (postgresql.RAISE_USAGE, [usage_row(tally) for tally in rows.tallies]),
+                    (postgresql.RAISE_USAGE, [usage_row(counter) for counter in rows.counters]),
                     (postgresql.SAVE_STARTS, rows.starts),
                     (postgresql.DROP_TOKENS, rows.outdated),
                     (postgresql.INSERT_TOKENS, rows.tokens),

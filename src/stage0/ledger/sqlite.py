@@ -126,7 +126,7 @@ class SqliteTransaction:
         if rows.outdated:
             self._raw.execute(sqlite.DROP_TOKENS, (encode(rows.outdated).decode(),))
         for statement, values in (
-            (sqlite.RAISE_USAGE, [usage_row(tally) for tally in rows.tallies]),
+            (sqlite.RAISE_USAGE, [usage_row(counter) for counter in rows.counters]),
             (sqlite.INSERT_TOKENS, rows.tokens),
             (sqlite.SAVE_RUNS, [run_row(run) for run in rows.runs]),
             (sqlite.SAVE_STARTS, [start[:5] for start in rows.starts]),

@@ -30,7 +30,7 @@ from stage0.ledger.rows import (
     UsageRow,
 )
 from stage0.ledger.runs import Run
-from stage0.ledger.usage import Tally
+from stage0.ledger.usage import UsageCounter
 
 T = TypeVar("T")
 _NEVER: Final = 1 << 62
@@ -79,32 +79,32 @@ class Found(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What a batch writes. Tallies count what was added to them. `outdated` tokens, each with the record that it was
+    """What a batch writes. Counters count what was added to them. `outdated` tokens, each with the record that it was
     bound to, are deleted before: one that is bound to another record meanwhile stays, and clashes."""
 
     decisions: Sequence[NewDecision]
-    tallies: Sequence[Tally]
+    counters: Sequence[UsageCounter]
     runs: Sequence[Run]
     starts: Sequence[Start]
     tokens: Sequence[NewToken]
     outdated: Sequence[tuple[str, str, str, str]]
 
 
-def usage_row(tally: Tally) -> NewUsage:
+def usage_row(counter: UsageCounter) -> NewUsage:
     """What is added to a holder's row of `usage`."""
-    added, limits = tally.added, tally.limits
+    added, limits = counter.added, counter.limits
     return NewUsage(
-        account_id=tally.account,
-        holder=tally.holder,
-        month=tally.month,
+        account_id=counter.account,
+        holder=counter.holder,
+        month=counter.month,
         month_used=added,
         month_limit=_bound(limits.month),
         month_warned=0,
-        day=tally.day,
+        day=counter.day,
         day_used=added,
         day_limit=_bound(limits.day),
         day_warned=0,
-        minute=tally.minute,
+        minute=counter.minute,
         minute_used=added,
         minute_limit=_bound(limits.minute),
     )

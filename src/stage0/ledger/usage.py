@@ -57,7 +57,7 @@ def ends(window: Window, number: int) -> float:
     return datetime(1970 + year, month + 1, 1, tzinfo=UTC).timestamp()
 
 
-class Tally:
+class UsageCounter:
     """What one holder has used, within one batch. Counts of a window that is over are gone. `limits` are the largest
     under which a check was counted."""
 
@@ -138,18 +138,18 @@ class Tally:
 
 
 #: A count, and the limits that hold for whoever draws on it.
-Share = tuple[Tally, Limits]
+Share = tuple[UsageCounter, Limits]
 
 
 def admit(shares: Sequence[Share], now: float) -> None:
     """Count one check for each holder. Raises LimitReached, and counts for none, where one of them is spent."""
-    for tally, limits in shares:
-        window = tally.spent(limits)
+    for counter, limits in shares:
+        window = counter.spent(limits)
         if window is not None:
             limit = getattr(limits, window)
-            raise LimitReached(tally.holder, window, limit, max(0.0, ends(window, tally.window(window)) - now))
-    for tally, limits in shares:
-        tally.add(limits)
+            raise LimitReached(counter.holder, window, limit, max(0.0, ends(window, counter.window(window)) - now))
+    for counter, limits in shares:
+        counter.add(limits)
 
 
 def _reached(used: int, limit: int) -> int:
@@ -228,13 +228,13 @@ def _row(account: str, holder: str) -> sa.Select[Any]:
     return sa.select(usage).where(usage.c.account_id == account, usage.c.holder == holder)
 
 
-def read_tallies(
+def read_counters(
     connection: sa.Connection, account: str, holders: Iterable[tuple[str, Limits]], now: float
 ) -> list[Share]:
     """What each holder has used in the windows that are running, with its limits."""
     windows = windows_at(now)
     return [
-        (Tally(account, holder, windows, connection.execute(_row(account, holder)).first()), limits)
+        (UsageCounter(account, holder, windows, connection.execute(_row(account, holder)).first()), limits)
         for holder, limits in holders
     ]
 

@@ -19,12 +19,12 @@ from stage0.ledger.ids import new_id
 from stage0.ledger.keys import Key
 from stage0.ledger.records import PAGE_LIMIT, Filter, Page, add_outcome, get_record, list_records
 from stage0.ledger.runs import get_run
-from stage0.ledger.usage import read_tallies
+from stage0.ledger.usage import read_counters
 from stage0.server.auth import authenticate, require_scope
 from stage0.server.bodies import Bodies
 from stage0.server.errors import ApiError, method_not_allowed
 from stage0.server.http import Receive, Scope, Send, header, read_body, send_error, send_json, sent_request_id
-from stage0.server.limits import Turnstile, rate_headers, usage_of
+from stage0.server.limits import Throttle, rate_headers, usage_of
 from stage0.wire import IDEMPOTENCY_KEY_LIMIT, Invalid, encode, read_outcome
 
 #: Bytes of a body past which the check is also decided beside the event loop.
@@ -41,7 +41,7 @@ class Checks:
 
     def __init__(self, ledger: Engine) -> None:
         self._ledger = ledger
-        self._turnstile = Turnstile()
+        self._throttle = Throttle()
         self._bodies = Bodies(ledger.turns, ledger.worker, ledger.deadline)
 
     async def check(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +62,7 @@ class Checks:
         key = await authenticate(ledger, text, fresh=False)
         require_scope(key, CHECK_SCOPE)
         retried = _idempotency_key(scope)
-        await self._turnstile.enter(ledger, key, retried=retried is not None)
+        await self._throttle.enter(ledger, key, retried=retried is not None)
         body = await read_body(scope, receive)
         asked, preparation = await self._read(key, body, retried, sent_request_id(scope))
         if asked.body.request.pro and not key.plan.pro:
@@ -99,9 +99,9 @@ class Checks:
         ledger = self._ledger
         now = ledger.clock()
         counted_at = ledger.steady()
-        tallies = await ledger.read(lambda connection: read_tallies(connection, key.account, key.holders, counted_at))
+        counters = await ledger.read(lambda connection: read_counters(connection, key.account, key.holders, counted_at))
         request_id = sent_request_id(scope) or new_id("req", now)
-        await send_json(send, 200, encode(usage_of(key, tallies, request_id, now)), request_id)
+        await send_json(send, 200, encode(usage_of(key, counters, request_id, now)), request_id)
 
     async def run(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /runs/{run_id}`: the state of a run, and its decisions, newest first."""

@@ -21,7 +21,7 @@ _PAUSE: Final = 0.5
 _QUOTAS: Final = {"month": "Monthly", "day": "Daily"}
 
 
-class Turnstile:
+class Throttle:
     """Refuses keys that are known to have nothing left, before anything of their request is read.
 
     A client that keeps asking all the same is answered slowly, so that it cannot keep the server busy."""
@@ -113,12 +113,12 @@ def usage_of(key: Key, shares: Sequence[Share], request_id: str, now: float) -> 
 
 
 def _counts(share: Share) -> dict[str, int]:
-    tally, limits = share
+    counter, limits = share
     counts = {}
     for name, used, limit, quota in (
-        ("monthly", tally.month_used, limits.month, "monthly_quota"),
-        ("daily", tally.day_used, limits.day, "daily_quota"),
-        ("minute", tally.minute_used, limits.minute, "per_minute_limit"),
+        ("monthly", counter.month_used, limits.month, "monthly_quota"),
+        ("daily", counter.day_used, limits.day, "daily_quota"),
+        ("minute", counter.minute_used, limits.minute, "per_minute_limit"),
     ):
         unlimited = limit >= UNLIMITED
         counts[f"{name}_used"] = used

@@ -169,7 +169,7 @@ class Policies:
         change need not wait."""
         if pack_id:
             await self._ledger.load_pack(key.account, pack_id)
-        change = partial(change, environment=environment, shelf=self._ledger.shelf)
+        change = partial(change, environment=environment, pack_cache=self._ledger.pack_cache)
         active: Active = await self._write(key, change)
         where = environment_of(environment, self._ledger.catalogue)
         body = {"environment": where, "pack": active.pack or None, "shadow": active.shadow or None}

@@ -76,7 +76,7 @@ _AWK_INTO: Final = re.compile(r"(>>?)\s*(\S*)")
 
 
 def _awk(text: str) -> list[Effect]:
-    """`awk` reads. Its side doors: running commands, and printing into files."""
+    """`awk` reads. It also runs commands, and prints into files."""
     strings: list[str] = []
 
     def kept(match: re.Match[str]) -> str:
@@ -110,7 +110,7 @@ _SED_FLAGS: Final = re.compile(r"[gpiImM0-9]*([ew]?)[^;\n}]*")
 
 
 def _sed(text: str) -> list[Effect]:
-    """`sed` reads. Its side doors: `e` runs a command, `w` writes a file, and both are flags of `s`, too."""
+    """`sed` reads. `e` runs a command, `w` writes a file, and both are flags of `s`, too."""
     effects: list[Effect] = ["compute"]
     at = 0
     while at < len(text):

@@ -1,6 +1,6 @@
 """The table of commands: what is written in `commands.yaml`, and what is made of it once, at load.
 
-A condition of `when` and `doors` is words separated by blanks:
+A condition of `when` and `adds` is words separated by blanks:
 
     push                   a subcommand (several lead further down; `a|b` are alternatives, `*` and `get-*` patterns)
     -f|--force             one of these options is present
@@ -36,12 +36,12 @@ Runs = Literal["", "words", "shell", "env", "xargs", "parallel", "package"]
 
 class Behaviour(msgspec.Struct, frozen=True):
     """What it does. `effects`: where no condition of `when` matches; of those that match, the ones that ask for more
-    win over those that ask for less, and the rest add up. `doors`: effects that are added whatever else is found.
+    win over those that ask for less, and the rest add up. `adds`: effects that are added whatever else is found.
     `rehearsal`: conditions under which nothing is done."""
 
     effects: tuple[Effect, ...] = ()
     when: Mapping[str, tuple[Effect, ...]] = {}
-    doors: Mapping[str, tuple[Effect, ...]] = {}
+    adds: Mapping[str, tuple[Effect, ...]] = {}
     rehearsal: tuple[str, ...] = ()
 
 
@@ -252,12 +252,12 @@ class Node:
 
     __slots__ = (
         "acts",
+        "adds",
         "attached",
         "base",
         "code",
         "delegation",
         "disclosure",
-        "doors",
         "fallback",
         "files",
         "inner",
@@ -292,7 +292,7 @@ class Node:
         self.disclosure = command.disclosure
         self.base: tuple[Effect, ...] = ()
         self.rules = _NO_RULES
-        self.doors = _NO_RULES
+        self.adds = _NO_RULES
         self.rehearsal = _NO_RULES
         self.sub: dict[str, Node] = {}
         self.patterns: tuple[tuple[str, Node], ...] = ()
@@ -393,10 +393,10 @@ def _fill(node: Node, command: Command) -> None:
                 target.rules = _Rules((*target.rules.all, _Rule(parts, effects)))
             else:
                 target.base = effects
-    for condition, effects in behaviour.doors.items():
+    for condition, effects in behaviour.adds.items():
         path, parts = _split(condition)
         for target in _targets(node, path):
-            target.doors = _Rules((*target.doors.all, _Rule(parts, effects)))
+            target.adds = _Rules((*target.adds.all, _Rule(parts, effects)))
     for condition in behaviour.rehearsal:
         path, parts = _split(condition)
         for target in _targets(node, path):
@@ -445,7 +445,7 @@ def _finish(node: Node, parent: Node | None) -> None:
             node.attached |= parent.attached
             node.values = {**parent.values, **node.values}
         node.uses |= parent.uses
-        node.doors = _Rules((*parent.doors.all, *node.doors.all)) if parent.doors.all else node.doors
+        node.adds = _Rules((*parent.adds.all, *node.adds.all)) if parent.adds.all else node.adds
         node.rehearsal = (
             _Rules((*parent.rehearsal.all, *node.rehearsal.all)) if parent.rehearsal.all else node.rehearsal
         )
@@ -468,7 +468,7 @@ def _finish(node: Node, parent: Node | None) -> None:
         node.traces = True
     given = node.code or node.program or node.stdin or node.programs.flagged
     node.acts = bool(given or node.inner or node.module or node.delegation.runs)
-    judged = node.rules.all or node.doors.all or node.rehearsal.all or node.traces
+    judged = node.rules.all or node.adds.all or node.rehearsal.all or node.traces
     node.plain = bool(node.base) and not (judged or node.acts or node.sub or node.patterns or node.fallback)
     for word, child in node.sub.items():
         pattern = next((each for prefix, each in node.patterns if word.startswith(prefix)), None)
@@ -481,7 +481,7 @@ def _finish(node: Node, parent: Node | None) -> None:
 
 def _options_named(node: Node) -> Iterator[str]:
     """The options that conditions name."""
-    for rule in (*node.rules.all, *node.doors.all, *node.rehearsal.all):
+    for rule in (*node.rules.all, *node.adds.all, *node.rehearsal.all):
         for part in rule.parts:
             if part[0] == "-":
                 yield from _options(part)[0]
@@ -702,6 +702,6 @@ def match_conditions(line: Line) -> tuple[Effect, ...] | list[Effect]:
 
 
 def option_effects(line: Line) -> list[Effect]:
-    """The effects of the side doors that a line opens."""
-    doors = line.node.doors
-    return [] if doors is _NO_RULES else [effect for index in doors.hits(line) for effect in doors.all[index].effects]
+    """The effects that the options of a line add."""
+    adds = line.node.adds
+    return [] if adds is _NO_RULES else [effect for index in adds.hits(line) for effect in adds.all[index].effects]
