@@ -166,7 +166,7 @@ def _history(folder: Path, made: Compiled) -> Iterator[tuple[Store, Key]]:
 
 async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> tuple[float, float, float]:
     """Milliseconds: the slowest check before, one batch, and the slowest check while the pack is activated."""
-    ledger = Engine(
+    engine = Engine(
         open_store(f"sqlite:///{store.where()}"),
         Keyring([_ROOT]),
         shipped_catalogue(),
@@ -175,7 +175,7 @@ async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> 
         capacity=2_000,
         deadline=60,
     )
-    await ledger.open()
+    await engine.open()
     seen: list[tuple[float, float]] = []
     ending = asyncio.Event()
 
@@ -183,7 +183,7 @@ async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> 
         number = first
         while not ending.is_set():
             began = time.perf_counter()
-            await ledger.check(CheckJob(Asked(key, Body(read_check(body(number, number % RUNS)), secrets=False))))
+            await engine.check(CheckJob(Asked(key, Body(read_check(body(number, number % RUNS)), secrets=False))))
             seen.append((began, time.perf_counter()))
             number += _WAITING
 
@@ -191,15 +191,15 @@ async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> 
     try:
         await asyncio.sleep(2 * seconds)
         began = time.perf_counter()
-        await ledger.load_pack(key.account, made.id)
-        await ledger.write(
+        await engine.load_pack(key.account, made.id)
+        await engine.write(
             lambda connection: activate(
                 connection,
                 shipped_catalogue(),
                 key.account,
                 made.id,
                 force=True,
-                pack_cache=ledger.pack_cache,
+                pack_cache=engine.pack_cache,
                 actor="bench",
                 now=time.time(),
             )
@@ -209,7 +209,7 @@ async def _activated(store: Store, key: Key, made: Compiled, seconds: float) -> 
     finally:
         ending.set()
         await asyncio.gather(*asking)
-        await ledger.close()
+        await engine.close()
     usual = [(done - sent) * 1e3 for sent, done in seen if began - seconds < sent and done < began]
     during = [(done - sent) * 1e3 for sent, done in seen if done > began and sent < ended]
     return max(usual), median(usual), max(during)

@@ -53,7 +53,7 @@ def _fingerprint(secret: str) -> str:
 
 class Times(NamedTuple):
     """Seconds of one request: strict JSON, secrets and interpretation, facts to verdict. `outcome` is what came of it:
-    `refused` at the door, `unread` where an argument could not be read, else `read`."""
+    `refused` by the server, `unread` where an argument could not be read, else `read`."""
 
     parsing: float
     reading: float
@@ -92,7 +92,7 @@ HEADINGS: Final = "shape,kb,outcome,parse_ms,read_ms,judge_ms,total_ms,ms_per_kb
 
 
 def timed(body: bytes) -> Times:
-    """The way of one request through the door and the core."""
+    """The way of one request through reading and deciding."""
     pack = shipped_packs()["stage0-default"]
     clock = time.thread_time
     start = clock()

@@ -202,11 +202,11 @@ class Contents:
 class Checks:
     """Checks that nobody has sent before, spread evenly over the keys and runs in use, in no order."""
 
-    def __init__(self, ledger: Engine, keys: dict[str, Key], size: Size) -> None:
-        self._ledger = ledger
+    def __init__(self, engine: Engine, keys: dict[str, Key], size: Size) -> None:
+        self._engine = engine
         self._keys = keys
         self._text = text()
-        self._pack = ledger.catalogue.packs["stage0-default"]
+        self._pack = engine.catalogue.packs["stage0-default"]
         self._first = time.time_ns() // 1_000 % 10**10
         self._turns = itertools.cycle(turns_of(size))
 
@@ -219,7 +219,7 @@ class Checks:
         digits = f"{self._first:010}"
         sent = self._text.replace(CHECK_MARK, digits).replace(f"run_{RUN_MARK}", live_run(run)).encode()
         request = read_check(sent)
-        keyring = self._ledger.keyring
+        keyring = self._engine.keyring
         token = token_of(f"bench-{digits}", sent, keyring.body_hashes)
         job = CheckJob(Asked(self._keys[key(number)], Body(request, secrets=False), token=token))
         job.prepare(self._pack, keyring.fingerprint)
@@ -249,7 +249,7 @@ def _spread(count: int, accounts: int, chance: random.Random) -> list[int]:
 
 @contextlib.asynccontextmanager
 async def _opened(url: str) -> AsyncIterator[Engine]:
-    ledger = Engine(
+    engine = Engine(
         open_store(url),
         Keyring([ROOT]),
         shipped_catalogue(),
@@ -258,17 +258,17 @@ async def _opened(url: str) -> AsyncIterator[Engine]:
         capacity=2_000,
         deadline=60,
     )
-    await ledger.open()
+    await engine.open()
     try:
-        yield ledger
+        yield engine
     finally:
-        await ledger.close()
+        await engine.close()
 
 
-async def _send(ledger: Engine, jobs: Sequence[CheckJob]) -> float:
+async def _send(engine: Engine, jobs: Sequence[CheckJob]) -> float:
     """Seconds that a batch takes."""
     start = time.perf_counter()
-    futures = [ledger.check(job) for job in jobs]
+    futures = [engine.check(job) for job in jobs]
     answers = await asyncio.gather(*futures)
     took = time.perf_counter() - start
     if b'"verdict":"ALLOW"' not in answers[0].body:
@@ -278,14 +278,14 @@ async def _send(ledger: Engine, jobs: Sequence[CheckJob]) -> float:
 
 async def _timed(place: Place, size: Size, batches: int) -> tuple[float, float]:
     """µs of a check by the clock (the median of batches) and of processors."""
-    async with _opened(place.url) as ledger:
-        keys = await ledger.read(
+    async with _opened(place.url) as engine:
+        keys = await engine.read(
             lambda connection: {each.id: each for each in list_keys(connection, shipped_catalogue())}
         )
-        checks = Checks(ledger, keys, size)
+        checks = Checks(engine, keys, size)
         # Each key in use is seen once: a server looks it up on its first check alone.
         for _ in range(_WARM + size.keys // _BATCH):
-            await _send(ledger, checks.batch())
+            await _send(engine, checks.batch())
         gc.collect()
         gc.freeze()
         walls: list[float] = []
@@ -293,7 +293,7 @@ async def _timed(place: Place, size: Size, batches: int) -> tuple[float, float]:
         for _ in range(batches // _PIECE):
             piece = [checks.batch() for _ in range(_PIECE)]
             start = time.process_time() + place.cpu()
-            walls += [await _send(ledger, jobs) for jobs in piece]
+            walls += [await _send(engine, jobs) for jobs in piece]
             cpu += time.process_time() + place.cpu() - start
         gc.unfreeze()
     return median(walls) / _BATCH * 1e6, cpu / (len(walls) * _BATCH) * 1e6

@@ -376,7 +376,7 @@ class Stages(NamedTuple):
 
 
 def measured(body: bytes) -> Stages:
-    """The way of one body through the door and the core."""
+    """The way of one body through reading and deciding."""
     pack = shipped_packs()["stage0-default"]
     clock = time.thread_time
     times = [clock()]

@@ -41,7 +41,7 @@ class Application:
     """The ASGI application. `/check` is taken out of the way first: it is nearly all of the traffic."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self.ledger = Engine(
+        self.engine = Engine(
             open_store(settings.database_url),
             Keyring(settings.secret_key),
             catalogue_with(settings.plans),
@@ -53,16 +53,16 @@ class Application:
         )
         self._clock = clock
         self._connections = Connections(connections_that_fit(settings.connections), settings.header_timeout)
-        self._checks = Checks(self.ledger)
-        default = self.ledger.catalogue.default
+        self._checks = Checks(self.engine)
+        default = self.engine.catalogue.default
         about = About(
-            self.ledger,
+            self.engine,
             version=version("stage0"),
             policy=default.id,
             design=encode(design(default, version("stage0"))),
             openapi=encode(openapi(version("stage0"))),
         )
-        resources = {Checks: self._checks, Policies: Policies(self.ledger, settings.database_url), About: about}
+        resources = {Checks: self._checks, Policies: Policies(self.engine, settings.database_url), About: about}
         self._rest = Starlette(routes=self._routes(resources), lifespan=self._lifespan)
         # No route has a path that does not begin with a slash, as in `OPTIONS *`.
         self._rest.router.default = self._endpoint({"": _nowhere})
@@ -91,7 +91,7 @@ class Application:
         """A handler with the key that calls it, which needs one of the scopes; without scopes it needs no key."""
 
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            key = await authenticate(self.ledger, header(scope, b"x-api-key"))
+            key = await authenticate(self.engine, header(scope, b"x-api-key"))
             require_scope(key, *scopes)
             await handler(key, scope, receive, send)
 
@@ -99,11 +99,11 @@ class Application:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
-        await self.ledger.open()
+        await self.engine.open()
         try:
             yield {STATE: self._connections}
         finally:
-            await self.ledger.close()
+            await self.engine.close()
 
 
 class Endpoint:

@@ -177,7 +177,7 @@ class Deciding(RuleBasedStateMachine):
     # -- what happens
 
     def _ask(self, server: Running, which: int) -> asyncio.Future[Any]:
-        return check(server.ledger, self.keys[which], goal=GOAL, context={"agent_name": AGENT})
+        return check(server.engine, self.keys[which], goal=GOAL, context={"agent_name": AGENT})
 
     def _told(self, result: Any) -> tuple[str, str] | None:
         if isinstance(result, KeyRefused):
@@ -205,7 +205,7 @@ class Deciding(RuleBasedStateMachine):
         was, self.standing = self.standing, change.after
 
         async def run() -> list[Any]:
-            waiting = [at.ledger.write(change.work), *[self._ask(at, which) for which in range(KEYS)]]
+            waiting = [at.engine.write(change.work), *[self._ask(at, which) for which in range(KEYS)]]
             return await asyncio.gather(*(waiting if before else waiting[1:] + waiting[:1]), return_exceptions=True)
 
         results = at.run(run())
@@ -240,7 +240,7 @@ class Deciding(RuleBasedStateMachine):
         change = self._change(data)
 
         async def run() -> list[Any]:
-            waiting = [at.ledger.write(change.work), self._ask(at, which)]
+            waiting = [at.engine.write(change.work), self._ask(at, which)]
             return await asyncio.gather(*waiting, return_exceptions=True)
 
         with self.failing():

@@ -40,10 +40,10 @@ def _actions(store: Store) -> list[str]:
 
 def test_every_check_of_a_batch_is_recorded_under_the_id_of_its_answer(store: Store, key: Key) -> None:
     async def run() -> list[Answered]:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             found: list[Answered] = await asyncio.gather(
                 *[
-                    check(ledger, key, goal=f"List the tickets of user {number}")
+                    check(engine, key, goal=f"List the tickets of user {number}")
                     for number in range(BATCH_LIMIT * 2 + 9)
                 ]
             )
@@ -57,9 +57,9 @@ def test_every_check_of_a_batch_is_recorded_under_the_id_of_its_answer(store: St
 
 def test_a_record_is_there_when_its_answer_is(store: Store, key: Key) -> None:
     async def run() -> None:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             for number in range(20):
-                request_id, *_ = await check(ledger, key, goal=f"List ticket {number}")
+                request_id, *_ = await check(engine, key, goal=f"List ticket {number}")
                 assert request_id in recorded(store)
 
     asyncio.run(run())
@@ -70,14 +70,14 @@ def test_a_job_that_fails_takes_nothing_from_the_others_of_its_batch(store: Stor
     put(store, gone, "revoked")
 
     async def run() -> tuple[Any, ...]:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             return await asyncio.gather(
-                check(ledger, key),
-                ledger.write(_fail),
-                check(ledger, gone),
-                ledger.write(lambda connection: _event(connection, "kept")),
-                ledger.write(lambda connection: {"some": 1}["none"]),
-                check(ledger, key),
+                check(engine, key),
+                engine.write(_fail),
+                check(engine, gone),
+                engine.write(lambda connection: _event(connection, "kept")),
+                engine.write(lambda connection: {"some": 1}["none"]),
+                check(engine, key),
                 return_exceptions=True,
             )
 
@@ -104,12 +104,12 @@ def test_a_write_is_all_or_nothing(store: Store, key: Key) -> None:
         connection.execute(accounts.insert().values(**row._mapping))
 
     async def run() -> tuple[Any, ...]:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             return await asyncio.gather(
-                ledger.write(half),
-                ledger.write(clashes),
-                ledger.write(lambda connection: _event(connection, "whole")),
-                check(ledger, key),
+                engine.write(half),
+                engine.write(clashes),
+                engine.write(lambda connection: _event(connection, "whole")),
+                check(engine, key),
                 return_exceptions=True,
             )
 
@@ -127,13 +127,13 @@ def test_a_write_is_all_or_nothing(store: Store, key: Key) -> None:
 
 def test_a_key_that_another_process_changed_counts_from_the_very_next_batch(store: Store, key: Key) -> None:
     async def run() -> list[str]:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             seen = []
             for status in (None, "disabled", "active", "revoked"):
                 if status is not None:
                     put(store, key, status)
                 try:
-                    await check(ledger, key)
+                    await check(engine, key)
                     seen.append("answered")
                 except KeyRefused as refused:
                     seen.append(refused.status)
@@ -144,11 +144,11 @@ def test_a_key_that_another_process_changed_counts_from_the_very_next_batch(stor
 
 def test_a_full_queue_refuses_and_records_nothing_of_what_it_refused(store: Store, key: Key) -> None:
     async def run() -> tuple[list[Any], int]:
-        async with opened(store, capacity=5) as ledger:
+        async with opened(store, capacity=5) as engine:
             waiting, refused = [], 0
             for _ in range(9):
                 try:
-                    waiting.append(check(ledger, key))
+                    waiting.append(check(engine, key))
                 except Overloaded as error:
                     assert "5 checks are waiting already" in str(error)  # noqa: PT017
                     refused += 1
@@ -161,9 +161,9 @@ def test_a_full_queue_refuses_and_records_nothing_of_what_it_refused(store: Stor
 
 def test_there_is_room_again_once_the_queue_has_drained(store: Store, key: Key) -> None:
     async def run() -> int:
-        async with opened(store, capacity=3) as ledger:
+        async with opened(store, capacity=3) as engine:
             for _ in range(4):
-                await asyncio.gather(*[check(ledger, key) for _ in range(3)])
+                await asyncio.gather(*[check(engine, key) for _ in range(3)])
         return len(recorded(store))
 
     assert asyncio.run(run()) == 12
@@ -172,12 +172,12 @@ def test_there_is_room_again_once_the_queue_has_drained(store: Store, key: Key) 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_a_batch_is_answered_before_the_next_one_is_decided(store: Store, key: Key) -> None:
     async def run() -> None:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             jobs = [
                 CheckJob(Asked(key, Body(request_of(goal=f"List ticket {n}"), secrets=False)))
                 for n in range(BATCH_LIMIT + 1)
             ]
-            first, *_, last = [ledger.check(job) for job in jobs]
+            first, *_, last = [engine.check(job) for job in jobs]
             await first
             assert jobs[-1].preparation is None
             await last
@@ -187,12 +187,12 @@ def test_a_batch_is_answered_before_the_next_one_is_decided(store: Store, key: K
 
 def test_closing_finishes_what_is_queued_and_takes_no_more(store: Store, key: Key) -> None:
     async def run() -> list[Answered]:
-        async with opened(store) as ledger:
-            waiting = [check(ledger, key, goal=f"List ticket {number}") for number in range(BATCH_LIMIT + 50)]
-            await ledger.close()
+        async with opened(store) as engine:
+            waiting = [check(engine, key, goal=f"List ticket {number}") for number in range(BATCH_LIMIT + 50)]
+            await engine.close()
             assert all(future.done() for future in nonempty(waiting))
             with pytest.raises(Overloaded):
-                check(ledger, key)
+                check(engine, key)
             return [future.result() for future in waiting]
 
     answers = asyncio.run(run())
@@ -210,8 +210,8 @@ def test_closing_waits_for_a_read_that_nobody_waits_for_any_more(store: Store) -
         ended.set()
 
     async def run() -> bool:
-        async with opened(store) as ledger:
-            reading = asyncio.create_task(ledger.read(slow))
+        async with opened(store) as engine:
+            reading = asyncio.create_task(engine.read(slow))
             await asyncio.to_thread(began.wait)
             reading.cancel()
             asyncio.get_running_loop().call_later(0.1, release.set)
@@ -222,8 +222,8 @@ def test_closing_waits_for_a_read_that_nobody_waits_for_any_more(store: Store) -
 
 def test_a_caller_that_gives_up_leaves_the_others_their_answers(store: Store, key: Key) -> None:
     async def run() -> None:
-        async with opened(store) as ledger:
-            gone, stays = check(ledger, key), check(ledger, key)
+        async with opened(store) as engine:
+            gone, stays = check(engine, key), check(engine, key)
             gone.cancel()
             request_id, *_ = await stays
             assert request_id in recorded(store)
@@ -233,9 +233,9 @@ def test_a_caller_that_gives_up_leaves_the_others_their_answers(store: Store, ke
 
 def test_a_check_whose_deadline_has_passed_is_refused_and_not_recorded(store: Store, key: Key) -> None:
     async def run() -> None:
-        async with opened(store, deadline=-1) as ledger:
+        async with opened(store, deadline=-1) as engine:
             with pytest.raises(Overloaded):
-                await check(ledger, key)
+                await check(engine, key)
 
     asyncio.run(run())
     assert recorded(store) == set()
@@ -244,8 +244,8 @@ def test_a_check_whose_deadline_has_passed_is_refused_and_not_recorded(store: St
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_while_another_process_writes_checks_wait_and_reads_and_the_loop_go_on(store: Store, key: Key) -> None:
     async def run() -> str:
-        async with opened(store) as ledger:
-            await check(ledger, key)
+        async with opened(store) as engine:
+            await check(engine, key)
             holding, release = threading.Event(), threading.Event()
 
             def hold() -> None:
@@ -255,8 +255,8 @@ def test_while_another_process_writes_checks_wait_and_reads_and_the_loop_go_on(s
 
             holder = asyncio.create_task(asyncio.to_thread(hold))
             await asyncio.to_thread(holding.wait)
-            waiting = check(ledger, key)
-            assert await ledger.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one()) == 1
+            waiting = check(engine, key)
+            assert await engine.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one()) == 1
             assert not waiting.done()
             release.set()
             await holder
@@ -268,13 +268,13 @@ def test_while_another_process_writes_checks_wait_and_reads_and_the_loop_go_on(s
 
 def test_checks_and_writes_of_many_batches_leave_exactly_one_record_each(store: Store, key: Key) -> None:
     async def run() -> tuple[int, int]:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
 
             async def client(number: int) -> int:
                 for turn in range(10):
-                    await check(ledger, key, goal=f"List ticket {number}-{turn}")
+                    await check(engine, key, goal=f"List ticket {number}-{turn}")
                     if turn % 3 == 0:
-                        await ledger.write(lambda connection: _event(connection, "turn"))
+                        await engine.write(lambda connection: _event(connection, "turn"))
                 return 10
 
             return sum(await asyncio.gather(*[client(number) for number in range(16)])), 16 * 4
@@ -302,10 +302,10 @@ def test_where_the_database_refuses_one_record_the_others_of_its_batch_are_answe
         connection.exec_driver_sql(REFUSAL[store.name])
 
     async def run() -> list[Any]:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             return await asyncio.gather(
                 *[
-                    check(ledger, key, goal=f"List the {'poisoned' if number in poisoned else 'good'} tickets {number}")
+                    check(engine, key, goal=f"List the {'poisoned' if number in poisoned else 'good'} tickets {number}")
                     for number in range(40)
                 ],
                 return_exceptions=True,
@@ -322,13 +322,13 @@ def test_where_the_database_refuses_one_record_the_others_of_its_batch_are_answe
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 def test_two_servers_on_one_database_count_exactly_whatever_they_share(store: Store, key: Key) -> None:
-    async def client(ledger: Any, number: int) -> None:
+    async def client(engine: Any, number: int) -> None:
         for turn in range(20):
-            await check(ledger, key, goal=f"List ticket {number}-{turn}", context={"run_id": f"r{turn}"})
+            await check(engine, key, goal=f"List ticket {number}-{turn}", context={"run_id": f"r{turn}"})
 
     async def run() -> None:
         async with opened(store) as one, opened(store) as other:
-            await asyncio.gather(*[client(ledger, number) for number in range(8) for ledger in (one, other)])
+            await asyncio.gather(*[client(engine, number) for number in range(8) for engine in (one, other)])
 
     asyncio.run(run())
     assert len(recorded(store)) == 320
@@ -343,14 +343,14 @@ def test_while_keys_change_no_key_that_works_is_refused(store: Store) -> None:
     keys = [add_key(store)[0] for _ in range(60)]
 
     async def run() -> list[Any]:
-        async with opened(store, capacity=10_000) as ledger:
+        async with opened(store, capacity=10_000) as engine:
             results = []
             for turn in range(12):
-                await ledger.write(raise_epoch)
+                await engine.write(raise_epoch)
                 waiting = []
                 for burst in range(6):
                     some = keys[burst * 10 : burst * 10 + 10]
-                    waiting += [check(ledger, which, goal=f"List ticket {turn}-{burst}") for which in some]
+                    waiting += [check(engine, which, goal=f"List ticket {turn}-{burst}") for which in some]
                     await asyncio.sleep(0.001)
                 results += await asyncio.gather(*waiting, return_exceptions=True)
             return results

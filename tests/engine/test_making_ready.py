@@ -57,9 +57,9 @@ def test_a_pack_that_has_to_be_loaded_keeps_no_other_check_waiting(
         pack_cache = SlowPackCache(monkeypatch)
 
         async def run() -> tuple[Answered, Answered, bool]:
-            pinned = check(running.ledger, pinning, goal=GOAL, policy_pack_version="acme@1")
+            pinned = check(running.engine, pinning, goal=GOAL, policy_pack_version="acme@1")
             await asyncio.to_thread(pack_cache.asked.wait, 30)
-            others = [await check(running.ledger, key, goal=GOAL) for _ in range(5)]
+            others = [await check(running.engine, key, goal=GOAL) for _ in range(5)]
             waited = pinned.done()
             pack_cache.go.set()
             return others[-1], await pinned, waited
@@ -83,13 +83,13 @@ def test_a_check_that_is_read_beside_is_read_with_the_words_of_every_pack_before
     with Running(store) as running:
 
         async def run() -> Answered:
-            ledger = running.ledger
+            engine = running.engine
             job = CheckJob(Asked(key, Body(request_of(goal=GOAL), secrets=False), beside=True, large=True))
-            given = job.asked.body, key.account, (), ledger.keyring.fingerprint
-            first, _, _ = await ledger.worker.run(prepare_with, *given)
+            given = job.asked.body, key.account, (), engine.keyring.fingerprint
+            first, _, _ = await engine.worker.run(prepare_with, *given)
             assert first is not None
-            job.keep(ledger.pack_of(key), first)
-            return await ledger.check(job)
+            job.keep(engine.pack_of(key), first)
+            return await engine.check(job)
 
         answered = json.loads(running.run(run()).body)
         assert answered["policy_version"] == "acme@1"
@@ -105,9 +105,9 @@ def test_closing_answers_what_is_being_made_ready(store: Store, monkeypatch: pyt
         pack_cache = SlowPackCache(monkeypatch)
 
         async def run() -> Any:
-            pinned = check(running.ledger, pinning, goal=GOAL, policy_pack_version="acme@1")
+            pinned = check(running.engine, pinning, goal=GOAL, policy_pack_version="acme@1")
             await asyncio.to_thread(pack_cache.asked.wait, 30)
-            closing = asyncio.create_task(running.ledger.close())
+            closing = asyncio.create_task(running.engine.close())
             await asyncio.sleep(0.05)
             pack_cache.go.set()
             await closing
@@ -127,7 +127,7 @@ def test_a_token_that_comes_with_another_body_has_no_record_read_for_it(
         for number in range(LARGE_TOKENS):
             running.check(key, token=f"t{number}", goal=GOAL, context={"note": "x" * 100_000})
         seen: list[int] = []
-        begin = running.ledger.store.begin
+        begin = running.engine.store.begin
 
         async def noting(now: float) -> Any:
             transaction = await begin(now)
@@ -141,7 +141,7 @@ def test_a_token_that_comes_with_another_body_has_no_record_read_for_it(
             monkeypatch.setattr(transaction, "read", measured)
             return transaction
 
-        monkeypatch.setattr(running.ledger.store, "begin", noting)
+        monkeypatch.setattr(running.engine.store, "begin", noting)
         for number in range(LARGE_TOKENS):
             with pytest.raises(Exception, match="another body"):
                 running.check(key, token=f"t{number}", goal="List the open tickets")

@@ -68,16 +68,16 @@ def test_an_activation_counts_for_every_check_after_it_also_where_both_share_a_b
 ) -> None:
     _push(embedded, key_of)
     with Running(embedded) as running:
-        ledger = running.ledger
+        engine = running.engine
         assert running.check(key_of, goal=GOAL)["policy_version"] == "acme@1"
 
         async def both() -> Sequence[Any]:
-            change = ledger.write(
+            change = engine.write(
                 lambda connection: activate(
                     connection, CATALOGUE, key_of.account, "acme@2", force=True, actor="t", now=time.time()
                 )
             )
-            return await asyncio.gather(change, check(ledger, key_of, goal=GOAL))
+            return await asyncio.gather(change, check(engine, key_of, goal=GOAL))
 
         running.run(both())
         after = [running.check(key_of, goal=GOAL) for _ in range(3)]
@@ -87,16 +87,16 @@ def test_an_activation_counts_for_every_check_after_it_also_where_both_share_a_b
 
 def test_a_pack_that_is_pushed_and_activated_decides_in_that_very_batch(embedded: SqliteStore, key_of: Key) -> None:
     with Running(embedded) as running:
-        ledger = running.ledger
+        engine = running.engine
 
         async def all_at_once() -> Sequence[Any]:
             now = time.time()
             return await asyncio.gather(
-                ledger.write(lambda c: push_pack(c, CATALOGUE, key_of.account, STRICT, actor="t", now=now)),
-                ledger.write(
+                engine.write(lambda c: push_pack(c, CATALOGUE, key_of.account, STRICT, actor="t", now=now)),
+                engine.write(
                     lambda c: activate(c, CATALOGUE, key_of.account, "acme@2", force=True, actor="t", now=now)
                 ),
-                check(ledger, key_of, goal=GOAL),
+                check(engine, key_of, goal=GOAL),
             )
 
         *_, answered = running.run(all_at_once())
@@ -109,16 +109,16 @@ def test_the_kill_switch_is_in_force_though_a_change_before_it_was_never_committ
     _push(embedded, key_of)
     other = add_key(embedded)[0]
     with Running(embedded) as running:
-        ledger = running.ledger
+        engine = running.engine
         assert running.check(key_of, goal=GOAL)["verdict"] == "ALLOW"
 
         async def lost() -> Sequence[Any]:
-            change = ledger.write(
+            change = engine.write(
                 lambda connection: set_key_status(
                     connection, CATALOGUE, other.id, "disabled", actor="t", now=time.time()
                 )
             )
-            return await asyncio.gather(change, check(ledger, key_of, goal=GOAL), return_exceptions=True)
+            return await asyncio.gather(change, check(engine, key_of, goal=GOAL), return_exceptions=True)
 
         with disk_full(embedded):
             assert all(isinstance(each, StoreUnavailable) for each in nonempty(running.run(lost())))
@@ -134,16 +134,16 @@ def test_the_kill_switch_is_in_force_though_a_change_before_it_was_never_committ
 def test_what_a_failed_commit_would_have_activated_decides_nothing(embedded: SqliteStore, key_of: Key) -> None:
     _push(embedded, key_of)
     with Running(embedded) as running:
-        ledger = running.ledger
+        engine = running.engine
         running.check(key_of, goal=GOAL)
 
         async def lost() -> Sequence[Any]:
             now = time.time()
             return await asyncio.gather(
-                ledger.write(
+                engine.write(
                     lambda c: activate(c, CATALOGUE, key_of.account, "acme@2", force=True, actor="t", now=now)
                 ),
-                check(ledger, key_of, goal=GOAL),
+                check(engine, key_of, goal=GOAL),
                 return_exceptions=True,
             )
 
@@ -154,17 +154,17 @@ def test_what_a_failed_commit_would_have_activated_decides_nothing(embedded: Sql
 
 def test_a_version_that_was_never_committed_leaves_nothing_of_itself_behind(embedded: SqliteStore, key_of: Key) -> None:
     with Running(embedded) as running:
-        ledger = running.ledger
+        engine = running.engine
         running.check(key_of, goal=GOAL)
 
         async def pushed_and_active(made: Compiled) -> Sequence[Any]:
             now = time.time()
             return await asyncio.gather(
-                ledger.write(lambda c: push_pack(c, CATALOGUE, key_of.account, made, actor="t", now=now)),
-                ledger.write(
+                engine.write(lambda c: push_pack(c, CATALOGUE, key_of.account, made, actor="t", now=now)),
+                engine.write(
                     lambda c: activate(c, CATALOGUE, key_of.account, "acme@2", force=True, actor="t", now=now)
                 ),
-                check(ledger, key_of, goal=GOAL),
+                check(engine, key_of, goal=GOAL),
                 return_exceptions=True,
             )
 

@@ -70,7 +70,7 @@ async def opened(
     store: Store, *, capacity: int = 1000, deadline: float = 10, clock: Callable[[], float] = time.time
 ) -> AsyncIterator[Engine]:
     """An open ledger on a migrated database."""
-    ledger = Engine(
+    engine = Engine(
         again(store),
         Keyring([ROOT]),
         shipped_catalogue(),
@@ -79,23 +79,23 @@ async def opened(
         capacity=capacity,
         deadline=deadline,
     )
-    await ledger.open()
+    await engine.open()
     try:
-        yield ledger
+        yield engine
     finally:
-        await ledger.close()
+        await engine.close()
 
 
-def check(ledger: Engine, key: Key, *, token: str = "", **fields: Any) -> asyncio.Future[Answered]:
+def check(engine: Engine, key: Key, *, token: str = "", **fields: Any) -> asyncio.Future[Answered]:
     """Submit a check; `token` is its `Idempotency-Key`. Gives the future of its answer."""
     request = request_of(**fields)
     sent = encode(request)
-    return ledger.check(
+    return engine.check(
         CheckJob(
             Asked(
                 key,
                 Body(request, secrets=False),
-                token=token_of(token, sent, ledger.keyring.body_hashes) if token else None,
+                token=token_of(token, sent, engine.keyring.body_hashes) if token else None,
             )
         )
     )
@@ -141,7 +141,7 @@ class Running:
         self.clock = clock
 
     def __enter__(self) -> Running:
-        self.ledger = self.run(self._stack.enter_async_context(self._opened))
+        self.engine = self.run(self._stack.enter_async_context(self._opened))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -156,7 +156,7 @@ class Running:
         """One check: its answer. Raises what the check raises."""
 
         async def run() -> Answered:
-            return await check(self.ledger, key, token=token, **fields)
+            return await check(self.engine, key, token=token, **fields)
 
         answer: dict[str, Any] = json.loads(self.run(run()).body)
         return answer
@@ -165,7 +165,7 @@ class Running:
         """Checks that arrive at the same moment: their answers, or what they raise."""
 
         async def run() -> list[Any]:
-            futures = [check(self.ledger, key, **fields) for key, fields in checks]
+            futures = [check(self.engine, key, **fields) for key, fields in checks]
             return await asyncio.gather(*futures, return_exceptions=True)
 
         return [each if isinstance(each, BaseException) else json.loads(each.body) for each in self.run(run())]
@@ -174,7 +174,7 @@ class Running:
         """Another write."""
 
         async def run() -> T:
-            return await self.ledger.write(work)
+            return await self.engine.write(work)
 
         return self.run(run())
 
@@ -186,12 +186,12 @@ class Running:
 
     def used(self, key: Key) -> list[tuple[int, int, int]]:
         """What each holder of a key has used: month, day, minute."""
-        with self.ledger.store.reader.connect() as connection:
+        with self.engine.store.reader.connect() as connection:
             shares = read_counters(connection, key.account, key.holders, self.clock())
         return [(counter.month_used, counter.day_used, counter.minute_used) for counter, _ in shares]
 
     def events(self, action: str) -> list[dict[str, Any]]:
         """The data of an action's events, oldest first, each with its `target`."""
-        with self.ledger.store.reader.connect() as connection:
+        with self.engine.store.reader.connect() as connection:
             rows = connection.execute(sa.select(events).where(events.c.action == action).order_by(events.c.id))
             return [{"target": row.target, **json.loads(row.data)} for row in rows]

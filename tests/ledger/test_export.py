@@ -59,8 +59,8 @@ def _rows(store: Store, key: Key, *options: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
 
 
-async def _report(ledger: Engine, key: Key, request_id: str, status: Any) -> None:
-    await ledger.write(
+async def _report(engine: Engine, key: Key, request_id: str, status: Any) -> None:
+    await engine.write(
         lambda connection: add_outcome(
             connection, key, request_id, Outcome(status=status, detail="done"), now=time.time(), own=True
         )
@@ -72,14 +72,14 @@ def _fill(store: Store, key: Key, count: int, **fields: Any) -> list[str]:
     begun, ticks = time.time() - 600, itertools.count()
 
     async def run() -> list[str]:
-        async with opened(store, clock=lambda: begun + next(ticks) / 100) as ledger:
+        async with opened(store, clock=lambda: begun + next(ticks) / 100) as engine:
             found = []
             for number in range(count):
-                request_id, *_ = await check(ledger, key, **{"goal": f"List the tickets of user {number}", **fields})
+                request_id, *_ = await check(engine, key, **{"goal": f"List the tickets of user {number}", **fields})
                 found.append(request_id)
                 if number % 3 == 0:
-                    await _report(ledger, key, request_id, "failed")
-                    await _report(ledger, key, request_id, "executed")
+                    await _report(engine, key, request_id, "failed")
+                    await _report(engine, key, request_id, "executed")
             return found
 
     return asyncio.run(run())
@@ -221,10 +221,10 @@ def test_records_that_are_made_meanwhile_are_for_another_time(
     ids = _fill(store, key, 5)
 
     async def run() -> list[dict[str, Any]]:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             exporting = asyncio.create_task(asyncio.to_thread(_lines, store, key))
             while not exporting.done():
-                await check(ledger, key)
+                await check(engine, key)
             return await exporting
 
     lines = asyncio.run(run())

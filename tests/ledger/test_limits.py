@@ -165,14 +165,14 @@ def test_a_limit_below_what_was_used_already_stops_and_breaks_nothing(store: Sto
 def test_a_key_that_is_known_to_have_nothing_left_is_refused_from_memory_until_its_window_turns(store: Store) -> None:
     key, clock = _limited(store, minute=1), Clock("2026-03-16T10:00:10+00:00")
     with Running(store, clock) as running:
-        running.ledger.refuse_exhausted(key)
+        running.engine.refuse_exhausted(key)
         assert [_spends(running, key) for _ in range(2)] == ["passes", "minute"]
         clock.move(20)
         with pytest.raises(LimitReached) as refused:
-            running.ledger.refuse_exhausted(key)
+            running.engine.refuse_exhausted(key)
         assert (refused.value.window, refused.value.limit, round(refused.value.wait)) == ("minute", 1, 30)
         clock.move(30)
-        running.ledger.refuse_exhausted(key)
+        running.engine.refuse_exhausted(key)
         assert _spends(running, key) == "passes"
 
 
@@ -180,15 +180,15 @@ def test_a_limit_that_is_raised_beside_the_server_frees_a_key_that_has_nothing_l
     key = _limited(store, day=1)
 
     async def run() -> bool:
-        async with opened(store, clock=Clock()) as ledger:
-            await check(ledger, key)
+        async with opened(store, clock=Clock()) as engine:
+            await check(engine, key)
             with pytest.raises(LimitReached):
-                await check(ledger, key)
+                await check(engine, key)
             with store.writer.begin() as connection:
                 change_limits(connection, account=key.account, limits=Limits(day=2), actor="t", now=time.time())
             for _ in range(100):
                 try:
-                    ledger.refuse_exhausted(key)
+                    engine.refuse_exhausted(key)
                 except LimitReached:
                     await asyncio.sleep(0.05)
                 else:
@@ -242,11 +242,11 @@ def test_windows_are_numbered_from_1970_and_end_where_the_next_begins(at: str, m
 def test_a_quota_of_n_gives_exactly_n_answers_from_two_servers_in_a_race(limits: dict[str, int], store: Store) -> None:
     key = _limited(store, **limits)
 
-    async def client(ledger: Engine, number: int) -> int:
+    async def client(engine: Engine, number: int) -> int:
         passed = 0
         for turn in range(12):
             try:
-                await check(ledger, key, goal=f"List ticket {number}-{turn}")
+                await check(engine, key, goal=f"List ticket {number}-{turn}")
                 passed += 1
             except LimitReached:
                 pass
@@ -255,7 +255,7 @@ def test_a_quota_of_n_gives_exactly_n_answers_from_two_servers_in_a_race(limits:
     async def run() -> int:
         clock = Clock()
         async with opened(store, clock=clock) as one, opened(store, clock=clock) as other:
-            return sum(await asyncio.gather(*[client(ledger, each) for each in range(16) for ledger in (one, other)]))
+            return sum(await asyncio.gather(*[client(engine, each) for each in range(16) for engine in (one, other)]))
 
     assert asyncio.run(run()) == next(iter(limits.values())) == len(recorded(store))
 
@@ -277,4 +277,4 @@ def test_a_key_and_the_one_that_it_replaces_share_a_count_and_keep_their_own_lim
             of_new, of_old = (passed[1::2], passed[::2]) if second is new else (passed[::2], passed[1::2])
             assert all(nonempty(of_new))
             assert not all(of_old)
-            running.ledger.refuse_exhausted(new)
+            running.engine.refuse_exhausted(new)

@@ -172,11 +172,11 @@ def test_a_read_that_takes_too_long_is_interrupted_by_the_database_and_the_conne
     monkeypatch.setattr("stage0.engine.engine.LIST_SECONDS_MAX", 0.1)
 
     async def run() -> None:
-        async with opened(store) as ledger:
+        async with opened(store) as engine:
             for _ in range(3):
                 with pytest.raises(Overloaded, match="too long"):
-                    await ledger.read_bounded(key.account, lambda connection: connection.exec_driver_sql(SLOW).all())
-                assert await ledger.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar()) == 1
+                    await engine.read_bounded(key.account, lambda connection: connection.exec_driver_sql(SLOW).all())
+                assert await engine.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar()) == 1
 
     asyncio.run(run())
 
@@ -208,24 +208,24 @@ def test_lists_of_one_account_keep_nobody_elses_requests_waiting(store: Store, k
     latch = Latch()
 
     async def run() -> None:
-        async with opened(store) as ledger:
-            done = await check(ledger, other)
-            lists = [asyncio.create_task(ledger.read_bounded(key.account, latch.hold)) for _ in range(32)]
+        async with opened(store) as engine:
+            done = await check(engine, other)
+            lists = [asyncio.create_task(engine.read_bounded(key.account, latch.hold)) for _ in range(32)]
             try:
                 await latch.holds(LISTS_EACH)
-                found = await ledger.key(text, fresh=True)
+                found = await engine.key(text, fresh=True)
                 assert found is not None
                 assert found.id == other.id
-                assert await ledger.key("a-key-that-nobody-knows-0001", fresh=True) is None
-                assert await ledger.healthy()
+                assert await engine.key("a-key-that-nobody-knows-0001", fresh=True) is None
+                assert await engine.healthy()
                 now = time.time()
-                assert await ledger.read(lambda c: read_counters(c, other.account, other.holders, now))
-                await ledger.write(
+                assert await engine.read(lambda c: read_counters(c, other.account, other.holders, now))
+                await engine.write(
                     lambda c: add_outcome(c, other, done.request_id, Outcome("executed"), now=now, own=True),
                     account=other.account,
                 )
-                await check(ledger, other)
-                page = await ledger.read_bounded(
+                await check(engine, other)
+                page = await engine.read_bounded(
                     other.account, lambda c: list_records(c, other.account, Filter(code="NEVER"), lambda: True)
                 )
                 assert page.records == []
@@ -243,13 +243,13 @@ def test_a_list_whose_caller_is_gone_keeps_its_turn_until_its_thread_is_free(sto
     latch = Latch()
 
     async def run() -> None:
-        async with opened(store) as ledger:
-            gone = [asyncio.create_task(ledger.read_bounded(key.account, latch.hold)) for _ in range(LISTS_EACH)]
+        async with opened(store) as engine:
+            gone = [asyncio.create_task(engine.read_bounded(key.account, latch.hold)) for _ in range(LISTS_EACH)]
             await latch.holds(LISTS_EACH)
             for each in gone:
                 each.cancel()
             await asyncio.gather(*gone, return_exceptions=True)
-            following = asyncio.create_task(ledger.read_bounded(key.account, latch.hold))
+            following = asyncio.create_task(engine.read_bounded(key.account, latch.hold))
             await asyncio.sleep(0)
             assert not following.done()
             latch.open()

@@ -102,7 +102,7 @@ def test_what_another_process_has_pushed_is_loaded_ahead_on_a_shared_store(store
 
         async def loaded() -> bool:
             for _ in range(100 if store.shared else 30):
-                if running.ledger.pack_cache.has(key.account, "acme@1"):
+                if running.engine.pack_cache.has(key.account, "acme@1"):
                     return True
                 await asyncio.sleep(0.05)
             return False

@@ -58,25 +58,25 @@ def _keep(store: Store, key: Key, days: int) -> None:
 
 def _with(store: Store, clock: Moved, work: Callable[[Engine], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with opened(store, clock=clock) as ledger:
-            return await work(ledger)
+        async with opened(store, clock=clock) as engine:
+            return await work(engine)
 
     return asyncio.run(run())
 
 
-async def _keep_house(ledger: Engine) -> int:
+async def _keep_house(engine: Engine) -> int:
     """Passes until there is nothing left to do. Gives how many had something to do."""
-    keeper = Housekeeper(ledger)
+    keeper = Housekeeper(engine)
     passes = 0
     while await keeper.turn():
         passes += 1
     return passes
 
 
-async def _report(ledger: Engine, key: Key, request_id: str) -> None:
-    await ledger.write(
+async def _report(engine: Engine, key: Key, request_id: str) -> None:
+    await engine.write(
         lambda connection: add_outcome(
-            connection, key, request_id, Outcome(status="executed"), now=ledger.clock(), own=True
+            connection, key, request_id, Outcome(status="executed"), now=engine.clock(), own=True
         )
     )
 
@@ -105,16 +105,16 @@ def test_records_outcomes_and_runs_go_after_the_days_of_their_account_and_events
     longer, _ = add_key(store)
     _keep(store, longer, 400)
 
-    async def work(ledger: Engine) -> tuple[str, ...]:
+    async def work(engine: Engine) -> tuple[str, ...]:
         ids = []
         for days in (0, 170, 20):
             clock.now += days * DAY
             for each in (key, longer):
-                request_id, *_ = await check(ledger, each, goal="List the tickets", context={"run_id": f"run {days}"})
-                await _report(ledger, each, request_id)
+                request_id, *_ = await check(engine, each, goal="List the tickets", context={"run_id": f"run {days}"})
+                await _report(engine, each, request_id)
                 ids.append(request_id)
-        assert await _keep_house(ledger) == 3
-        assert await _keep_house(ledger) == 0
+        assert await _keep_house(engine) == 3
+        assert await _keep_house(engine) == 0
         return tuple(ids)
 
     before = _count(store, events)
@@ -130,57 +130,57 @@ def test_records_outcomes_and_runs_go_after_the_days_of_their_account_and_events
 
 
 def test_records_are_kept_for_180_days_where_nobody_says_otherwise(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Engine) -> None:
-        request_id, *_ = await check(ledger, key)
+    async def work(engine: Engine) -> None:
+        request_id, *_ = await check(engine, key)
         clock.now += 180 * DAY
-        assert await _keep_house(ledger) == 0
+        assert await _keep_house(engine) == 0
         assert recorded(store) == {request_id}
         clock.now += 1
-        assert await _keep_house(ledger) == 1
+        assert await _keep_house(engine) == 1
         assert recorded(store) == set()
 
     _with(store, clock, work)
 
 
 def test_changed_days_count_from_the_next_pass(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Engine) -> None:
-        await check(ledger, key)
+    async def work(engine: Engine) -> None:
+        await check(engine, key)
         clock.now += 2 * DAY
-        assert await _keep_house(ledger) == 0
+        assert await _keep_house(engine) == 0
         _keep(store, key, 1)
-        assert await _keep_house(ledger) == 1
+        assert await _keep_house(engine) == 1
 
     _with(store, clock, work)
     assert recorded(store) == set()
 
 
 def test_a_run_that_goes_on_is_kept_however_long_ago_it_began(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Engine) -> None:
-        await check(ledger, key, context={"run_id": "long"})
+    async def work(engine: Engine) -> None:
+        await check(engine, key, context={"run_id": "long"})
         clock.now += 100 * DAY
-        await check(ledger, key, context={"run_id": "long"})
+        await check(engine, key, context={"run_id": "long"})
         clock.now += 100 * DAY
-        await _keep_house(ledger)
+        await _keep_house(engine)
         assert (_count(store, decisions), _count(store, runs)) == (1, 1)
         clock.now += 100 * DAY
-        await _keep_house(ledger)
+        await _keep_house(engine)
         assert (_count(store, decisions), _count(store, runs)) == (0, 0)
 
     _with(store, clock, work)
 
 
 def test_a_run_that_goes_on_after_it_was_found_is_kept(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Engine) -> None:
-        await check(ledger, key, context={"run_id": "old"})
+    async def work(engine: Engine) -> None:
+        await check(engine, key, context={"run_id": "old"})
         clock.now += 200 * DAY
         with store.writer.begin() as connection:
             for table in (decisions, idempotency, run_starts):
                 connection.execute(table.delete())
-        found = await ledger.read(lambda connection: retention.find(connection, clock.now))
+        found = await engine.read(lambda connection: retention.find(connection, clock.now))
         assert found is not None
         assert (found.table, found.account, found.keys) == ("runs", key.account, [("old",)])
-        await check(ledger, key, context={"run_id": "old"})
-        assert await ledger.write(lambda connection: retention.delete(connection, found, clock.now)) == 0
+        await check(engine, key, context={"run_id": "old"})
+        assert await engine.write(lambda connection: retention.delete(connection, found, clock.now)) == 0
 
     _with(store, clock, work)
     assert _count(store, runs) == 1
@@ -189,12 +189,12 @@ def test_a_run_that_goes_on_after_it_was_found_is_kept(store: Store, key: Key, c
 def test_answers_to_give_again_go_after_a_day_and_counts_of_begun_runs_after_an_hour(
     store: Store, key: Key, clock: Moved
 ) -> None:
-    async def work(ledger: Engine) -> list[tuple[int, int]]:
+    async def work(engine: Engine) -> list[tuple[int, int]]:
         left = []
-        await check(ledger, key, token="once", context={"run_id": "a"})
+        await check(engine, key, token="once", context={"run_id": "a"})
         for seconds in (HOUR - 1, 1, DAY - HOUR - 1, 1):
             clock.now += seconds
-            await _keep_house(ledger)
+            await _keep_house(engine)
             left.append((_count(store, run_starts), _count(store, idempotency)))
         return left
 
@@ -203,10 +203,10 @@ def test_answers_to_give_again_go_after_a_day_and_counts_of_begun_runs_after_an_
 
 
 def test_a_clock_that_is_at_its_very_beginning_deletes_nothing(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Engine) -> None:
-        await check(ledger, key)
+    async def work(engine: Engine) -> None:
+        await check(engine, key)
         clock.now = 5.0
-        assert await _keep_house(ledger) == 0
+        assert await _keep_house(engine) == 0
 
     _with(store, clock, work)
     assert len(recorded(store)) == 1
@@ -220,15 +220,15 @@ def test_a_pass_deletes_a_bounded_number_of_rows_and_says_that_there_is_more(
 ) -> None:
     _keep(store, add_key(store)[0], 400)  # so that no partition is dropped
 
-    async def work(ledger: Engine) -> list[int]:
-        request_id, *_ = await check(ledger, key)
+    async def work(engine: Engine) -> list[int]:
+        request_id, *_ = await check(engine, key)
         _copies(store, request_id, 2 * LIMIT)
         # Outcomes of one record may be many.
         for _ in range(3):
-            await _report(ledger, key, request_id)
+            await _report(engine, key, request_id)
         clock.now += 200 * DAY
         left = []
-        keeper = Housekeeper(ledger)
+        keeper = Housekeeper(engine)
         while await keeper.turn():
             left.append(_count(store, decisions))
         return left
@@ -240,16 +240,16 @@ def test_a_pass_deletes_a_bounded_number_of_rows_and_says_that_there_is_more(
 def test_the_housekeeper_of_a_ledger_begins_by_itself_and_checks_go_on_meanwhile(
     store: Store, key: Key, clock: Moved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def old(ledger: Engine) -> None:
-        request_id, *_ = await check(ledger, key)
+    async def old(engine: Engine) -> None:
+        request_id, *_ = await check(engine, key)
         _copies(store, request_id, 5 * LIMIT)
         clock.now += 200 * DAY
 
-    async def work(ledger: Engine) -> set[str]:
+    async def work(engine: Engine) -> set[str]:
         mine: set[str] = set()
         async with asyncio.timeout(20):
             while len(recorded(store)) > len(mine):
-                request_id, *_ = await check(ledger, key)
+                request_id, *_ = await check(engine, key)
                 mine.add(request_id)
         return mine
 
@@ -264,16 +264,16 @@ def test_a_pass_that_fails_is_tried_again_and_does_not_end_the_housekeeper(
 ) -> None:
     monkeypatch.setattr(housekeeping, "IDLE", 0.02)
 
-    async def work(ledger: Engine) -> None:
-        await check(ledger, key)
+    async def work(engine: Engine) -> None:
+        await check(engine, key)
         monkeypatch.setattr(housekeeping, "FIRST", 0.0)
-        keeping = asyncio.create_task(Housekeeper(ledger).run())
+        keeping = asyncio.create_task(Housekeeper(engine).run())
         moment, clock.now = clock.now + 200 * DAY, float("nan")  # no date can be made of it
         await asyncio.sleep(0.1)
         clock.now = moment
         async with asyncio.timeout(20):
             while recorded(store):
-                await ledger.healthy()
+                await engine.healthy()
         assert not keeping.done()
         keeping.cancel()
         with suppress(asyncio.CancelledError):
@@ -305,15 +305,15 @@ def test_a_month_that_no_account_keeps_is_dropped_whole_and_the_next_one_is_made
     longer, _ = add_key(store)
     _keep(store, longer, 400)
 
-    async def work(ledger: Engine) -> None:
-        await check(ledger, key)
-        await check(ledger, longer)
+    async def work(engine: Engine) -> None:
+        await check(engine, key)
+        await check(engine, longer)
         clock.now += 300 * DAY
-        await _keep_house(ledger)
+        await _keep_house(engine)
         assert partition_name(begun) in _partitions(store)
         assert len(recorded(store)) == 1
         clock.now += 140 * DAY
-        await _keep_house(ledger)
+        await _keep_house(engine)
 
     _with(store, clock, work)
     now = windows_at(clock.now).month
@@ -324,12 +324,12 @@ def test_a_month_that_no_account_keeps_is_dropped_whole_and_the_next_one_is_made
 
 @on_postgresql
 def test_the_first_check_of_a_month_makes_no_partition(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Engine) -> tuple[set[str], set[str]]:
-        await check(ledger, key)
-        await _keep_house(ledger)
+    async def work(engine: Engine) -> tuple[set[str], set[str]]:
+        await check(engine, key)
+        await _keep_house(engine)
         before = _partitions(store)
         clock.now += 31 * DAY
-        await check(ledger, key)
+        await check(engine, key)
         return before, _partitions(store)
 
     before, after = _with(store, clock, work)
@@ -342,16 +342,16 @@ def test_while_somebody_reads_an_old_month_it_stays_and_checks_do_not_wait(
 ) -> None:
     begun = windows_at(clock.now).month
 
-    async def work(ledger: Engine) -> float:
-        await check(ledger, key)
+    async def work(engine: Engine) -> float:
+        await check(engine, key)
         clock.now += 300 * DAY
-        await check(ledger, key)
+        await check(engine, key)
         with store.reader.connect() as connection, connection.begin():
             connection.execute(sa.select(decisions.c.id)).all()
             begin = time.monotonic()
-            keeping = asyncio.create_task(_keep_house(ledger))
+            keeping = asyncio.create_task(_keep_house(engine))
             while not keeping.done():
-                await check(ledger, key)
+                await check(engine, key)
             assert await keeping == 1
             return time.monotonic() - begin
 
@@ -361,14 +361,14 @@ def test_while_somebody_reads_an_old_month_it_stays_and_checks_do_not_wait(
 
 @on_postgresql
 def test_one_process_at_a_time_keeps_house(store: Store, key: Key, clock: Moved) -> None:
-    async def work(ledger: Engine) -> tuple[int, int]:
-        await check(ledger, key)
+    async def work(engine: Engine) -> tuple[int, int]:
+        await check(engine, key)
         clock.now += 181 * DAY
         with store.writer.begin() as connection:
             found = retention.find(connection, clock.now)
             assert found is not None
             retention.delete(connection, found, clock.now)
-            passes = await _keep_house(ledger)
+            passes = await _keep_house(engine)
             left = len(recorded(store))
         return passes, left
 

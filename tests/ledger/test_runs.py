@@ -40,7 +40,7 @@ def _signs(answer: dict[str, Any]) -> list[str]:
 
 
 def _run(running: Running, key: Key, run: str = "r1") -> dict[str, Any]:
-    with running.ledger.store.reader.connect() as connection:
+    with running.engine.store.reader.connect() as connection:
         return get_run(connection, key.account, run, now=running.clock())
 
 
@@ -252,7 +252,7 @@ def test_a_key_sees_only_runs_in_which_it_took_part(store: Store, key: Key) -> N
         other, _ = create_key(connection, CATALOGUE, Keyring([ROOT]), account=key.account, actor="t", now=time.time())
     with Running(store, Clock()) as running:
         running.check(key, **_step(1))
-        with running.ledger.store.reader.connect() as connection:
+        with running.engine.store.reader.connect() as connection:
             assert get_run(connection, key.account, "r1", now=0, key_id=key.id)["checks"] == 1
             with pytest.raises(NotFound):
                 get_run(connection, key.account, "r1", now=0, key_id=other.id)
@@ -295,8 +295,8 @@ def test_an_outcome_and_a_check_of_its_run_that_arrive_together_both_count(store
 
         async def together() -> None:
             await asyncio.gather(
-                check(running.ledger, key, **_step(1)),
-                running.ledger.write(
+                check(running.engine, key, **_step(1)),
+                running.engine.write(
                     lambda connection: add_outcome(
                         connection, key, first["request_id"], outcome, now=running.clock(), own=True
                     )
@@ -315,9 +315,9 @@ def test_new_runs_of_two_servers_are_counted_exactly(store: Store, key: Key) -> 
         async with opened(store, clock=clock) as one, opened(store, clock=clock) as other:
             answers = await asyncio.gather(
                 *[
-                    check(ledger, key, **_step(1, run=f"n{number}-{id(ledger)}"))
+                    check(engine, key, **_step(1, run=f"n{number}-{id(engine)}"))
                     for number in range(20)
-                    for ledger in (one, other)
+                    for engine in (one, other)
                 ]
             )
             return [json.loads(answer.body)["verdict"] for answer in answers]

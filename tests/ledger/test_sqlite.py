@@ -403,17 +403,17 @@ def test_a_key_revoked_in_a_file_that_took_the_place_of_another_is_refused(tmp_p
             Path(f"{first.path}{leftover}").unlink(missing_ok=True)
 
     async def run() -> None:
-        async with opened(first) as ledger:
-            await check(ledger, key)
+        async with opened(first) as engine:
+            await check(engine, key)
             exchange()
             with pytest.raises(StoreUnavailable):
-                await check(ledger, key)
+                await check(engine, key)
             second = SqliteStore(first.path)
             put(second, key, "disabled")
             put(second, key, "revoked")
             second.close()
             with pytest.raises(KeyRefused):
-                await check(ledger, key)
+                await check(engine, key)
 
     asyncio.run(run())
     first.close()
@@ -427,16 +427,16 @@ def test_while_the_disk_is_stuck_checks_and_other_writes_are_given_up_at_their_d
     released = threading.Event()
 
     async def run() -> None:
-        async with opened(store, deadline=0.5) as ledger:
-            commit = ledger.store.commit  # type: ignore[attr-defined]
+        async with opened(store, deadline=0.5) as engine:
+            commit = engine.store.commit  # type: ignore[attr-defined]
 
             async def stuck(work: Any) -> None:
                 await commit(lambda: (released.wait(30), work()))
 
-            monkeypatch.setattr(ledger.store, "commit", stuck)
-            waiting = check(ledger, key)
+            monkeypatch.setattr(engine.store, "commit", stuck)
+            waiting = check(engine, key)
             await asyncio.sleep(0.1)
-            late = ledger.write(
+            late = engine.write(
                 lambda connection: record_event(connection, account="a", actor="t", action="late", target="x", now=0)
             )
             for each in (waiting, late):

@@ -146,11 +146,11 @@ def test_a_key_that_only_watches_enforces_where_the_strict_pack_is_pinned(store:
     watching = _another(store, key, enforcement="observe", scopes=("check", "policy:pin"))
     with Running(store, Clock()) as running:
         for pack, enforcement in (("stage0-default", "observe"), ("stage0-strict", "enforce")):
-            pinned = running.ledger.catalogue.packs[pack].id
+            pinned = running.engine.catalogue.packs[pack].id
             job = CheckJob(Asked(watching, Body(request_of(policy_pack_version=pinned), secrets=False)))
 
             async def run(job: CheckJob = job) -> Any:
-                return await running.ledger.check(job)
+                return await running.engine.check(job)
 
             assert json.loads(running.run(run()).body)["meta"]["enforcement"] == enforcement
 

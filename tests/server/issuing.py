@@ -32,7 +32,7 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def ledger(server: Server) -> Iterator[tuple[sa.Connection, Keyring, float]]:
+def database(server: Server) -> Iterator[tuple[sa.Connection, Keyring, float]]:
     """A transaction on the running server's database, with its keyring and the time."""
     store = open_store(f"sqlite:///{server.database}")
     try:
@@ -46,7 +46,7 @@ def ledger(server: Server) -> Iterator[tuple[sa.Connection, Keyring, float]]:
 def new_account(server: Server, plan: str) -> str:
     """A new account on a plan. Gives its name."""
     name = f"{plan}-{secrets.token_hex(4)}"
-    with ledger(server) as (connection, _, now):
+    with database(server) as (connection, _, now):
         create_account(connection, CATALOGUE, name=name, plan=plan, actor=ACTOR, now=now)
     return name
 
@@ -54,7 +54,7 @@ def new_account(server: Server, plan: str) -> str:
 def new_key(server: Server, *scopes: str, plan: str = "", account: str = "dev", **more: Any) -> Issued:
     """A key with scopes (`check` where none is given), of an account, or of a new account on a plan."""
     account = new_account(server, plan) if plan else account
-    with ledger(server) as (connection, keyring, now):
+    with database(server) as (connection, keyring, now):
         found = find_account(connection, account)
         key, text = create_key(
             connection, CATALOGUE, keyring, account=found.id, actor=ACTOR, now=now, scopes=scopes or ("check",), **more
@@ -64,32 +64,32 @@ def new_key(server: Server, *scopes: str, plan: str = "", account: str = "dev", 
 
 def put(server: Server, key: Issued, status: Status) -> None:
     """Change a key's status."""
-    with ledger(server) as (connection, _, now):
+    with database(server) as (connection, _, now):
         set_key_status(connection, CATALOGUE, key.id, status, actor=ACTOR, now=now)
 
 
 def rotate(server: Server, key: Issued, grace: float = 0) -> Issued:
     """Rotate a key. Gives the new one."""
-    with ledger(server) as (connection, keyring, now):
+    with database(server) as (connection, keyring, now):
         new, text = rotate_key(connection, CATALOGUE, keyring, key.id, actor=ACTOR, now=now, grace_seconds=grace)
     return Issued(new.id, text, key.account)
 
 
 def move(server: Server, account: str, plan: str) -> None:
     """Put an account on another plan."""
-    with ledger(server) as (connection, _, now):
+    with database(server) as (connection, _, now):
         change_plan(connection, CATALOGUE, account=account, plan=plan, actor=ACTOR, now=now)
 
 
 def limit(server: Server, account: str, limits: Limits) -> None:
     """Give an account limits of its own."""
-    with ledger(server) as (connection, _, now):
+    with database(server) as (connection, _, now):
         change_limits(connection, account=account, limits=limits, actor=ACTOR, now=now)
 
 
 def spend(server: Server, key: Issued, **used: int) -> None:
     """Say that a key has used so many checks: `month_used`, `day_used`, `minute_used`. It has to have used one."""
-    with ledger(server) as (connection, _, _now):
+    with database(server) as (connection, _, _now):
         changed = connection.execute(usage.update().where(usage.c.holder == key.id).values(**used))
         assert changed.rowcount == 1
 

@@ -11,7 +11,7 @@ from stage0.ledger.keys import Status
 from stage0.policy import shipped_packs
 from tests.asserting import nonempty
 from tests.running import KEY, Server
-from tests.server.issuing import ledger, move, new_key, put, rotate
+from tests.server.issuing import database, move, new_key, put, rotate
 
 READ: Final[dict[str, Any]] = {"goal": "List the open tickets", "tools": ["search_tickets"]}
 CHANGES: Final[list[tuple[Status, int]]] = [("disabled", 403), ("revoked", 401)]
@@ -73,7 +73,7 @@ def test_rotating_with_grace_leaves_both_keys_working(server: Server) -> None:
 
 
 def test_a_key_whose_time_is_up_is_401(server: Server) -> None:
-    with ledger(server) as (_, _, now):
+    with database(server) as (_, _, now):
         pass
     expired, lasting = new_key(server, expires_at=now - 1), new_key(server, expires_at=now + 3600)
     refused = server.check(**READ, key=expired.text)

@@ -16,7 +16,7 @@ from tests.running import Server
 from tests.server.issuing import (
     ACTOR,
     Issued,
-    ledger,
+    database,
     limit,
     new_account,
     new_key,
@@ -63,7 +63,7 @@ def _assert_wait(seen: Seen, most: int) -> None:
 
 
 def _group(server: Server, account: str, name: str, limits: Limits) -> None:
-    with ledger(server) as (connection, _, now):
+    with database(server) as (connection, _, now):
         found = find_account(connection, account)
         set_group(connection, account=found.id, name=name, limits=limits, actor=ACTOR, now=now)
 
@@ -316,7 +316,7 @@ def test_a_refused_request_costs_nothing(way: Send, server: Server) -> None:
     usage = client.get_usage().body
     assert (usage["monthly_used"], usage["daily_used"], usage["minute_used"]) == (2, 2, 2)
     assert reader.get_usage().body["monthly_used"] == 0
-    with ledger(server) as (connection, _, _now):
+    with database(server) as (connection, _, _now):
         account = find_account(connection, key.account).id
         rows = connection.exec_driver_sql("SELECT count(*) FROM decisions WHERE account_id = ?", (account,))
         assert rows.scalar_one() == 2

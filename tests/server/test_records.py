@@ -17,7 +17,7 @@ from stage0.reading.request import ActionRequest
 from stage0.wire import Outcome, convert
 from tests.catalogue import CATALOGUE
 from tests.running import KEY, Server
-from tests.server.issuing import Issued, ledger, new_key
+from tests.server.issuing import Issued, database, new_key
 
 READ: Final[dict[str, Any]] = {"goal": "List the open tickets", "tools": ["search_tickets"]}
 DELETE: Final[dict[str, Any]] = {"goal": "Delete all users", "tools": ["delete_users"]}
@@ -266,7 +266,7 @@ def test_outcomes_stand_in_the_order_in_which_they_came_also_within_a_millisecon
     request_id = server.check(**READ).body["request_id"]
     key_id = server.get(f"/checks/{request_id}", key=KEY).body["api_key_id"]
     order = ["executed", "failed", "rolled_back", "stopped"] * 5
-    with ledger(server) as (connection, _, now):
+    with database(server) as (connection, _, now):
         key = get_key(connection, CATALOGUE, key_id)
         for number, status in enumerate(order):
             outcome = convert({"status": status}, Outcome)
@@ -276,7 +276,7 @@ def test_outcomes_stand_in_the_order_in_which_they_came_also_within_a_millisecon
 
 
 def _events(server: Server, target: str) -> list[Any]:
-    with ledger(server) as (connection, _, _now):
+    with database(server) as (connection, _, _now):
         return list(connection.execute(sa.select(events).where(events.c.target == target)))
 
 

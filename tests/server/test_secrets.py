@@ -13,7 +13,7 @@ import pytest
 
 from tests.asserting import nonempty
 from tests.running import KEY, Server
-from tests.server.issuing import ledger, new_key
+from tests.server.issuing import database, new_key
 
 
 def _fill(name: str, count: int) -> str:
@@ -176,7 +176,7 @@ def test_the_text_of_a_key_is_written_nowhere(server: Server, key_texts: list[st
 
 
 def test_a_key_cannot_be_found_by_a_plain_hash_of_it(server: Server, key_texts: list[str]) -> None:
-    with ledger(server) as (connection, keyring, _):
+    with database(server) as (connection, keyring, _):
         stored = {row[0] for row in connection.exec_driver_sql("SELECT hash FROM api_keys")}
     for text in nonempty(key_texts[:2]):
         assert keyring.hashes(text)[0] in stored

@@ -192,7 +192,7 @@ def _run(chosen: Settings) -> None:
     several = chosen.workers > 1
     with ledger_errors():
         application: Any = create(chosen)
-        application.ledger.store.claim()
+        application.engine.store.claim()
     config = uvicorn.Config(
         # Each of several processes makes its own, from the same environment.
         "stage0.app:create" if several else application,
@@ -212,7 +212,7 @@ def _run(chosen: Settings) -> None:
         timeout_graceful_shutdown=30,
     )
     if several:
-        application.ledger.store.close()
+        application.engine.store.close()
         os.environ.update(dev_environment())
         Multiprocess(config, sockets=[config.bind_socket()]).run()
         return

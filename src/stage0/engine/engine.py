@@ -1,4 +1,4 @@
-"""The ledger as the server sees it: look up a key, record a check, read records. All durable state is behind it."""
+"""The engine as the server sees it: look up a key, record a check, read records. All durable state is behind it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""HTTP: one file per resource. Reads requests, asks the ledger, writes answers; decides nothing."""
+"""HTTP: one file per resource. Reads requests, asks the engine, writes answers; decides nothing."""

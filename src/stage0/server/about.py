@@ -10,8 +10,8 @@ from stage0.wire import encode
 class About:
     """The endpoints of one server. `policy` is the id of its default pack; `design` and `openapi` are JSON."""
 
-    def __init__(self, ledger: Engine, *, version: str, policy: str, design: bytes, openapi: bytes) -> None:
-        self._ledger = ledger
+    def __init__(self, engine: Engine, *, version: str, policy: str, design: bytes, openapi: bytes) -> None:
+        self._engine = engine
         self._version = version
         self._policy = policy
         self._design = design
@@ -19,8 +19,8 @@ class About:
 
     async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /health`: 200 where a check could be decided and recorded now."""
-        if await self._ledger.healthy():
-            store = self._ledger.store.name
+        if await self._engine.healthy():
+            store = self._engine.store.name
             body = {"ok": True, "policy_pack_version": self._policy, "version": self._version, "store": store}
             await send_json(send, 200, encode(body), sent_request_id(scope))
         else:

@@ -7,17 +7,17 @@ from stage0.ledger.keys import Key, well_formed
 from stage0.server.errors import ApiError
 
 
-async def authenticate(ledger: Engine, header: str | None, *, fresh: bool = True) -> Key:
+async def authenticate(engine: Engine, header: str | None, *, fresh: bool = True) -> Key:
     """The active key of an `x-api-key` header. Raises ApiError 401 or 403.
 
     `fresh=False` is for checks alone: their batch looks at the key again before anything is decided."""
     text = (header or "").strip()
     if not text:
         raise ApiError(401, "api_key_missing", "No API key: send it in the header `x-api-key`.")
-    key = await ledger.key(text, fresh=fresh) if well_formed(text) else None
+    key = await engine.key(text, fresh=fresh) if well_formed(text) else None
     if key is None:
         raise ApiError(401, "api_key_invalid", "This API key is not known.")
-    refuse_inactive(key.status_at(ledger.clock()))
+    refuse_inactive(key.status_at(engine.clock()))
     return key
 
 

@@ -37,19 +37,19 @@ RUN_PARAMETERS: Final = ("cursor", "limit")
 
 
 class Checks:
-    """The endpoints over one ledger."""
+    """The endpoints over one engine."""
 
-    def __init__(self, ledger: Engine) -> None:
-        self._ledger = ledger
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._throttle = Throttle()
-        self._bodies = Bodies(ledger.turns, ledger.worker, ledger.deadline)
+        self._bodies = Bodies(engine.turns, engine.worker, engine.deadline)
 
     async def check(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /check`."""
         try:
             done = await self._check(scope, receive)
         except Exception as error:  # every failure is an answer without a verdict of ALLOW
-            await send_error(send, error, scope, self._ledger.clock())
+            await send_error(send, error, scope, self._engine.clock())
             return
         headers = rate_headers(done.limit, done.remaining, done.reset)
         await send_json(send, 200, done.body, sent_request_id(scope) or done.request_id, headers)
@@ -57,34 +57,34 @@ class Checks:
     async def _check(self, scope: Scope, receive: Receive) -> Answered:
         if scope["method"] != "POST":
             raise method_not_allowed("POST")
-        ledger = self._ledger
+        engine = self._engine
         text = header(scope, b"x-api-key")
-        key = await authenticate(ledger, text, fresh=False)
+        key = await authenticate(engine, text, fresh=False)
         require_scope(key, CHECK_SCOPE)
         retried = _idempotency_key(scope)
-        await self._throttle.enter(ledger, key, retried=retried is not None)
+        await self._throttle.enter(engine, key, retried=retried is not None)
         body = await read_body(scope, receive)
         asked, preparation = await self._read(key, body, retried, sent_request_id(scope))
         if asked.body.request.pro and not key.plan.pro:
             # What is kept of a key may be old: a refusal rests on what it is now.
-            key = await authenticate(ledger, text)
+            key = await authenticate(engine, text)
             asked = asked._replace(key=key)
             if not key.plan.pro:
                 raise PlanRefused(key.plan_name)
         job = CheckJob(asked)
         if preparation is not None:
             job.keep(*preparation)
-        return await ledger.check(job)
+        return await engine.check(job)
 
     async def _read(
         self, key: Key, body: bytes, retried: str | None, sent_id: str
     ) -> tuple[Asked, tuple[Pack, Preparation] | None]:
         """What is asked. A large body is read whole beside the event loop, under the pack that is known to decide."""
-        keyring = self._ledger.keyring
+        keyring = self._engine.keyring
         large = self._bodies.is_large(key.account, len(body))
         preparation = None
         if large:
-            pack = self._ledger.pack_of(key)
+            pack = self._engine.pack_of(key)
             given = body, key.account, pack.knowledge.registry.entries, keyring.fingerprint
             read, prepared = await self._bodies.read_beside(key.account, len(body), read_prepared, *given)
             preparation = pack, prepared
@@ -96,25 +96,25 @@ class Checks:
 
     async def usage(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /usage`: what the key has used, and what is left of it."""
-        ledger = self._ledger
-        now = ledger.clock()
-        counted_at = ledger.steady()
-        counters = await ledger.read(lambda connection: read_counters(connection, key.account, key.holders, counted_at))
+        engine = self._engine
+        now = engine.clock()
+        counted_at = engine.steady()
+        counters = await engine.read(lambda connection: read_counters(connection, key.account, key.holders, counted_at))
         request_id = sent_request_id(scope) or new_id("req", now)
         await send_json(send, 200, encode(usage_of(key, counters, request_id, now)), request_id)
 
     async def run(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /runs/{run_id}`: the state of a run, and its decisions, newest first."""
-        ledger = self._ledger
+        engine = self._engine
         run_id = _named(scope, "run_id")
         own = "" if _reads_all(key) else key.id
         wanted = msgspec.structs.replace(_filter(scope, RUN_PARAMETERS), run_id=run_id, key_id=own)
 
         def read(connection: Any) -> tuple[dict[str, Any], Page]:
-            state = get_run(connection, key.account, run_id, now=ledger.clock(), key_id=own)
+            state = get_run(connection, key.account, run_id, now=engine.clock(), key_id=own)
             return state, list_records(connection, key.account, wanted, _budget())
 
-        state, page = await ledger.read_bounded(key.account, read)
+        state, page = await engine.read_bounded(key.account, read)
         body = {**state, "decisions": page.records, "next_cursor": page.next_cursor}
         await send_json(send, 200, _encode(body), sent_request_id(scope))
 
@@ -125,7 +125,7 @@ class Checks:
             if wanted.key_id not in ("", key.id):
                 raise ApiError(403, "scope_missing", "This key reads only its own records; others need `read`.")
             wanted = msgspec.structs.replace(wanted, key_id=key.id)
-        page = await self._ledger.read_bounded(
+        page = await self._engine.read_bounded(
             key.account, lambda connection: list_records(connection, key.account, wanted, _budget())
         )
         body = {"checks": page.records, "next_cursor": page.next_cursor}
@@ -135,22 +135,22 @@ class Checks:
         """`GET /checks/{request_id}`."""
         request_id = _named(scope, "request_id")
         own = "" if _reads_all(key) else key.id
-        found = await self._ledger.read(lambda connection: get_record(connection, key.account, request_id, key_id=own))
+        found = await self._engine.read(lambda connection: get_record(connection, key.account, request_id, key_id=own))
         await send_json(send, 200, _encode(found), sent_request_id(scope) or request_id)
 
     async def outcome(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /checks/{request_id}/outcome`."""
-        ledger = self._ledger
+        engine = self._engine
         body = await read_body(scope, receive)
         if self._bodies.is_large(key.account, len(body)):
             outcome = await self._bodies.read_beside(key.account, len(body), read_outcome, body)
         else:
             outcome = self._bodies.read(key.account, read_outcome, body)
-        outcome = msgspec.structs.replace(outcome, detail=mask(outcome.detail, ledger.keyring.fingerprint))
+        outcome = msgspec.structs.replace(outcome, detail=mask(outcome.detail, engine.keyring.fingerprint))
         request_id = _named(scope, "request_id")
         own = not _reads_all(key)
-        done = await ledger.write(
-            lambda connection: add_outcome(connection, key, request_id, outcome, now=ledger.clock(), own=own),
+        done = await engine.write(
+            lambda connection: add_outcome(connection, key, request_id, outcome, now=engine.clock(), own=own),
             account=key.account,
         )
         await send_json(send, 200, encode(done), sent_request_id(scope) or request_id)

@@ -29,11 +29,11 @@ class Throttle:
     def __init__(self) -> None:
         self._refusals: dict[str, int] = {}
 
-    async def enter(self, ledger: Engine, key: Key, *, retried: bool) -> None:
+    async def enter(self, engine: Engine, key: Key, *, retried: bool) -> None:
         """Raises LimitReached where nothing is left for the key. A check that may have been answered before (`retried`)
         goes on, since its answer is given again whatever is left; but it takes its time, too."""
         try:
-            ledger.refuse_exhausted(key)
+            engine.refuse_exhausted(key)
         except LimitReached:
             count = self._refusals[key.id] = self._refusals.get(key.id, 0) + 1
             if count > _QUICK_REFUSALS:

@@ -87,10 +87,10 @@ class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policies:
-    """The endpoints over one ledger, whose database is at an address."""
+    """The endpoints over one engine, whose database is at an address."""
 
-    def __init__(self, ledger: Engine, database_url: str) -> None:
-        self._ledger = ledger
+    def __init__(self, engine: Engine, database_url: str) -> None:
+        self._engine = engine
         self._database_url = database_url
         self._compiling = Bulkhead("packs", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
         self._replaying = Bulkhead("replays", running=_AT_ONCE, each=1, waiting=_WAITING, patience=_PATIENCE)
@@ -106,7 +106,7 @@ class Policies:
                     if account == key.account
                 ],
                 "packs": list_packs(connection, key.account),
-                "shipped": [pack.id for pack in self._ledger.catalogue.packs.values()],
+                "shipped": [pack.id for pack in self._engine.catalogue.packs.values()],
                 "activations": [
                     {
                         "pack": each.pack,
@@ -119,12 +119,12 @@ class Policies:
                 ],
             }
 
-        await self._answer(send, scope, await self._ledger.read(read))
+        await self._answer(send, scope, await self._engine.read(read))
 
     async def show(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /policies/{id}`: one version, with its files."""
         pack_id = scope["path_params"]["id"]
-        row = await self._ledger.read(lambda connection: find_pack(connection, key.account, pack_id))
+        row = await self._engine.read(lambda connection: find_pack(connection, key.account, pack_id))
         if row is None:
             raise NotFound(f"there is no pack `{pack_id}` in this account")
         content = msgspec.json.decode(row.content)
@@ -152,8 +152,8 @@ class Policies:
     async def rollback(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/rollback`."""
         wanted = await _body(scope, receive, Where)
-        before = await self._ledger.read(
-            lambda connection: before_last(connection, self._ledger.catalogue, key.account, wanted.environment)
+        before = await self._engine.read(
+            lambda connection: before_last(connection, self._engine.catalogue, key.account, wanted.environment)
         )
         await self._change(send, scope, key, roll_back, wanted.environment, before)
 
@@ -168,10 +168,10 @@ class Policies:
         """Change what decides somewhere, and answer with it. The pack is loaded first, so that the batch which sees the
         change need not wait."""
         if pack_id:
-            await self._ledger.load_pack(key.account, pack_id)
-        change = partial(change, environment=environment, pack_cache=self._ledger.pack_cache)
+            await self._engine.load_pack(key.account, pack_id)
+        change = partial(change, environment=environment, pack_cache=self._engine.pack_cache)
         active: Active = await self._write(key, change)
-        where = environment_of(environment, self._ledger.catalogue)
+        where = environment_of(environment, self._engine.catalogue)
         body = {"environment": where, "pack": active.pack or None, "shadow": active.shadow or None}
         await self._answer(send, scope, body)
 
@@ -188,19 +188,19 @@ class Policies:
 
         def read(connection: Any) -> Any:
             one, other = (
-                _file(connection, self._ledger.catalogue, key.account, query[name]) for name in COMPARE_PARAMETERS
+                _file(connection, self._engine.catalogue, key.account, query[name]) for name in COMPARE_PARAMETERS
             )
             return compared(one, other)
 
-        changes = await self._ledger.read_bounded(key.account, read)
+        changes = await self._engine.read_bounded(key.account, read)
         await self._answer(send, scope, {"from": query["from"], "to": query["to"], "changes": changes})
 
     async def replay(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /policies/replay`: what a version would have decided on the account's records, the oldest first."""
         wanted = await _body(scope, receive, Replay)
-        await self._ledger.read(lambda connection: _file(connection, self._ledger.catalogue, key.account, wanted.pack))
+        await self._engine.read(lambda connection: _file(connection, self._engine.catalogue, key.account, wanted.pack))
         async with self._replaying.turn(key.account):
-            since = float(int(max(0.0, self._ledger.clock() - wanted.since_seconds)))
+            since = float(int(max(0.0, self._engine.clock() - wanted.since_seconds)))
             found = await _replay(ReplayJob(self._database_url, key.account, wanted.pack, since, wanted.at_most))
         if not key.scopes & {"read", "admin"}:
             del found["examples"]  # what was proposed is for keys that read records
@@ -215,7 +215,7 @@ class Policies:
         parent = wanted_parent(files.files)
         parents: dict[str, str] = {}
         if parent:
-            row = await self._ledger.read(lambda connection: find_pack(connection, key.account, parent))
+            row = await self._engine.read(lambda connection: find_pack(connection, key.account, parent))
             if row is not None:
                 parents[parent] = row.content.decode()
         async with self._compiling.turn(key.account):
@@ -226,10 +226,10 @@ class Policies:
 
     async def _write(self, key: Key, work: Change) -> Any:
         """Run a write of `ledger/packs.py` for a key. Raises ApiError 409 with what it refuses."""
-        now = self._ledger.clock()
+        now = self._engine.clock()
         try:
-            return await self._ledger.write(
-                lambda connection: work(connection, self._ledger.catalogue, key.account, actor=key.actor, now=now),
+            return await self._engine.write(
+                lambda connection: work(connection, self._engine.catalogue, key.account, actor=key.actor, now=now),
                 account=key.account,
             )
         except (Refused, PolicyUnusable) as error:

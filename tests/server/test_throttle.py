@@ -38,37 +38,37 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-def _asks(throttle: Throttle, ledger: Any, times: int, *, retried: bool = False) -> int:
+def _asks(throttle: Throttle, engine: Any, times: int, *, retried: bool = False) -> int:
     """How many of so many requests were refused."""
     refused = 0
     for _ in range(times):
         try:
-            asyncio.run(throttle.enter(ledger, Key(), retried=retried))  # type: ignore[arg-type]
+            asyncio.run(throttle.enter(engine, Key(), retried=retried))  # type: ignore[arg-type]
         except LimitReached:
             refused += 1
     return refused
 
 
 def test_the_first_refusals_are_quick_and_those_after_them_are_not(pauses: list[float]) -> None:
-    throttle, ledger = Throttle(), Spent()
-    assert _asks(throttle, ledger, limits._QUICK_REFUSALS) == limits._QUICK_REFUSALS
+    throttle, engine = Throttle(), Spent()
+    assert _asks(throttle, engine, limits._QUICK_REFUSALS) == limits._QUICK_REFUSALS
     assert pauses == []
-    assert _asks(throttle, ledger, 3) == 3
+    assert _asks(throttle, engine, 3) == 3
     assert pauses == [limits._PAUSE] * 3
 
 
 def test_what_may_have_been_answered_before_passes_and_is_slow_as_well(pauses: list[float]) -> None:
-    throttle, ledger = Throttle(), Spent()
-    assert _asks(throttle, ledger, limits._QUICK_REFUSALS + 2, retried=True) == 0
+    throttle, engine = Throttle(), Spent()
+    assert _asks(throttle, engine, limits._QUICK_REFUSALS + 2, retried=True) == 0
     assert len(pauses) == 2
 
 
 def test_a_key_that_has_something_left_again_begins_anew(pauses: list[float]) -> None:
-    throttle, ledger = Throttle(), Spent()
-    _asks(throttle, ledger, limits._QUICK_REFUSALS + 5)
-    ledger.spent = False
-    assert _asks(throttle, ledger, 1) == 0
-    ledger.spent = True
+    throttle, engine = Throttle(), Spent()
+    _asks(throttle, engine, limits._QUICK_REFUSALS + 5)
+    engine.spent = False
+    assert _asks(throttle, engine, 1) == 0
+    engine.spent = True
     del pauses[:]
-    _asks(throttle, ledger, limits._QUICK_REFUSALS)
+    _asks(throttle, engine, limits._QUICK_REFUSALS)
     assert pauses == []
