@@ -96,8 +96,8 @@ def test_no_source_has_a_retired_word() -> None:
 
 
 def test_a_retired_word_would_be_found_in_a_source() -> None:
-    names = ("class _Reader:", "indirect.Around(tools)", "_GRAVE_WORDS", "grave_script(name)", "_hush(words)", "_Fed", "SlowShelf", "doors")
-    assert all(_RETIRED_IN_SOURCES.search(name) for name in nonempty(names))
+    names = ("class _Reader:", "indirect.Around(tools)", "_GRAVE_WORDS", "grave_script(name)", "_hush(words)", "_Fed")
+    assert all(_RETIRED_IN_SOURCES.search(name) for name in nonempty([*names, "SlowShelf", "doors"]))
     assert not _RETIRED_IN_SOURCES.search("what stands around a text that is fed in; gravel, engraved, _LONGEST_WORD")
 
 
