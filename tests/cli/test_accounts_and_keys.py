@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stage0.ledger.keys import well_formed
+from stage0.policy import shipped_packs
 from tests.asserting import nonempty
 from tests.cli.inside import run
 from tests.running import KEY, Server
@@ -123,3 +124,22 @@ def test_with_another_root_key_no_command_shows_or_breaks_a_key(own_server: Serv
     shown, _ = _ok(own_server, "keys", "list")
     assert "active" in shown
     assert own_server.check(goal="List the open tickets", tools=["search_tickets"]).status == 200
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("account", "list"),
+        ("account", "plan", "dev", "enterprise"),
+        ("keys", "list"),
+        ("keys", "create", "--account", "dev"),
+        ("keys", "disable", "key_none"),
+        ("stop", "key", "key_none", "--reason", "test"),
+        ("stops",),
+    ],
+)
+def test_a_command_that_needs_no_pack_reads_none(arguments: tuple[str, ...], server: Server) -> None:
+    """Reading those that ship takes long, and would be done inside of a transaction that keeps checks waiting."""
+    before = shipped_packs.cache_info()
+    run(server, *arguments)
+    assert shipped_packs.cache_info() == before

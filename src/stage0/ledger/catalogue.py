@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -26,12 +26,26 @@ class Catalogue(NamedTuple):
         return self.packs[DEFAULT]
 
 
+class _Shipped(Mapping[str, Pack]):
+    """The packs that ship. Reading them takes long, and most commands need none: they are read where one is asked
+    for, and not where a catalogue is made."""
+
+    def __getitem__(self, name: str) -> Pack:
+        return shipped_packs()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(shipped_packs())
+
+    def __len__(self) -> int:
+        return len(shipped_packs())
+
+
 def catalogue_with(plans: Plans) -> Catalogue:
-    """The packs that ship, and an installation's plans."""
-    return Catalogue(plans, shipped_packs())
+    """The packs that ship, and an installation's plans: for whoever puts a process together."""
+    return Catalogue(plans, _Shipped())
 
 
 @cache
 def shipped_catalogue() -> Catalogue:
-    """All of it as it ships."""
+    """All of it as it ships: for whoever puts a process together without settings, and for tests."""
     return catalogue_with(shipped_plans())
