@@ -133,6 +133,44 @@ def test_what_ships_is_given_and_not_fetched() -> None:
     assert [name for name in nonempty(names) if not name.startswith(ROOTS)] == []
 
 
+_OF_PLANS: Final = re.compile(r"\b(?:Plans?|shipped_plans|read_plans|_plans_in|shipped_catalogue|catalogue_with)\b")
+
+
+def _tables_of_plans(source: str) -> list[str]:
+    """Names that a module keeps plans under, or rebinds from inside of a function. An alias of types keeps none."""
+    tree = ast.parse(source)
+    kept = []
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Subscript):
+            kept += [ast.unparse(each) for each in node.targets if _OF_PLANS.search(ast.unparse(node.value))]
+        elif isinstance(node, ast.AnnAssign) and "TypeAlias" not in ast.unparse(node.annotation):
+            held = ast.unparse(node.annotation) + (f" {ast.unparse(node.value)}" if node.value else "")
+            kept += [ast.unparse(node.target)] if _OF_PLANS.search(held) else []
+    rebound = [name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names]
+    return [*kept, *(name for name in rebound if "plan" in name.lower())]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("PLANS: Final[dict[str, Plan]] = convert(read(path), dict[str, Plan])", ["PLANS"]),
+        ("PLANS: Plans", ["PLANS"]),
+        ("PLANS = shipped_plans()", ["PLANS"]),
+        ("OFFERED = catalogue_with(read_plans(path))", ["OFFERED"]),
+        ("def use(path):\n    global _plans\n    _plans = read_plans(path)", ["_plans"]),
+        ("Plans = Mapping[str, Plan]", []),
+        ("def make(path):\n    plans = read_plans(path)\n    return plans", []),
+    ],
+)
+def test_a_table_of_plans_that_a_module_keeps_is_found(source: str, found: list[str]) -> None:
+    assert _tables_of_plans(source) == found
+
+
+def test_no_module_keeps_a_table_of_plans() -> None:
+    found = {str(path): _tables_of_plans(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py")}
+    assert {path: names for path, names in nonempty(found.items()) if names} == {}
+
+
 def test_no_room_calls_the_command_line() -> None:
     package = SOURCE / "stage0"
     files = [path for path in package.rglob("*.py") if not path.is_relative_to(package / "cli")]
