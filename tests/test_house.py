@@ -122,15 +122,48 @@ def test_an_import_that_is_not_allowed_fails_the_check_and_is_named(
 
 #: Where what ships is put together with the rest: everything else is given it.
 ROOTS: Final = ("app.py", "cli/", "server/settings.py", "ledger/replay_process.py", "ledger/catalogue.py")
-SHIPPED: Final = re.compile(r"(?<!def )\bshipped_(?:packs|plans|catalogue)\(")
+#: It passes on what it imports, and fetches nothing.
+PASSES_ON: Final = "policy/__init__.py"
+SHIPPED: Final = frozenset({"shipped_packs", "shipped_plans", "shipped_catalogue", "catalogue_with"})
+
+
+def _fetched(source: str) -> set[str]:
+    """What of that which ships a module fetches by itself: called, imported or only named."""
+    named = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            named |= {each.name for each in node.names}
+        elif isinstance(node, ast.Name):
+            named.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            named.add(node.attr)
+    return named & SHIPPED
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("def make():\n    return shipped_packs()", {"shipped_packs"}),
+        ("from stage0.policy import shipped_packs as packs", {"shipped_packs"}),
+        ("def make():\n    return load.shipped_packs()", {"shipped_packs"}),
+        ("make = partial(shipped_plans)", {"shipped_plans"}),
+        ("def make(plans):\n    return catalogue_with(plans)", {"catalogue_with"}),
+        ("def shipped_packs():\n    return read()", set()),
+        ("def make(catalogue):\n    return catalogue.packs", set()),
+    ],
+)
+def test_what_fetches_what_ships_is_found(source: str, found: set[str]) -> None:
+    assert _fetched(source) == found
 
 
 def test_what_ships_is_given_and_not_fetched() -> None:
     package = SOURCE / "stage0"
-    names = [
-        str(path.relative_to(package)) for path in package.rglob("*.py") if SHIPPED.search(path.read_text("utf-8"))
-    ]
-    assert [name for name in nonempty(names) if not name.startswith(ROOTS)] == []
+    named = {
+        path.relative_to(package).as_posix(): _fetched(path.read_text(encoding="utf-8"))
+        for path in package.rglob("*.py")
+    }
+    fetching = nonempty(path for path, found in named.items() if found)
+    assert [path for path in nonempty(fetching) if not path.startswith(ROOTS)] == [PASSES_ON]
 
 
 _OF_PLANS: Final = re.compile(r"\b(?:Plans?|shipped_plans|read_plans|_plans_in|shipped_catalogue|catalogue_with)\b")
