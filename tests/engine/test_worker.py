@@ -87,6 +87,17 @@ def test_an_answer_that_nobody_waits_for_is_not_taken_for_another() -> None:
     assert ask(work)[0] == 3
 
 
+def test_a_start_that_nobody_waits_for_leaves_nothing_behind() -> None:
+    async def work(worker: Worker) -> Any:
+        starting = asyncio.create_task(worker.start())
+        await asyncio.sleep(0.1)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return await worker.run(operator.add, 1, 2)
+
+    assert ask(work)[0] == 3
+
+
 def test_it_knows_none_of_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGE0_SECRET_KEY", "a secret")
     assert ask(lambda worker: worker.run(os.getenv, "STAGE0_SECRET_KEY"))[0] is None

@@ -19,6 +19,8 @@ T = TypeVar("T")
 Outcome = tuple[T | None, BaseException | None, float]
 #: Bytes before each message that say how many it has.
 SIZE: Final = 8
+#: Seconds after which it hangs: nothing that it is asked takes as long.
+_SECONDS_MAX: Final = 60
 _MODULE: Final = "stage0.engine.worker_process"
 #: Secrets in the settings are none of its business.
 _OURS: Final = "STAGE0_"
@@ -44,11 +46,13 @@ class Worker:
 
     async def run(self, work: Callable[..., T], *given: Any) -> Outcome[T]:
         """What a function of a module gives or raises, and the seconds that it took. Raises Overloaded where the
-        process has ended, which whoever asks next starts anew."""
+        process has ended, or takes so long that it is ended: whoever asks next starts it anew."""
         async with self._turn:
             try:
                 process = await self._started()
-                outcome: Outcome[T] = await self._asked(process, pickle.dumps((work, given), pickle.HIGHEST_PROTOCOL))
+                question = pickle.dumps((work, given), pickle.HIGHEST_PROTOCOL)
+                async with asyncio.timeout(_SECONDS_MAX):
+                    outcome: Outcome[T] = await self._asked(process, question)
             except (OSError, asyncio.IncompleteReadError):
                 await self.close()
                 raise Overloaded("the process that reads large requests has ended") from None
@@ -68,9 +72,13 @@ class Worker:
                 env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
             )
             try:
-                await self._receive(self._process)  # it has loaded everything
+                async with asyncio.timeout(_SECONDS_MAX):
+                    await self._receive(self._process)  # it has loaded everything
             except asyncio.IncompleteReadError:
                 raise OSError("the process has ended before it was ready") from None
+            except BaseException:
+                await self.close()  # else this would be read as an answer
+                raise
         return self._process
 
     async def _asked(self, process: asyncio.subprocess.Process, question: bytes) -> Any:
