@@ -5,7 +5,7 @@ So an answer is short whatever was sent. A text is never cut: half of a secret w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ _AROUND: Final = 6
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def size_of(value: Any) -> int:
+def size_of(value: object) -> int:
     """Bytes of a text or a plain value in JSON."""
     return len(_encode(value))
 
@@ -44,13 +44,13 @@ class Repeated:
 
     __slots__ = ("more", "plain", "text")
 
-    def __init__(self, text: str, plain: Any, more: int = 0) -> None:
+    def __init__(self, text: str, plain: object, more: int = 0) -> None:
         self.text = text
         self.plain = plain
         self.more = more
 
 
-def repeat(value: Any, times: int, room: Room) -> Repeated:
+def repeat(value: object, times: int, room: Room) -> Repeated:
     """A value that an answer repeats so many times."""
     if isinstance(value, str):
         if len(value) <= _TEXT and room.take(times * size_of(value)):
@@ -72,8 +72,8 @@ def _counted(size: int) -> Repeated:
     return Repeated(text, text)
 
 
-def _items(value: Sequence[Any], times: int, room: Room) -> Repeated:
-    shown: list[Any] = []
+def _items(value: Sequence[object], times: int, room: Room) -> Repeated:
+    shown: list[object] = []
     for item in value[:_ITEMS]:
         length = len(item if isinstance(item, str) else str(item))
         if length > _TEXT:

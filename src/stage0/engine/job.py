@@ -38,7 +38,7 @@ class Body(NamedTuple):
 
     request: ActionRequest
     secrets: bool
-    raw: Any = None
+    raw: object = None
 
 
 class Asked(NamedTuple):

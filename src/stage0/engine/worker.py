@@ -10,11 +10,12 @@ import pickle
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from stage0.ledger.errors import Overloaded
 
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
 #: What work gave, or what it raised, and the seconds that it took.
 Outcome = tuple[T | None, BaseException | None, float]
 #: Bytes before each message that say how many it has.
@@ -44,7 +45,7 @@ class Worker:
         async with self._turn:
             await self._started()
 
-    async def run(self, work: Callable[..., T], *given: Any) -> Outcome[T]:
+    async def run(self, work: Callable[[*Given], T], *given: *Given) -> Outcome[T]:
         """What a function of a module gives or raises, and the seconds that it took. Raises Overloaded where the
         process has ended, or takes so long that it is ended: whoever asks next starts it anew."""
         async with self._turn:
@@ -102,7 +103,7 @@ class Worker:
             await process.wait()
 
 
-def timed(work: Callable[..., T], *given: Any) -> Outcome[T]:
+def timed(work: Callable[[*Given], T], *given: *Given) -> Outcome[T]:
     """What work gives or raises, and the seconds of this thread that it took."""
     began = time.thread_time()
     try:

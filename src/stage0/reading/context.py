@@ -102,7 +102,7 @@ def _approval_status(value: object) -> str:
     return value
 
 
-def _object(value: object) -> dict[str, Any]:
+def _object(value: object) -> dict[str, object]:
     if isinstance(value, dict):
         return value
     raise Unreadable
@@ -119,7 +119,7 @@ class Fact(msgspec.Struct, frozen=True):
 
     name: str
     names: tuple[str, ...]
-    read: Callable[[object], Any]
+    read: Callable[[object], object]
     narrower: Callable[[Any, Any], Any] | None = None
     nested: str = ""
     size: Size = ""
@@ -127,7 +127,7 @@ class Fact(msgspec.Struct, frozen=True):
 
 def _fact(
     name: str,
-    read: Callable[[object], Any],
+    read: Callable[[object], object],
     *aliases: str,
     narrower: Callable[[Any, Any], Any] | None = None,
     nested: str = "",
@@ -137,7 +137,7 @@ def _fact(
     return Fact(name, (name, *aliases), read, narrower, nested, size)
 
 
-_SIZES: Final[Mapping[Callable[[object], Any], Size]] = {
+_SIZES: Final[Mapping[Callable[[object], object], Size]] = {
     _texts: "list",
     **dict.fromkeys((_text, _reference, _truth_or_reference, _moment, _approval_status), "text"),
 }
@@ -201,7 +201,7 @@ CONTEXT_TEXT_LIMIT: Final = most("context_text")
 _SHORT: Final = min(CONTEXT_ITEM_LIMIT, CONTEXT_TEXT_LIMIT)
 
 
-def excess(context: Mapping[str, Any]) -> tuple[str, str] | None:
+def excess(context: Mapping[str, object]) -> tuple[str, str] | None:
     """The path of the first fact that is over its limit, and what is wrong with it; None where none is."""
     found = _excess_in("context", _BOUNDED, context)
     nested = context.get("loop_state")
@@ -210,7 +210,7 @@ def excess(context: Mapping[str, Any]) -> tuple[str, str] | None:
     return found
 
 
-def _excess_in(path: str, sizes: Mapping[str, Size], held: Mapping[str, Any]) -> tuple[str, str] | None:
+def _excess_in(path: str, sizes: Mapping[str, Size], held: Mapping[str, object]) -> tuple[str, str] | None:
     for key, value in held.items():
         size = sizes.get(key)
         if size is None or (type(value) is str and len(value) <= _SHORT):
@@ -259,7 +259,7 @@ class ContextReading(msgspec.Struct, frozen=True):
 _NARROWING: Final = frozenset({fact.name for fact in FACTS if fact.narrower} | {"environment", "tool_arguments"})
 
 
-def read_context(context: Mapping[str, Any]) -> ContextReading:
+def read_context(context: Mapping[str, object]) -> ContextReading:
     """Read a context object. Unknown keys are left alone."""
     reader = _ContextReader()
     for key, value in context.items():

@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from stage0.engine.queue import FairQueue, Turns
-from stage0.engine.worker import Worker
+from stage0.engine.worker import Outcome, Worker
 from stage0.ledger import Overloaded
 
 T = TypeVar("T")
-P = ParamSpec("P")
+Given = TypeVarTuple("Given")
 
 #: Bytes of a body past which it is read beside the event loop. The dearest texts take 3 ms for each kilobyte.
 LARGE: Final = 2_048
@@ -27,16 +28,13 @@ _BYTES_EACH: Final = 8_000_000
 
 
 class _Body:
-    """A body that waits to be read: by a function that is given it."""
+    """A body that waits to be read."""
 
-    __slots__ = ("account", "future", "given", "work")
+    __slots__ = ("account", "future", "read")
 
-    def __init__(
-        self, account: str, work: Callable[..., Any], given: tuple[Any, ...], future: asyncio.Future[Any]
-    ) -> None:
+    def __init__(self, account: str, read: Callable[[], Awaitable[Outcome[Any]]], future: asyncio.Future[Any]) -> None:
         self.account = account
-        self.work = work
-        self.given = given
+        self.read = read
         self.future = future
 
 
@@ -57,15 +55,15 @@ class Bodies:
         than others."""
         return size > LARGE or self._turns.is_behind(account)
 
-    def read(self, account: str, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    def read(self, account: str, work: Callable[[*Given], T], *given: *Given) -> T:
         """Read a small body. Raises what the work raises."""
         began = time.perf_counter()
         try:
-            return work(*given, **named)
+            return work(*given)
         finally:
             self._turns.charge(account, time.perf_counter() - began)
 
-    async def read_beside(self, account: str, size: int, work: Callable[..., T], *given: Any) -> T:
+    async def read_beside(self, account: str, size: int, work: Callable[[*Given], T], *given: *Given) -> T:
         """Read a large body of so many bytes, in its account's turn: by a function of a module, since it is called in
         another process. Raises what the work raises, and Overloaded."""
         held = self._held[account]
@@ -74,7 +72,7 @@ class Bodies:
         if not self._worker.running:
             await self._start()  # not in the time that the deadline leaves
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        displaced = self._queue.put(_Body(account, work, given, future))
+        displaced = self._queue.put(_Body(account, partial(self._worker.run, work, *given), future))
         if displaced is not None:
             refused = Overloaded("too many requests wait to be read already")
             if displaced.future is future:
@@ -107,7 +105,7 @@ class Bodies:
                 if body.future.done():  # nobody waits for it any more
                     continue
                 try:
-                    result, error, seconds = await self._worker.run(body.work, *body.given)
+                    result, error, seconds = await body.read()
                 except Overloaded as ended:
                     result, error, seconds = None, ended, 0.0
                 self._turns.charge(body.account, seconds)
