@@ -12,13 +12,22 @@ from typing import Any, Final
 import pytest
 
 import stage0.core
+import stage0.knowledge
+import stage0.policy
+import stage0.reading
+import stage0.rules
+from tests.asserting import nonempty
 
+#: The rooms that read and decide.
+_ROOMS: Final = (stage0.reading, stage0.core, stage0.rules, stage0.knowledge, stage0.policy)
 _ONE_CHARACTER: Final = {_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _constants.ANY}
 
 
 def _patterns() -> dict[str, re.Pattern[str]]:
     modules = [
-        importlib.import_module(found.name) for found in pkgutil.walk_packages(stage0.core.__path__, "stage0.core.")
+        importlib.import_module(found.name)
+        for room in _ROOMS
+        for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
     ]
     return {
         f"{module.__name__}.{name}": value
@@ -42,7 +51,14 @@ def _groups_repeated(pattern: str, flags: int) -> list[Any]:
     return [item for item in items if len(item) != 1 or item[0][0] not in _ONE_CHARACTER]
 
 
-@pytest.mark.parametrize(("name", "pattern"), _patterns().items(), ids=str)
+PATTERNS: Final = _patterns()
+
+
+def test_there_are_patterns() -> None:
+    assert len(nonempty(PATTERNS)) > 200
+
+
+@pytest.mark.parametrize(("name", "pattern"), PATTERNS.items(), ids=str)
 def test_only_single_characters_are_repeated_possessively(name: str, pattern: re.Pattern[str]) -> None:
     # Up to Python 3.11.4 a group repeated so matches wrongly (python/cpython#106052); `(?>(?:...)*)` does not.
     assert not _groups_repeated(pattern.pattern, pattern.flags), name
