@@ -42,7 +42,7 @@ from stage0.ledger.schema import decisions
 from stage0.ledger.store import Store
 from stage0.policy import shipped_packs
 from stage0.policy.load import pack_of_content
-from stage0.policy.upload import Compiled, Upload, compiled
+from stage0.policy.upload import Compiled, Upload, compile_upload
 from stage0.reading.request import Caller, RunState, State
 from stage0.wire import read_check
 
@@ -103,7 +103,7 @@ def measure(console: Console, folder: Path, extent: Extent, say: Say) -> None:
     prepare_process()
     say("making the large pack")
     began = time.perf_counter()
-    made = compiled(Upload({"pack.yaml": large_pack()}))
+    made = compile_upload(Upload({"pack.yaml": large_pack()}))
     made_in = time.perf_counter() - began
     began = time.perf_counter()
     pack = pack_of_content(made.content.encode())

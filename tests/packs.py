@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stage0.policy.upload import Compiled, Upload, compiled
+from stage0.policy.upload import Compiled, Upload, compile_upload
 
 #: Cases that show each verdict, whatever the pack adds.
 SUITE = """\
@@ -31,4 +31,4 @@ def stops(code: str, goal: str, severity: str = "high") -> str:
 
 def pack(name: str = "acme", version: str = "1", more: str = "", suite: str = SUITE) -> Compiled:
     """A pack that is ready to be stored."""
-    return compiled(Upload(pack_files(name, version, more, suite)))
+    return compile_upload(Upload(pack_files(name, version, more, suite)))

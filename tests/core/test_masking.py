@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage0.core.decide import decide
-from stage0.core.masking import mask, mask_text, masked
+from stage0.core.masking import mask, mask_request, mask_text
 from stage0.core.pack import Pack
 from stage0.reading.request import State
 from tests.deciding import CALLER, NOW, request_of
@@ -77,7 +77,7 @@ def test_a_secret_is_replaced_wherever_in_the_request_it_stands(kind: str, text:
         side_effects=[sent],
         context={"tool_arguments": {"deep": [{"note": sent, sent: 1}]}},
     )
-    stored = msgspec.json.encode(masked(request, fingerprint)).decode()
+    stored = msgspec.json.encode(mask_request(request, fingerprint)).decode()
     assert secret.split("\n", maxsplit=1)[0] not in stored
     assert stored.count(f"[[S0:{kind}:") == 7
 
@@ -153,8 +153,9 @@ def test_a_masked_request_is_decided_the_same_when_it_is_masked_again(default_pa
         tools=["shell"],
         context={"tool_arguments": {"command": "echo " + texts[2], "notes": texts}},
     )
-    once = masked(request, fingerprint)
+    once = mask_request(request, fingerprint)
     first, second = (
-        decide(each, pack=default_pack, state=State(CALLER), now=NOW) for each in (once, masked(once, fingerprint))
+        decide(each, pack=default_pack, state=State(CALLER), now=NOW)
+        for each in (once, mask_request(once, fingerprint))
     )
     assert first == second

@@ -28,7 +28,7 @@ from stage0.ledger.schema import policy_packs
 from stage0.ledger.stops import stop
 from stage0.ledger.store import Store
 from stage0.policy import PolicyError, shipped_packs
-from stage0.policy.upload import Compiled, Upload, compiled
+from stage0.policy.upload import Compiled, Upload, compile_upload
 from tests.catalogue import CATALOGUE
 from tests.ledger.opening import Running, add_key, events_of
 from tests.packs import pack, pack_files, stops
@@ -251,10 +251,10 @@ def test_a_pack_extends_one_that_was_pushed_and_keeps_what_that_had_then() -> No
     company = pack(name="company", more=stops("COMPANY_RULE", "a"))
     files = pack_files(name="team")
     files["pack.yaml"] = files["pack.yaml"].replace("extends: stage0-default", "extends: company@1")
-    team = compiled(Upload(files, {"company@1": company.content}))
+    team = compile_upload(Upload(files, {"company@1": company.content}))
     assert '"COMPANY_RULE"' in team.content
     with pytest.raises(PolicyError, match=r"pack\.yaml:3: extends: there is no pack `company@1`"):
-        compiled(Upload(files))
+        compile_upload(Upload(files))
 
 
 def test_production_is_one_environment_by_whichever_of_its_names(store: Store) -> None:

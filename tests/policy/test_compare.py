@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from stage0.policy.compare import compared
+from stage0.policy.compare import compare_packs
 from stage0.policy.format import PackFile
 from stage0.policy.load import Loaded
 from tests.layering import company_pack, layer, written
@@ -87,16 +87,16 @@ CHANGES: Final[dict[str, tuple[str, list[str]]]] = {
 @pytest.mark.parametrize(("text", "said"), CHANGES.values(), ids=CHANGES)
 def test_what_changes_from_one_pack_to_another_is_said_in_words(text: str, said: list[str], company: Loaded) -> None:
     opened: PackFile = layer(f"open: [{', '.join(company.file.open)}]\n{text}", company).file
-    assert compared(company.file, opened) == said
+    assert compare_packs(company.file, opened) == said
 
 
 def test_what_changes_is_said_the_other_way_round() -> None:
     one, other = layer("thresholds: {retries: 2}\nroles: {a: [b]}\n").file, layer("").file
-    assert compared(one, other) == ["- role a: `b`", "~ thresholds.retries: `2` -> `5`"]
-    assert compared(other, one) == ["+ role a: `b`", "~ thresholds.retries: `5` -> `2`"]
+    assert compare_packs(one, other) == ["- role a: `b`", "~ thresholds.retries: `2` -> `5`"]
+    assert compare_packs(other, one) == ["+ role a: `b`", "~ thresholds.retries: `5` -> `2`"]
 
 
 def test_a_version_and_what_is_open_are_told_apart() -> None:
     one = layer("").file
-    assert compared(one, written('name: other\nversion: "2"\nextends: stage0-default\n').file) == []
-    assert compared(one, layer("open: [tools]\n").file) == ["+ open: `tools`"]
+    assert compare_packs(one, written('name: other\nversion: "2"\nextends: stage0-default\n').file) == []
+    assert compare_packs(one, layer("open: [tools]\n").file) == ["+ open: `tools`"]

@@ -10,7 +10,7 @@ import pytest
 from stage0.core.pack import Pack
 from stage0.knowledge.source import source_of
 from stage0.policy import PolicyError, load_pack, pack_of_content, shipped_packs
-from stage0.policy.compare import compared
+from stage0.policy.compare import compare_packs
 from stage0.policy.format import COLLECTIONS, RECORDS
 from stage0.policy.layers import OPENABLE
 from stage0.policy.load import Loaded, content_of, file_of_content, loaded, resolver_of
@@ -31,7 +31,7 @@ def company() -> Loaded:
 
 def test_a_layer_that_says_nothing_decides_as_its_parent(default_pack: Pack) -> None:
     own = layer("")
-    assert compared(own.file, layer("", own, name="team").file) == []
+    assert compare_packs(own.file, layer("", own, name="team").file) == []
     for field in nonempty(Pack.__struct_fields__):
         if field not in ("name", "version", "digest"):
             assert getattr(own.pack, field) == getattr(default_pack, field), field
@@ -164,7 +164,7 @@ OPENED: Final[dict[str, str]] = {
 @pytest.mark.parametrize("text", OPENED.values(), ids=OPENED)
 def test_what_a_parent_opens_may_be_loosened(text: str, company: Loaded) -> None:
     team = layer(text, company, name="team")
-    assert compared(company.file, team.file)[0][0] in "+-~"
+    assert compare_packs(company.file, team.file)[0][0] in "+-~"
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ TIGHTER: Final[dict[str, str]] = {
 def test_a_pack_tightens_whatever_its_parent_has(text: str) -> None:
     parent = layer(CLOSED, name="parent")
     child = layer(text, parent)
-    assert compared(parent.file, child.file)
+    assert compare_packs(parent.file, child.file)
 
 
 def test_a_calendar_that_is_written_again_keeps_its_parents_holidays() -> None:

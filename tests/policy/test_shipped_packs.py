@@ -11,7 +11,7 @@ import pytest
 from stage0.policy.layers import is_open
 from stage0.policy.lint import warnings_of
 from stage0.policy.load import PACKS, Loaded, load, shipped_file, shipped_names
-from stage0.policy.suite import VERDICTS, suite_of, tried
+from stage0.policy.suite import VERDICTS, suite_of, try_suite
 from tests.asserting import nonempty
 from tests.docs.markdown import DOCS, blocks, codes, read
 
@@ -41,7 +41,7 @@ def test_packs_for_four_kinds_of_teams_ship() -> None:
 def test_the_suite_of_a_pack_holds_and_shows_every_verdict(name: str) -> None:
     found = shipped(name)
     cases = suite_of(found.source.files)
-    result = tried(found)
+    result = try_suite(found)
     assert {each.case.name: each.problems for each in result.failed} == {}
     assert result.activatable == ""
     assert {case.expect.verdict for case in cases} == set(VERDICTS)
@@ -51,7 +51,7 @@ def test_the_suite_of_a_pack_holds_and_shows_every_verdict(name: str) -> None:
 @each_pack
 def test_nothing_in_a_pack_looks_like_a_mistake(name: str) -> None:
     found = shipped(name)
-    assert list(warnings_of(found, tried(found), at=1_795_867_200.0)) == []
+    assert list(warnings_of(found, try_suite(found), at=1_795_867_200.0)) == []
 
 
 @each_ready_made

@@ -10,7 +10,7 @@ from stage0.core.pack import Pack
 from stage0.knowledge.source import source_of
 from stage0.policy.lint import warnings_of
 from stage0.policy.load import Loaded, loaded, resolver_of
-from stage0.policy.suite import SuiteResult, read_suite, run_suite, tried
+from stage0.policy.suite import SuiteResult, read_suite, run_suite, try_suite
 from tests.layering import FILE, layer, pack_with
 
 #: 28 November 2026, 12:00 UTC.
@@ -150,7 +150,7 @@ def test_what_looks_like_a_mistake_is_said_with_its_place() -> None:
         "  erp: {owner: finance}\n"
     )
     found = with_suite(text, ALL)
-    assert list(warnings_of(found, tried(found), at=NOW)) == [
+    assert list(warnings_of(found, try_suite(found), at=NOW)) == [
         "pack.yaml:6: rules.LIMIT.when: reads `arguments.limit` where it may be missing, and fires then:"
         " ask `has(arguments.limit)` first",
         "pack.yaml:5: rules.LIMIT: has no `remedy`: whoever is stopped wants to know what to do",
@@ -163,7 +163,7 @@ def test_what_looks_like_a_mistake_is_said_with_its_place() -> None:
 def test_what_a_parent_has_is_no_mistake_of_its_child() -> None:
     parent = layer(f"{RULES}tools: {{crm: {{adds: [export]}}}}\n", name="parent")
     found = with_suite("", ALL, parent)
-    assert list(warnings_of(found, tried(found), at=NOW)) == []
+    assert list(warnings_of(found, try_suite(found), at=NOW)) == []
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_what_a_parent_has_is_no_mistake_of_its_child() -> None:
 def test_lint_warns_of_a_condition_that_more_danger_turns_off(condition: str, danger: str) -> None:
     text = f'rules:\n  QUIET: {{when: "{condition}", severity: high, message: No., remedy: Ask.}}\n'
     found = with_suite(text, ALL)
-    silenced = [warning for warning in warnings_of(found, tried(found), at=NOW) if "is turned off" in warning]
+    silenced = [warning for warning in warnings_of(found, try_suite(found), at=NOW) if "is turned off" in warning]
     assert [f"`{danger}`" in warning for warning in silenced] == ([True] if danger else [])
 
 
@@ -196,5 +196,5 @@ def test_lint_warns_of_a_condition_that_more_danger_turns_off(condition: str, da
 )
 def test_lint_warns_of_a_calendar_that_does_not_open_any_more(calendar: str, over: bool) -> None:
     found = with_suite(f"calendars:\n  move: {calendar}\n", ALL)
-    said = [warning for warning in warnings_of(found, tried(found), at=NOW) if "does not open any more" in warning]
+    said = [warning for warning in warnings_of(found, try_suite(found), at=NOW) if "does not open any more" in warning]
     assert [warning.startswith("pack.yaml:5: calendars.move: ") for warning in said] == ([True] if over else [])

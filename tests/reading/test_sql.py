@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stage0.policy import shipped_packs
 from stage0.reading.result import TEXT_LIMIT
-from stage0.reading.sql.statements import dialect_named, read_sql
+from stage0.reading.sql.statements import find_dialect, read_sql
 
 LEXICON: Final = shipped_packs()["stage0-default"].knowledge.lexicon
 
@@ -311,7 +311,7 @@ def test_a_span_is_the_statement_that_does_it() -> None:
     ],
 )
 def test_a_dialect_goes_by_the_names_that_databases_have(name: str, dialect: str | None) -> None:
-    assert dialect_named(name) == dialect
+    assert find_dialect(name) == dialect
 
 
 HARMLESS: Final = ("SELECT 1", "SHOW TABLES", "BEGIN", "COMMIT", "-- x\n", "EXPLAIN SELECT 1", "SET a = 1", "")

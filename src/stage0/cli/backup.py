@@ -23,10 +23,10 @@ def backup(file: Path, force: bool) -> None:
     The copy is the database of one moment, and verified. The root key is not in it.
     """
     from stage0.ledger import open_store
-    from stage0.ledger.backup import back_up, embedded
+    from stage0.ledger.backup import back_up, require_embedded
 
     with ledger_errors():
-        store = embedded(open_store(settings().database_url))
+        store = require_embedded(open_store(settings().database_url))
         if not store.exists():
             raise click.ClickException(
                 f"there is no database at `{store.where()}`; run this where the server runs, or set STAGE0_DATABASE_URL"
@@ -49,11 +49,11 @@ def restore(file: Path) -> None:
     FILE is verified first and stays as it is. The present database is kept beside the restored one.
     """
     from stage0.ledger import open_store
-    from stage0.ledger.backup import copy_of, embedded, held, put_in_place
+    from stage0.ledger.backup import copy_of, held, put_in_place, require_embedded
     from stage0.ledger.migrate import newest
 
     with ledger_errors():
-        store = embedded(open_store(settings().database_url))
+        store = require_embedded(open_store(settings().database_url))
         path = store.path
         kept = path.with_name(f"{path.name}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
         # Made beside the database, so that nothing but a change of names is left to do.

@@ -150,13 +150,13 @@ def lint(packs: tuple[Path, ...], strict: bool) -> None:
     """Check PACKS: errors with their line, and what looks like a mistake. Exit code 1 where a pack cannot be used."""
     from stage0.policy import PolicyError
     from stage0.policy.lint import warnings_of
-    from stage0.policy.suite import tried
+    from stage0.policy.suite import try_suite
 
     failed = False
     for path in packs:
         try:
             found = _load(path)
-            warnings = list(warnings_of(found, tried(found), at=time.time()))
+            warnings = list(warnings_of(found, try_suite(found), at=time.time()))
         except (click.ClickException, PolicyError) as error:
             failed = True
             click.echo(f"error: {error.message if isinstance(error, click.ClickException) else error}", err=True)
@@ -300,9 +300,9 @@ def _junit(results: list[tuple[str, SuiteResult]]) -> str:
 @click.argument("other")
 def diff(one: str, other: str) -> None:
     """Say in words what changes from pack ONE to pack OTHER: files, folders, or names of packs that ship."""
-    from stage0.policy.compare import compared
+    from stage0.policy.compare import compare_packs
 
-    changes = compared(_named(one), _named(other))
+    changes = compare_packs(_named(one), _named(other))
     for change in changes:
         click.echo(change)
     if not changes:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from stage0.reading.text.keeping import kept
+from stage0.reading.text.keeping import remember
 
 #: Characters of a zone's name.
 _NAME: Final = 64
@@ -127,7 +127,7 @@ def _clock_changes(first: datetime, last: datetime) -> set[float]:
     return {float(after)}
 
 
-@kept(longest=_NAME, count=64)
+@remember(longest=_NAME, count=64)
 def _local(zone: str, at: float) -> datetime | None:
     """The time in a zone: all calendars of a check ask for the same one. None where there is none."""
     found = _zone(zone)
@@ -139,7 +139,7 @@ def _local(zone: str, at: float) -> datetime | None:
         return None
 
 
-@kept(longest=_NAME, count=256)
+@remember(longest=_NAME, count=256)
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)

@@ -9,7 +9,7 @@ import msgspec
 from stage0.core.collect import collect
 from stage0.core.facts import Facts
 from stage0.core.fingerprint import task_hash
-from stage0.core.masking import Fingerprint, masked
+from stage0.core.masking import Fingerprint, mask_request
 from stage0.core.pack import Pack
 from stage0.core.verdict import Decision, conclude
 from stage0.reading.context import FACTS
@@ -34,7 +34,7 @@ def prepare(request: ActionRequest, known: Knowledge, fingerprint: Fingerprint |
     """Read a request and replace its secrets (`fingerprint` None: it has none). Needs no state and no clock.
 
     What is read never has anything hidden by a placeholder: a danger inside of a would-be secret still counts."""
-    safe = request if fingerprint is None else masked(request, fingerprint)
+    safe = request if fingerprint is None else mask_request(request, fingerprint)
     if safe == request:
         return Prepared(request, interpret(request, known), request)
     with keeping_nothing():

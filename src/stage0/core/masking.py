@@ -14,7 +14,7 @@ import msgspec
 from stage0.reading.request import ActionRequest
 from stage0.reading.text.datakinds import find_secrets, may_hold_secrets
 
-__all__ = ["Fingerprint", "mask", "mask_text", "masked", "may_hold_secrets"]
+__all__ = ["Fingerprint", "mask", "mask_request", "mask_text", "may_hold_secrets"]
 
 Fingerprint = Callable[[str], str]
 
@@ -44,7 +44,7 @@ def mask(value: Any, fingerprint: Fingerprint) -> Any:
     return value
 
 
-def masked(request: ActionRequest, fingerprint: Fingerprint) -> ActionRequest:
+def mask_request(request: ActionRequest, fingerprint: Fingerprint) -> ActionRequest:
     """A request without its secrets: what is decided on and what is stored."""
     return msgspec.structs.replace(
         request,

@@ -13,7 +13,7 @@ from stage0.core.fingerprint import short
 from stage0.core.masking import Fingerprint, mask, mask_text
 from stage0.core.pack import Pack
 from stage0.core.verdict import Decision, waits_for_approval
-from stage0.engine.choice import pinned
+from stage0.engine.choice import pin_pack
 from stage0.engine.job import Answered, CheckJob, Job
 from stage0.knowledge.load import shipped_knowledge
 from stage0.ledger.errors import (
@@ -112,7 +112,7 @@ class Batch:
         """The pack that decides, and the candidate beside it. Raises PolicyMismatch or PolicyUnusable."""
         known = self._known
         active = known.actives[key.id]
-        wanted = pinned(job.asked.body.request.policy_pack_version, key, active)
+        wanted = pin_pack(job.asked.body.request.policy_pack_version, key, active)
         pack = known.packs.get(key.account, wanted)
         if pack is None:
             if wanted != active.pack:

@@ -9,7 +9,7 @@ from stage0.ledger.keys import Key
 from stage0.ledger.packs import Active, Actives, environment_of
 
 
-def chosen(key: Key, actives: Actives, catalogue: Catalogue) -> Active:
+def choose_pack(key: Key, actives: Actives, catalogue: Catalogue) -> Active:
     """Which pack decides for a key: its own, else its account's for the environment that it is bound to, else the
     account's, else the default; and in the same way which candidate, beside what is not the key's own. Of several
     environments production counts first: an agent cannot choose."""
@@ -23,7 +23,7 @@ def chosen(key: Key, actives: Actives, catalogue: Catalogue) -> Active:
     return Active(pack, next((each.shadow for each in found if each.shadow), ""))
 
 
-def pinned(wanted: str, key: Key, active: Active) -> str:
+def pin_pack(wanted: str, key: Key, active: Active) -> str:
     """Which version a request wants: the active one unless its key may choose. Raises PolicyMismatch."""
     if not wanted or wanted == active.pack:
         return active.pack

@@ -103,7 +103,7 @@ class Worker:
             await process.wait()
 
 
-def timed(work: Callable[[*Given], T], *given: *Given) -> Outcome[T]:
+def time_work(work: Callable[[*Given], T], *given: *Given) -> Outcome[T]:
     """What work gives or raises, and the seconds of this thread that it took."""
     began = time.thread_time()
     try:

@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any, BinaryIO
 
-from stage0.engine.worker import SIZE, Outcome, timed
+from stage0.engine.worker import SIZE, Outcome, time_work
 from stage0.knowledge.load import shipped_knowledge
 
 
@@ -28,7 +28,7 @@ def main() -> None:
         if len(size) < SIZE:
             return
         work, given = pickle.loads(questions.read(int.from_bytes(size, "big")))  # noqa: S301 -- the server made it
-        _put(answers, _packed(timed(work, *given)))
+        _put(answers, _packed(time_work(work, *given)))
 
 
 def _packed(outcome: Outcome[Any]) -> bytes:

@@ -24,10 +24,10 @@ from stage0.core.fingerprint import short
 from stage0.core.masking import Fingerprint
 from stage0.core.pack import Pack
 from stage0.engine.batch import Batch, Known, Result
-from stage0.engine.choice import candidates, chosen, pinned
+from stage0.engine.choice import candidates, choose_pack, pin_pack
 from stage0.engine.job import CheckJob, Job, prepare_with
 from stage0.engine.queue import FairQueue, Turns
-from stage0.engine.worker import Worker, timed
+from stage0.engine.worker import Worker, time_work
 from stage0.ledger.access import read
 from stage0.ledger.catalogue import Catalogue
 from stage0.ledger.errors import (
@@ -347,7 +347,7 @@ class Writer:
 
     async def _beside(self, job: CheckJob, work: Callable[[], T]) -> T:
         """The same beside the event loop."""
-        done, error, seconds = await asyncio.get_running_loop().run_in_executor(self._deciding, timed, work)
+        done, error, seconds = await asyncio.get_running_loop().run_in_executor(self._deciding, time_work, work)
         self._turns.charge(job.account, seconds)
         if error is not None:
             raise error
@@ -362,7 +362,7 @@ class Writer:
         if key is None:
             return False
         try:
-            pack_id = pinned(job.asked.body.request.policy_pack_version, key, view.actives[key.id])
+            pack_id = pin_pack(job.asked.body.request.policy_pack_version, key, view.actives[key.id])
             pack = packs.get(key.account, pack_id)
             if pack is None or job.is_prepared(pack) or (job.asked.beside and not job.is_read(pack)):
                 return False
@@ -407,7 +407,7 @@ class Writer:
         def load() -> None:
             read(self._store, lambda connection: self.pack_cache.load(connection, wanted))
 
-        _, error, seconds = await asyncio.get_running_loop().run_in_executor(self._reading, timed, load)
+        _, error, seconds = await asyncio.get_running_loop().run_in_executor(self._reading, time_work, load)
         packs = self.pack_cache.loaded(wanted)
         for pack_id in ids if asked.beside and error is None else ():
             pack = _usable(packs, key.account, pack_id)
@@ -437,7 +437,7 @@ class Writer:
         view = View(
             (generation, rows.epoch),
             keys,
-            {key.id: chosen(key, actives, self._catalogue) for key in keys.values()},
+            {key.id: choose_pack(key, actives, self._catalogue) for key in keys.values()},
             stopped_of(rows.stops),
         )
         return view.beside(kept) if view.version == kept.version else view
@@ -455,7 +455,7 @@ class Writer:
 
     def pack_of(self, key: Key) -> Pack:
         """The pack that decided for a key when it was last seen; the default one where that is not loaded."""
-        active = self._view.actives.get(key.id) or chosen(key, {}, self._catalogue)
+        active = self._view.actives.get(key.id) or choose_pack(key, {}, self._catalogue)
         try:
             found = self.pack_cache.get(key.account, active.pack)
         except PolicyUnusable:

@@ -57,10 +57,10 @@ class Source(msgspec.Struct, frozen=True):
         while known and known not in self.places:
             known = known[:-1]
         place = self.places.get(known, Place(self.name, 0))
-        return PolicyError(f"{place}: {dotted(path)}: {message}" if path else f"{place}: {message}")
+        return PolicyError(f"{place}: {join_path(path)}: {message}" if path else f"{place}: {message}")
 
 
-def dotted(path: Path_) -> str:
+def join_path(path: Path_) -> str:
     """A path as people write it: `rules.BIG_REFUND.when`, `weekly[0]`."""
     text = ""
     for part in path:

@@ -29,7 +29,7 @@ _STEP: Final = 1_000
 _TABLES: Final = frozenset({"accounts", "api_keys", "decisions", "events"})
 
 
-def embedded(store: Store) -> SqliteStore:
+def require_embedded(store: Store) -> SqliteStore:
     """The store, where it is the embedded one. Raises Refused."""
     if isinstance(store, SqliteStore):
         return store

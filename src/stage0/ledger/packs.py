@@ -246,10 +246,10 @@ def list_packs(connection: sa.Connection, account: str, limit: int = 200) -> lis
     """The newest versions that an account has pushed, newest first, without their content."""
     columns = [policy_packs.c[name] for name in ("name", "version", "digest", "at", "actor", "suite")]
     query = sa.select(*columns).where(policy_packs.c.account_id == account).order_by(policy_packs.c.at.desc())
-    return [described(row) for row in connection.execute(query.limit(limit))]
+    return [describe_pack(row) for row in connection.execute(query.limit(limit))]
 
 
-def described(row: Any) -> dict[str, Any]:
+def describe_pack(row: Any) -> dict[str, Any]:
     """A version in short."""
     return {
         "id": f"{row.name}@{row.version}",

@@ -22,7 +22,7 @@ _NOUNS: Final = {
 _LEFT_OUT: Final = ("name", "version", "extends", "description")
 
 
-def compared(one: PackFile, other: PackFile) -> list[str]:
+def compare_packs(one: PackFile, other: PackFile) -> list[str]:
     """What changes from one pack to the other, a sentence each; nothing where they decide alike."""
     return list(_changes(_said(one), _said(other)))
 

@@ -47,7 +47,7 @@ _ENTRIES: Final[Mapping[str, Any]] = {
 }
 
 
-def layered(source: Source, parent: PackFile | None) -> PackFile:
+def put_in_layers(source: Source, parent: PackFile | None) -> PackFile:
     """A pack with all that it has from its parent. Raises PolicyError where something is wrong, or loosens what the
     parent keeps closed."""
     given = _read(source, parent)
@@ -100,7 +100,7 @@ def _read(source: Source, parent: PackFile | None) -> PackFile:
         else:
             values[key] = value
     typed = {key: values.pop(key) for key in (*COLLECTIONS, *RECORDS) if key in values}
-    file: PackFile = converted(source, (), values, PackFile)
+    file: PackFile = convert_at(source, (), values, PackFile)
     return msgspec.structs.replace(file, **typed)
 
 
@@ -118,7 +118,7 @@ def _entries(source: Source, field: str, value: Any) -> Iterator[tuple[str, Any]
             continue
         if field == "calendars":
             _check_filled_in(source, path, entry)
-        yield name, converted(source, path, entry, COLLECTIONS[field])
+        yield name, convert_at(source, path, entry, COLLECTIONS[field])
 
 
 def _check_filled_in(source: Source, path: Path_, entry: Any) -> None:
@@ -140,7 +140,7 @@ def _record(source: Source, field: str, value: Any, parent: PackFile | None) -> 
         _check_values(source, (field, key), item, RECORDS[field])
         old = base.get(key)
         merged[key] = {**old, **item} if isinstance(old, dict) and isinstance(item, dict) else item
-    return converted(source, (field,), merged, RECORDS[field])
+    return convert_at(source, (field,), merged, RECORDS[field])
 
 
 def _check_values(source: Source, path: Path_, item: Any, record: Any) -> None:
@@ -149,11 +149,11 @@ def _check_values(source: Source, path: Path_, item: Any, record: Any) -> None:
     if isinstance(item, dict) and get_origin(kind) is Mapping:
         names, values = get_args(kind)
         for name, each in item.items():
-            converted(source, (*path, str(name)), str(name), names)
-            converted(source, (*path, str(name)), each, values)
+            convert_at(source, (*path, str(name)), str(name), names)
+            convert_at(source, (*path, str(name)), each, values)
 
 
-def converted(source: Source, path: Path_, value: Any, kind: Any) -> Any:
+def convert_at(source: Source, path: Path_, value: Any, kind: Any) -> Any:
     """A plain value as a type. Raises PolicyError with the place and what was given."""
     try:
         return msgspec.convert(value, kind, strict=True)

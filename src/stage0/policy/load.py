@@ -14,7 +14,7 @@ import msgspec
 from stage0.core.canonical import canonical
 from stage0.core.pack import Environments, Lanes, Pack, Thresholds
 from stage0.knowledge.load import shipped_knowledge
-from stage0.knowledge.source import Path_, PolicyError, Source, dotted, nearest, read_source
+from stage0.knowledge.source import Path_, PolicyError, Source, join_path, nearest, read_source
 from stage0.policy.entries import (
     Error,
     approvals_of,
@@ -32,7 +32,7 @@ from stage0.policy.entries import (
     valid_for_of,
 )
 from stage0.policy.format import PackFile
-from stage0.policy.layers import check_codes, layered, plain_of
+from stage0.policy.layers import check_codes, plain_of, put_in_layers
 from stage0.rules import RULES
 
 #: Gives a pack that another one extends, by `name` or `name@version`. Raises PolicyError.
@@ -65,7 +65,7 @@ def load(path: Path, resolve: Resolver | None = None) -> Loaded:
 def loaded(source: Source, resolve: Resolver) -> Loaded:
     """A pack as it is written, over its parents, and checked. Raises PolicyError."""
     parent = _parent(source, resolve)
-    file = holidays_filled_in(layered(source, parent), source.error)
+    file = holidays_filled_in(put_in_layers(source, parent), source.error)
     if parent is not None:
         file = msgspec.structs.replace(file, extends=f"{parent.name}@{parent.version}")
     pack = _pack_of(file, source.error)
@@ -149,7 +149,7 @@ def pack_of_content(content: bytes, *, between: Callable[[], None] = at_once) ->
     between()
 
     def error(path: Path_, message: str) -> PolicyError:
-        return PolicyError(f"{file.name}@{file.version}: {dotted(path)}: {message}")
+        return PolicyError(f"{file.name}@{file.version}: {join_path(path)}: {message}")
 
     return msgspec.structs.replace(_pack_of(file, error, between), digest=_digest(content))
 

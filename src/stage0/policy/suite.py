@@ -13,7 +13,7 @@ from stage0.core.decide import decide, prepare
 from stage0.core.pack import Pack
 from stage0.core.verdict import Decision
 from stage0.knowledge.source import SUITE, Source, parse, places_of, plain_yaml, rules_of
-from stage0.policy.layers import converted
+from stage0.policy.layers import convert_at
 from stage0.policy.load import Loaded
 from stage0.reading.request import ActionRequest, Caller, RunState, State
 from stage0.wire import Invalid, encode, read_check
@@ -101,7 +101,7 @@ def read_suite(text: str, file: str = SUITE) -> tuple[Case, ...]:
     """The cases of a suite. Raises PolicyError with what is wrong."""
     content = parse(text, file) or []
     source = Source(file, {}, places_of(content, file), {file: text})
-    cases: tuple[Case, ...] = converted(source, (), plain_yaml(content), tuple[Case, ...])
+    cases: tuple[Case, ...] = convert_at(source, (), plain_yaml(content), tuple[Case, ...])
     seen = set()
     for index, case in enumerate(cases):
         if case.name in seen:
@@ -153,7 +153,7 @@ def run_suite(cases: Sequence[Case], pack: Pack, rules: Collection[str]) -> Suit
     )
 
 
-def tried(found: Loaded) -> SuiteResult:
+def try_suite(found: Loaded) -> SuiteResult:
     """What a loaded pack's own suite shows of it. Raises PolicyError where the suite cannot be read."""
     return run_suite(suite_of(found.source.files), found.pack, rules_of(found.source))
 

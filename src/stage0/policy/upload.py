@@ -18,7 +18,7 @@ from stage0.knowledge.source import PolicyError, source_of
 from stage0.policy.format import PackFile
 from stage0.policy.lint import warnings_of
 from stage0.policy.load import Loaded, content_of, file_of_content, loaded, resolver_of
-from stage0.policy.suite import SuiteResult, tried
+from stage0.policy.suite import SuiteResult, try_suite
 
 #: Looked for at the beginning of each line by itself.
 _EXTENDS: Final = re.compile(r"[{ ]{0,8}[\"']?extends[\"']?[ \t]{0,8}:[ \t]{0,8}[\"']?([\w.@+-]{1,130})")
@@ -68,7 +68,7 @@ def wanted_parent(files: Mapping[str, str]) -> str:
     return ""
 
 
-def compiled(upload: Upload) -> Compiled:
+def compile_upload(upload: Upload) -> Compiled:
     """Read, check and try a pack. Raises PolicyError."""
 
     def find(wanted: str) -> PackFile | None:
@@ -81,7 +81,7 @@ def compiled(upload: Upload) -> Compiled:
 def made(found: Loaded) -> Compiled:
     """A loaded pack, ready to be stored. Raises PolicyError where its suite cannot be read."""
     pack = found.pack
-    result = tried(found)
+    result = try_suite(found)
     return Compiled(
         name=pack.name,
         version=pack.version,
@@ -112,7 +112,7 @@ def main() -> None:
     upload = msgspec.json.decode(sys.stdin.buffer.read(), type=Upload)
     result: Compiled | Failed
     try:
-        result = compiled(upload)
+        result = compile_upload(upload)
     except PolicyError as error:
         result = Failed(str(error))
     sys.stdout.buffer.write(msgspec.json.encode(result))

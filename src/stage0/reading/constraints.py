@@ -14,7 +14,7 @@ import msgspec
 from stage0.reading.effects import HIGH_RISK, Effect
 from stage0.reading.prose.goal import effects_of
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon
-from stage0.reading.text.keeping import kept, kept_together
+from stage0.reading.text.keeping import remember, remember_together
 
 ValueType = Literal["none", "names", "count", "amount", "duration", "window", "text"]
 Guard = Literal["", "declared"]
@@ -113,9 +113,9 @@ class Grammar:
             for kind in kinds
             for phrase in kind.phrases
         )
-        self._read = kept(longest=200)(self._parse)
-        self.parse = kept_together(longest=_KEPT_SET, count=1024)(self._parse_all)
-        self.extended = kept_together(longest=_KEPT_SET, count=1024)(self._extend)
+        self._read = remember(longest=200)(self._parse)
+        self.parse = remember_together(longest=_KEPT_SET, count=1024)(self._parse_all)
+        self.extended = remember_together(longest=_KEPT_SET, count=1024)(self._extend)
 
     def _parse_all(self, texts: tuple[str, ...]) -> ConstraintSet:
         """Every constraint as a control, in order. A switched-off one (`require_mfa: false`) gives none."""

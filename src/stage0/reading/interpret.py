@@ -24,7 +24,7 @@ from stage0.reading.registry import EMPTY, Registry, spellings
 from stage0.reading.request import GOAL_LIMIT, ActionRequest
 from stage0.reading.shell.lines import Commands
 from stage0.reading.text.folding import fold, hidden_spans
-from stage0.reading.text.keeping import keeping_nothing, kept, tells_secret
+from stage0.reading.text.keeping import keeping_nothing, remember, tells_secret
 from stage0.reading.toolname import ToolReader, ToolReading, ToolWords
 from stage0.reading.walk import path_of, texts_of, walk
 
@@ -56,16 +56,16 @@ class Knowledge:
         self._read_name = ToolReader(lexicon, words).read
         self.read_tool: Callable[[str, str], ToolReading] = self._read_name
         self._declared = declared
-        self.read_declaration = kept(longest=200)(self._read_declaration)
-        self.read_goal = kept(longest=_PROSE, count=_READINGS)(self._read_goal)
-        self.read_description = kept(longest=_PROSE, count=_READINGS)(self._read_description)
+        self.read_declaration = remember(longest=200)(self._read_declaration)
+        self.read_goal = remember(longest=_PROSE, count=_READINGS)(self._read_goal)
+        self.read_description = remember(longest=_PROSE, count=_READINGS)(self._read_description)
 
     def with_registry(self, registry: Registry) -> Knowledge:
         """The same, with the tools that a pack registers: a goal may say to call one."""
         other = copy.copy(self)
         other.registry = registry
         other.read_tool = other._read_registered
-        other.read_goal = kept(longest=_PROSE, count=_READINGS)(other._read_goal)
+        other.read_goal = remember(longest=_PROSE, count=_READINGS)(other._read_goal)
         return other
 
     def _read_registered(self, name: str, path: str) -> ToolReading:

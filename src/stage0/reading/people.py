@@ -9,7 +9,7 @@ import msgspec
 
 from stage0.reading.context import ContextReading, is_reference
 from stage0.reading.prose.lexicon import Lexicon
-from stage0.reading.text.keeping import kept
+from stage0.reading.text.keeping import remember
 
 #: What parts several people, and the facts that name who asks.
 _SEVERAL: Final = re.compile(r"[,;&|]|\band\b|、|，|；")
@@ -40,7 +40,7 @@ def read_people(context: ContextReading, lexicon: Lexicon) -> People:
 _NOBODY: Final = People((), asks_itself=False)
 
 
-@kept(longest=64)
+@remember(longest=64)
 def people_in(text: str, lexicon: Lexicon) -> tuple[tuple[str, str], ...]:
     """The people that a text names, each with the folded form of the name."""
     names = [" ".join(name.split()) for name in _SEVERAL.split(text)]

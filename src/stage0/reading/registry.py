@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from stage0.reading.effects import Effect
-from stage0.reading.text.keeping import kept
+from stage0.reading.text.keeping import remember
 
 #: What stands between the stars of a pattern.
 Glob = tuple[str, ...]
@@ -56,7 +56,7 @@ class Registry:
         self.entries = tuple(added)
         self._lengths = sorted({len(stem) for stem in self._stems}, reverse=True)
         self._folded_lengths = sorted({len(stem) for stem in self._folded_stems}, reverse=True)
-        self.find = kept(longest=_TOOL_NAME_LENGTH_MAX)(self._find) if self.entries else _nothing
+        self.find = remember(longest=_TOOL_NAME_LENGTH_MAX)(self._find) if self.entries else _nothing
 
     def _add(self, entry: Entry) -> None:
         pattern = entry.pattern

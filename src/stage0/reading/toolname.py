@@ -12,7 +12,7 @@ from stage0.reading.effects import HARMLESS, Effect, Sighting, Span
 from stage0.reading.prose.goal import effects_of
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Lexicon, Term, split_words
 from stage0.reading.prose.meaning import EVENTS
-from stage0.reading.text.keeping import kept
+from stage0.reading.text.keeping import remember
 
 #: What parts the owner of an operation from it: `mail.message.get`.
 _OWNER: Final = re.compile(r"[./:]")
@@ -71,7 +71,7 @@ class ToolReader:
     def __init__(self, lexicon: Lexicon, words: ToolWords) -> None:
         self._lexicon = lexicon
         self._words = words
-        self._read_kept = kept(longest=_NAME_LIMIT)(self._read)
+        self._read_kept = remember(longest=_NAME_LIMIT)(self._read)
 
     def read(self, name: str, path: str) -> ToolReading:
         """What a name says. One that is too long to be a name says nothing that could be understood."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, Lexicon, split_words
-from stage0.reading.text.keeping import kept
+from stage0.reading.text.keeping import remember
 
 #: A longer value is a sentence, not the name of an operation (in characters).
 _OPERATION_LENGTH_MAX: Final = 80
@@ -49,7 +49,7 @@ def _first_verb(name: str, lexicon: Lexicon) -> tuple[Effect, ...]:
     return ()
 
 
-_first_verb_kept: Final = kept(longest=_OPERATION_LENGTH_MAX)(_first_verb)
+_first_verb_kept: Final = remember(longest=_OPERATION_LENGTH_MAX)(_first_verb)
 
 
 def operation_effects(value: str, lexicon: Lexicon, *, numbers: bool) -> tuple[Effect, ...]:

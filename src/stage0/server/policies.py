@@ -21,7 +21,7 @@ from stage0.ledger.packs import (
     activate,
     activations,
     before_last,
-    described,
+    describe_pack,
     environment_of,
     find_pack,
     list_packs,
@@ -31,7 +31,7 @@ from stage0.ledger.packs import (
     set_shadow,
 )
 from stage0.ledger.replay_process import Replayed, ReplayJob, ReplayRefused
-from stage0.policy.compare import compared
+from stage0.policy.compare import compare_packs
 from stage0.policy.format import PackFile, json_schema
 from stage0.policy.load import file_of_content, shipped_file
 from stage0.policy.upload import Compiled, Failed, Upload, wanted_parent
@@ -129,7 +129,7 @@ class Policies:
             raise NotFound(f"there is no pack `{pack_id}` in this account")
         content = msgspec.json.decode(row.content)
         await self._answer(
-            send, scope, {**described(row), "files": msgspec.json.decode(row.source), "content": content}
+            send, scope, {**describe_pack(row), "files": msgspec.json.decode(row.source), "content": content}
         )
 
     async def lint(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,7 +190,7 @@ class Policies:
             one, other = (
                 _file(connection, self._engine.catalogue, key.account, query[name]) for name in COMPARE_PARAMETERS
             )
-            return compared(one, other)
+            return compare_packs(one, other)
 
         changes = await self._engine.read_bounded(key.account, read)
         await self._answer(send, scope, {"from": query["from"], "to": query["to"], "changes": changes})

@@ -24,10 +24,10 @@ from stage0.reading.prose.lexicon import Lexicon, split_words
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, whole, word_set
 from stage0.reading.shell.lines import Commands, read_shell
 from stage0.reading.sql.heads import head_of
-from stage0.reading.sql.statements import dialect_named, read_sql
+from stage0.reading.sql.statements import find_dialect, read_sql
 from stage0.reading.sql.text import is_sql, starts_sql
 from stage0.reading.text.datakinds import exposes, holds_secret
-from stage0.reading.text.keeping import kept
+from stage0.reading.text.keeping import remember
 from stage0.reading.verbs import (
     DELETING,
     flag_effects,
@@ -231,7 +231,7 @@ _ROLES_OF: Final = {
 _KEY_LENGTH: Final = 128
 
 
-@kept(longest=_KEY_LENGTH)
+@remember(longest=_KEY_LENGTH)
 def _name(key: str) -> _Name:
     words = tuple(split_words(key[:_KEY_LENGTH])) or ("",)
     last = words[-1]
@@ -284,7 +284,7 @@ class _ArgumentsReader:
         self._tool_context = indirect.ToolContext(tools)
         words = self._tool_context.words
         self._drafted = not _DRAFTS.isdisjoint(words)
-        self._dialect = next((found for word in words if (found := dialect_named(word))), None)
+        self._dialect = next((found for word in words if (found := find_dialect(word))), None)
         self._sightings: dict[Sighting, None] = {}
         self._wide: dict[Sighting, None] = {}
         self._unread: dict[str, None] = {}
@@ -388,7 +388,7 @@ class _ArgumentsReader:
         if "dialect" in fields:
             for field in fields["dialect"]:
                 if isinstance(field.value, str):
-                    dialect = dialect_named(field.value) or dialect
+                    dialect = find_dialect(field.value) or dialect
         if "args" in fields:
             self._command_line(fields)
         if "method" in fields or "url" in fields or "override" in fields:

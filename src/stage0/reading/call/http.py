@@ -11,12 +11,12 @@ from stage0.reading.effects import Effect
 from stage0.reading.paths import holds_secrets
 from stage0.reading.prose.lexicon import Lexicon, split_words
 from stage0.reading.result import UNREAD, ArgumentReading, whole, word_set
-from stage0.reading.text.keeping import kept
+from stage0.reading.text.keeping import remember
 from stage0.reading.verbs import verb_effects
 
 #: The standard library's own function keeps the addresses that it was given, with the secrets in them.
 _UNKEPT: Final[Callable[[str], SplitResult]] = getattr(urlsplit, "__wrapped__", urlsplit)
-_split: Final = kept(longest=200)(_UNKEPT)
+_split: Final = remember(longest=200)(_UNKEPT)
 
 METHODS: Final[Mapping[str, Effect]] = {
     "get": "network_read",

@@ -18,7 +18,7 @@ from stage0.reading.effects import HARMLESS, Effect
 from stage0.reading.prose.syntax import Spaced, Unspaced
 from stage0.reading.text.disguise import Words, find_disguises, reveal
 from stage0.reading.text.folding import Folded, FoldTable, fold, with_capitals
-from stage0.reading.text.keeping import kept
+from stage0.reading.text.keeping import remember
 from stage0.reading.text.scanning import Scanner
 
 #: Concepts that are actions, and the effect of each. `query` and `run` say that something is asked or run, not what.
@@ -163,7 +163,7 @@ class Lexicon:
         patterns = sorted(self._by_text)
         self._automaton = Scanner(patterns)
         self._hidden = Words(_worth_hiding(terms), self.table)
-        self._environments = kept(longest=64)(self._environments_of)
+        self._environments = remember(longest=64)(self._environments_of)
         #: By pattern: its terms, and whether it begins and ends with a Latin letter, which asks for a word border.
         self._found = [
             (tuple((term.concept, term) for term in self._by_text[text]), text[0] in _LATIN, text[-1] in _LATIN)

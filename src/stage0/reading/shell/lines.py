@@ -48,7 +48,7 @@ from stage0.reading.shell.words import (
     word_of,
     words_of,
 )
-from stage0.reading.text.keeping import keeping_nothing, kept, tells_secret
+from stage0.reading.text.keeping import keeping_nothing, remember, tells_secret
 
 __all__ = ["Commands", "read_shell"]
 
@@ -834,7 +834,7 @@ def _names_secrets(word: str) -> bool:
     return holds_secrets(word)
 
 
-_names_secrets_kept: Final = kept(longest=200)(_names_secrets)
+_names_secrets_kept: Final = remember(longest=200)(_names_secrets)
 
 
 _ASSIGNING: Final = re.compile(r"([A-Za-z_]\w*)\+?=")

@@ -72,7 +72,7 @@ _DIALECTS: Final = word_set(
 )
 
 
-def dialect_named(name: str) -> str | None:
+def find_dialect(name: str) -> str | None:
     """The dialect that a database's name stands for (`PostgreSQL 15`, `sql-server`), or None."""
     word = re.sub(r"[^a-z0-9]", "", name.lower()[:40]).rstrip("0123456789")
     word = _NAMES.get(word) or _NAMES.get(word + "3") or word

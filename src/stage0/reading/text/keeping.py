@@ -42,12 +42,12 @@ _FIGURES: Final = tuple(
 _ENCODED: Final = re.compile(r"[%\\&=]|[uU]\+|[A-Za-z+/_-][0-9]|[0-9][A-Za-z+/_-]|[a-z+/_-][A-Z]")
 
 
-def kept(longest: int, count: int = _COUNT) -> Callable[[Callable[[str, *More], R]], Callable[[str, *More], R]]:
+def remember(longest: int, count: int = _COUNT) -> Callable[[Callable[[str, *More], R]], Callable[[str, *More], R]]:
     """Make a function of a text, and perhaps of more, remember what it gave for the last `count` texts of up to
     `longest` characters. Longer ones hardly repeat, and would take memory."""
 
     def keeping(work: Callable[[str, *More], R]) -> Callable[[str, *More], R]:
-        remembered = _remembered(work, count, tells_secret)
+        remembered = _remember(work, count, tells_secret)
 
         @wraps(work)
         def read(text: str, *more: *More) -> R:
@@ -65,13 +65,13 @@ def kept(longest: int, count: int = _COUNT) -> Callable[[Callable[[str, *More], 
     return keeping
 
 
-def kept_together(
+def remember_together(
     longest: int, count: int = _COUNT
 ) -> Callable[[Callable[[Texts, *More], R]], Callable[[Texts, *More], R]]:
     """The same for a function of several texts, of up to `longest` characters together."""
 
     def keeping(work: Callable[[Texts, *More], R]) -> Callable[[Texts, *More], R]:
-        remembered = _remembered(work, count, lambda texts: any(map(tells_secret, texts)))
+        remembered = _remember(work, count, lambda texts: any(map(tells_secret, texts)))
 
         @wraps(work)
         def read(texts: Texts, *more: *More) -> R:
@@ -93,7 +93,7 @@ class _NotKeptError(Exception):
     """This may not be kept."""
 
 
-def _remembered(work: Callable[[T, *More], R], count: int, tells: Callable[[T], bool]) -> Callable[..., R]:
+def _remember(work: Callable[[T, *More], R], count: int, tells: Callable[[T], bool]) -> Callable[..., R]:
     """The function with its memory; raises `_NotKeptError` for what may not be in it."""
 
     @lru_cache(count)
