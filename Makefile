@@ -48,8 +48,11 @@ test: $(READY) $(POSTGRES) ## run the tests (ARGS=... goes to pytest)
 quick: $(READY) ## run the tests of what is pure, in under a minute: fewer examples, no server, no database
 	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile --hypothesis-profile=quick -m "not process" $(QUICK) $(ARGS)
 
-soak: $(READY) $(POSTGRES) ## run the stateful tests for long: TIMES as many sequences as `make test`, other ones each time
-	STAGE0_TEST_SOAK=$(TIMES) $(BIN)/pytest -q -n auto --maxprocesses 4 -m stateful $(ARGS)
+soak: $(READY) $(POSTGRES) ## run the stateful tests for long: TIMES rounds of as many sequences as `make test`, always others
+	@for round in $$(seq $(TIMES)); do \
+		echo "round $$round of $(TIMES)"; \
+		STAGE0_TEST_SOAK=1 $(BIN)/pytest -q -n auto --maxprocesses 4 -m stateful $(ARGS) || exit 1; \
+	done
 
 lint: $(READY) ## check lock file, style, format, types and who imports whom
 	$(UV) lock --check
