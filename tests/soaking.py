@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hypothesis import settings
 
-#: Whether other sequences are tried each time. Rounds are processes of their own: what hypothesis keeps of its sequences
+#: Whether other sequences are tried each time. Rounds are processes of their own: what hypothesis keeps of sequences
 #: makes each of many slower. Read here, since the tests run without the STAGE0_ variables of whoever runs them.
 SOAK: Final = os.environ.get("STAGE0_TEST_SOAK", "") == "1"
 
