@@ -17,8 +17,9 @@ from stage0.core.pack import Pack
 from stage0.core.verdict import Decision
 from stage0.policy import shipped_packs
 from stage0.reading.context import FACTS
+from stage0.reading.interpret import Interpretation, interpret
 from stage0.reading.request import Caller, RunState
-from tests.deciding import CALLER, NOW, decided
+from tests.deciding import CALLER, NOW, decided, request_of
 
 PACKS: Final[Mapping[str, Pack]] = shipped_packs()
 ALIASES: Final = {fact.name: fact.names for fact in FACTS}
@@ -274,6 +275,10 @@ class Situation:
     def decide(self) -> Decision:
         """The decision."""
         return decided(self.fields, PACKS[self.pack], now=self.now, caller=self.caller, run=self.run)
+
+    def reading(self) -> Interpretation:
+        """What the request is understood as."""
+        return interpret(request_of(**self.fields), PACKS[self.pack].knowledge)
 
     def where(self, **changed: Any) -> Situation:
         """The same with other circumstances: `pack`, `caller`, `run`, `now`."""

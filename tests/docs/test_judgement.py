@@ -40,10 +40,11 @@ Case = tuple[dict[str, Any], str, set[str]]
 ROWS: Final[dict[str, list[Case]]] = {
     "tool `apply_change`": [(_told("Apply it", "apply_change", id="ch_42"), "DEFER", {"overwrite"})],
     "`bash nightly.sh`": [
-        (_shell("bash nightly.sh"), "ALLOW", {"code_execution"}),
-        (_shell("make nightly"), "ALLOW", {"code_execution"}),
-        (_shell("python nightly.py"), "ALLOW", {"code_execution"}),
+        (_shell("bash nightly.sh"), "DEFER", {"code_execution"}),
+        (_shell("python nightly.py"), "DEFER", {"code_execution"}),
+        (_shell("python nightly.py", goal="Work on the task"), "ALLOW", {"code_execution"}),
     ],
+    "`make nightly`": [(_shell("make nightly"), "ALLOW", {"code_execution"})],
     "`make release`": [(_shell("make release"), "DENY", {"code_execution", "deployment"})],
     "`CALL nightly()`": [(_sql("CALL nightly()"), "DEFER", {"unknown"})],
     "`SELECT nightly()`": [(_sql("SELECT nightly()"), "ALLOW", {"read"})],

@@ -122,6 +122,7 @@ BROKEN: Final[dict[str, Broken]] = {
         rule("high_risk", "severity: off, message: No."), 7, "rules.BIG_REFUND.severity", "known are high, low, medium"
     ),
     "an unknown value of a lane": Broken("lanes: {role: verifed}\n", 4, "lanes.role", "did you mean `verified`?"),
+    "a work tree that is no yes or no": Broken("workspace: /repo\n", 4, "workspace", "bool"),
     "an ALLOW for ever": Broken("valid_for: never\n", 4, "valid_for", "is not a duration from 1s to 24h"),
     "an ALLOW for no time": Broken("valid_for: 0s\n", 4, "valid_for", "is not a duration from 1s to 24h"),
     "an unknown way with unknown tools": Broken("unknown_tools: denied\n", 4, "unknown_tools", "did you mean `deny`?"),

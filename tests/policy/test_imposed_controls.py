@@ -23,7 +23,7 @@ SCOPES: Final[dict[str, tuple[str, list[tuple[dict[str, Any], bool]]]]] = {
             (READ, False),
             (request(side_effects=["export"]), True),
             (request(side_effects=["publish"]), True),
-            (request(goal="Export the list of customers"), True),
+            (request(goal="Export the list of customers", tools=[]), True),
             (request(tools=["export_customers"]), True),
             (request(side_effects=["write"]), False),
         ],

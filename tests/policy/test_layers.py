@@ -243,7 +243,7 @@ def test_a_tool_with_dots_in_its_name_can_be_opened_by_itself() -> None:
 
 
 def test_all_but_the_tables_of_points_and_prices_can_be_opened() -> None:
-    assert {*COLLECTIONS, *RECORDS, "observe", "mcp_servers", "unknown_tools", "valid_for"} - {
+    assert {*COLLECTIONS, *RECORDS, "observe", "mcp_servers", "unknown_tools", "valid_for", "workspace"} - {
         "risk",
         "costs",
     } == OPENABLE

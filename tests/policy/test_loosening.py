@@ -231,6 +231,7 @@ LOOSER: Final[dict[str, Broken]] = {
     "an ALLOW that holds for longer": Broken(
         "valid_for: 11m\n", 4, "valid_for", "lets an ALLOW hold for longer than the parent's 10m"
     ),
+    "a work tree": Broken("workspace: true\n", 4, "workspace", "takes changes inside of a work tree for ones"),
     "keys that only watch": Broken("observe: true\n", 4, "observe", "lets keys only watch"),
     "an environment that needs none": Broken(
         "environments: {needed_for: [delete]}\n", 4, "environments.needed_for", "leaves out `access_change`"

@@ -132,7 +132,7 @@ def test_a_wrong_field_of_a_command_is_refused_at_load(written: str, wrong: str,
     path = tmp_path / "commands.yaml"
     path.write_text(f"git: {{sub: {{push: {{{written}}}}}}}\n" if below else f"git: {{{written}}}\n", encoding="utf-8")
     with pytest.raises(PolicyError, match=f"commands.yaml: git.*{wrong}"):
-        load_commands(path, shipped_knowledge().lexicon)
+        load_commands(path, shipped_knowledge().names)
 
 
 def lexicon_copy(folder: Path, language: str, old: str, new: str) -> Path:

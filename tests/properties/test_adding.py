@@ -34,7 +34,8 @@ def test_adding_a_declared_effect_never_raises_the_verdict(case: Situation, effe
 
 
 @given(situations(), some(TOOLS, least=1, most=2))
-def test_adding_a_tool_never_raises_the_verdict(case: Situation, tools: list[str]) -> None:
+def test_adding_a_second_tool_never_raises_the_verdict(case: Situation, tools: list[str]) -> None:
+    assume(case.fields["tools"])
     not_raised(case.decide(), case.adding("tools", *tools).decide(), cured=CURABLE)
 
 
@@ -49,10 +50,24 @@ def test_a_goal_that_cannot_be_read_is_cured_by_a_tool_that_reads_and_by_nothing
     assert more.verdict != "ALLOW" or more.effects
 
 
-@given(situations(), st.sampled_from(CALLS))
-def test_adding_arguments_never_raises_the_verdict(case: Situation, call: dict[str, Any]) -> None:
-    case = case.leaving_out("tool_arguments")
-    not_raised(case.decide(), case.saying({"tool_arguments": call}).decide(), cured=CURABLE)
+@given(situations(), st.sampled_from(TOOLS), st.sampled_from(CALLS), st.sampled_from(CALLS))
+def test_adding_an_argument_to_a_conclusive_call_never_raises_the_verdict(
+    case: Situation, tool: str, call: dict[str, Any], more: dict[str, Any]
+) -> None:
+    case = case.sending(tools=[tool]).saying({"tool_arguments": call})
+    assume(case.reading().conclusive)
+    not_raised(case.decide(), case.saying({"tool_arguments": {**more, **call}}).decide(), cured=CURABLE)
+
+
+@given(situations(goals=ALL_GOALS), st.sampled_from(TOOLS), st.sampled_from(CALLS))
+def test_giving_a_call_its_arguments_takes_away_only_what_prose_said(
+    case: Situation, tool: str, call: dict[str, Any]
+) -> None:
+    case = case.sending(tools=[tool]).leaving_out("tool_arguments")
+    before, after = case.reading(), case.saying({"tool_arguments": call}).reading()
+    for effect, sightings in before.effects.items():
+        if effect != "unknown" and any(seen.source not in ("goal", "description") for seen in sightings):
+            assert effect in after.effects
 
 
 @given(situations(goals=ALL_GOALS), st.sampled_from(ALL_GOALS), st.sampled_from(("\n", ". ", "; ", "。")))

@@ -126,13 +126,15 @@ def test_an_allow_is_at_most_99(case: Situation) -> None:
     assert 0 <= decision.risk_score <= (99 if decision.verdict == "ALLOW" else 100)
 
 
-@given(situations(), some(EFFECTS, most=2), some(TOOLS, most=1), st.sampled_from(CALLS))
+@given(situations(), some(EFFECTS, most=2), some(TOOLS, most=1), st.sampled_from(CALLS), st.booleans())
 def test_adding_an_effect_never_lowers_the_risk(
-    case: Situation, effects: list[str], tools: list[str], call: dict[str, Any]
+    case: Situation, effects: list[str], tools: list[str], call: dict[str, Any], called: bool
 ) -> None:
-    case = case.leaving_out("tool_arguments")
+    """A first tool or first arguments may take away what only prose said."""
+    assume(case.fields["tools"] or not tools)
+    case = case.saying({"tool_arguments": call}) if called else case.leaving_out("tool_arguments")
     before = case.decide()
-    after = case.adding("side_effects", *effects).adding("tools", *tools).saying({"tool_arguments": call}).decide()
+    after = case.adding("side_effects", *effects).adding("tools", *tools).decide()
     if verdict_of(before.issues, without=CURABLE) == before.verdict:
         assert after.risk_score >= before.risk_score, f"{told(before)} became {told(after)}"
 

@@ -19,7 +19,6 @@ from stage0.reading.shell.table import Behaviour, Command, Syntax
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 COMMANDS: Final = KNOWLEDGE.commands
-LEXICON: Final = KNOWLEDGE.lexicon
 #: What lets a command pass without a guardrail.
 PASSING: Final = HARMLESS | {"write", "code_execution"}
 
@@ -760,7 +759,7 @@ def test_a_new_tool_is_a_few_lines() -> None:
                 Syntax(takes=("-x",)),
             )
         },
-        LEXICON,
+        KNOWLEDGE.names,
     )
 
     def effects(line: str) -> list[str]:
@@ -777,4 +776,4 @@ def test_a_new_tool_is_a_few_lines() -> None:
 @pytest.mark.parametrize("condition", ["go -x~(", "go args>x"])
 def test_a_condition_that_cannot_be_read_is_refused(condition: str) -> None:
     with pytest.raises(ValueError, match="tool"):
-        Commands({"tool": Command(Behaviour(when={condition: ("read",)}))}, LEXICON)
+        Commands({"tool": Command(Behaviour(when={condition: ("read",)}))}, KNOWLEDGE.names)

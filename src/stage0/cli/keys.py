@@ -32,6 +32,7 @@ def keys() -> None:
 @limit_options
 @click.option("--observe", is_flag=True, help="Only watch: the client's guard stops nothing.")
 @click.option("--agent", default=None, metavar="NAME", help="The one agent that uses it.")
+@click.option("--workspace", multiple=True, metavar="ROOT", help="The work tree it works in (pack coding-agent).")
 def create(
     account_name: str,
     name: str,
@@ -43,6 +44,7 @@ def create(
     group: str | None,
     observe: bool,
     agent: str | None,
+    workspace: tuple[str, ...],
     **given: Unpack[Given],
 ) -> None:
     """Create a key and print it, this once."""
@@ -72,6 +74,7 @@ def create(
             limits=over(Limits(), given),
             enforcement="observe" if observe else "enforce",
             agent=agent or "",
+            workspace=workspace,
         )
     click.echo(f"{key.id} of {found.name}; the key, shown this once:", err=True)
     click.echo(text)
@@ -158,6 +161,7 @@ def _line(key: Key, status: str) -> str:
         f"limits={limits}" if limits else "",
         "observe" if key.enforcement == "observe" else "",
         f"agent={key.caller.agent}" if key.caller.agent else "",
+        f"workspace={','.join(key.caller.workspace)}" if key.caller.workspace else "",
         key.name,
     ]
     return "  ".join(part for part in parts if part)

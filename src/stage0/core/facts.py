@@ -6,7 +6,7 @@ never widens what a verified one says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -16,10 +16,11 @@ from stage0.core.fingerprint import short
 from stage0.core.pack import ApprovalRule, Pack, Scope
 from stage0.reading.constraints import ConstraintSet, Control
 from stage0.reading.context import Lane
-from stage0.reading.effects import Effect
+from stage0.reading.effects import HIGH_RISK, Effect, Sighting
 from stage0.reading.interpret import Interpretation
 from stage0.reading.registry import matches_any
 from stage0.reading.request import ActionRequest, RunState, State
+from stage0.reading.workspace import Table, Workspace
 
 Coverage = Literal["evidenced", "declared", "none"]
 _APPROVAL_FACTS: Final = frozenset({"approval_status", "approved", "approved_by", "approved_at"})
@@ -77,8 +78,10 @@ class Facts:
         self.clock = now
         asserted = self.values.get("current_time")
         self.now: float = asserted if asserted is not None and state.caller.test_mode else now
-        self.effects = reading.effects
-        self.high_risk = reading.high_risk
+        self.effects: Mapping[Effect, Sequence[Sighting]] = reading.effects
+        if pack.workspace is not None:
+            self.effects = self._kept_in(pack.workspace)
+        self.high_risk = HIGH_RISK & self.effects.keys()
         self.constraints: ConstraintSet = self._with_imposed() if pack.imposes else reading.constraints
         self.controls: dict[str, list[Control]] = {}
         self._applying: dict[str, Control] = {}
@@ -88,6 +91,21 @@ class Facts:
                 kept = self._applying.setdefault(control.kind, control)
                 if kept is not control and _stricter(control, kept):
                     self._applying[control.kind] = control
+
+    def _kept_in(self, table: Table) -> Mapping[Effect, Sequence[Sighting]]:
+        """The effects without what the work tree takes back. Of a call of which only a file is unread that it runs, the
+        goal says nothing: that it runs one is noted."""
+        reading = self.reading
+        working = self.values.get("working_directory")
+        tree = Workspace(table, self.caller.workspace, working)
+        effects = tree.kept(reading.effects, reading.ran, reading.edited)
+        if reading.told and not reading.conclusive:
+            effects = {
+                effect: kept
+                for effect, sightings in effects.items()
+                if (kept := [seen for seen in sightings if seen.source != "goal"])
+            }
+        return effects
 
     def _with_imposed(self) -> ConstraintSet:
         """The caller's constraints, and those that the pack imposes on this action."""
@@ -120,9 +138,10 @@ class Facts:
 
     @lazy
     def tools(self) -> tuple[str, ...]:
-        """The tools of the request, and the one that is said to be in use."""
+        """The tools of the request, those of whole calls, and the one that is said to be in use."""
         current = self.reading.context.all_of("current_tool")
-        return tuple(dict.fromkeys([*self.request.tools, *[tool for tool in current if tool]]))
+        called = self.reading.context.called
+        return tuple(dict.fromkeys([*self.request.tools, *called, *[tool for tool in current if tool]]))
 
     @lazy
     def _tool_names(self) -> tuple[str, ...]:
@@ -174,7 +193,8 @@ class Facts:
     @lazy
     def confined(self) -> bool:
         """Whether a named non-production environment is held to by a control (an evidenced guardrail)."""
-        stated = self.stated_environments
+        # In a work tree an environment is where others are; only one that the key is bound to is known.
+        stated = self.stated_environments if self.pack.workspace is None else tuple(self._environments[1])
         if self.production or not stated or any(name not in self.pack.environments.non_production for name in stated):
             return False
         if self.asked_for("sandbox"):

@@ -14,6 +14,7 @@ from stage0.reading.context import Lane
 from stage0.reading.effects import Effect
 from stage0.reading.interpret import Knowledge
 from stage0.reading.registry import Glob
+from stage0.reading.workspace import Table
 
 SeveritySetting = Literal["off", "low", "medium", "high"]
 #: What is done about a tool that is not registered.
@@ -143,7 +144,7 @@ class Pack(msgspec.Struct, frozen=True):
     `own` are the rules that the pack itself has, each with its condition in `conditions`, in the same order. `roles`
     maps a role to every role that it includes; `mcp_servers` are those that may be connected, None is any; `imposes` is
     whether a requirement ever asks for another control than an approval; `valid_for` is how many seconds after it an
-    ALLOW may be acted upon."""
+    ALLOW may be acted upon; `workspace` is what is known of checked-out trees, for keys that work in one."""
 
     name: str
     version: str
@@ -169,6 +170,7 @@ class Pack(msgspec.Struct, frozen=True):
     unknown_tools: UnknownTools = "allow"
     imposes: bool = False
     valid_for: float = VALID_FOR
+    workspace: Table | None = None
 
     @property
     def id(self) -> str:

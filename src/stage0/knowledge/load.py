@@ -16,10 +16,16 @@ from stage0.knowledge.yaml import HERE, convert, read
 from stage0.reading.constraints import ControlKind, Grammar
 from stage0.reading.effects import Effect
 from stage0.reading.interpret import Knowledge
-from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.shell.lines import Commands
 from stage0.reading.shell.table import Command, parse_command
-from stage0.reading.toolname import ToolWords
+from stage0.reading.toolname import ToolReader, ToolWords
+from stage0.reading.workspace import Table
+
+
+@lru_cache(maxsize=1)
+def shipped_workspace() -> Table:
+    """What is known of checked-out trees."""
+    return convert(read(HERE / "workspace.yaml"), Table, "workspace.yaml")
 
 
 class ConstraintFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,19 +50,20 @@ def load_knowledge(folder: Path) -> Knowledge:
         grammar = Grammar(wording.kinds, wording.conditions, lexicon)
     except ValueError as error:
         raise PolicyError(f"constraints.yaml: {error}") from error
-    commands = load_commands(folder / "commands.yaml", lexicon)
     declared = convert(read(folder / "declared.yaml"), dict[str, tuple[Effect, ...]], "declared.yaml")
     folded = {lexicon.fold(text).text: effects for text, effects in declared.items()}
     words = convert(read(folder / "tools.yaml"), ToolWords, "tools.yaml")
-    return Knowledge(lexicon, grammar, commands, words, folded, _version(folder))
+    names = ToolReader(lexicon, words)
+    commands = load_commands(folder / "commands.yaml", names)
+    return Knowledge(lexicon, grammar, commands, names, folded, _version(folder))
 
 
-def load_commands(path: Path, lexicon: Lexicon) -> Commands:
+def load_commands(path: Path, names: ToolReader) -> Commands:
     """Load a table of commands. Raises PolicyError with the command and what is wrong with it."""
     written = convert(read(path), dict[str, dict[str, Any]], path.name)
     table = {name: _parse_command(command, f"{path.name}: {name}") for name, command in written.items()}
     try:
-        return Commands(table, lexicon)
+        return Commands(table, names)
     except ValueError as error:
         raise PolicyError(f"{path.name}: {error}") from error
 
@@ -70,14 +77,16 @@ def _parse_command(written: Mapping[str, Any], name: str) -> Command:
 
 def _version(folder: Path) -> str:
     """A digest of what every file says that interpretation rests on; comments are left out."""
-    files = [folder / name for name in ("constraints.yaml", "commands.yaml", "declared.yaml", "tools.yaml")]
+    files = [
+        folder / name for name in ("constraints.yaml", "commands.yaml", "declared.yaml", "tools.yaml", "workspace.yaml")
+    ]
     said = [read(path) for path in (*files, *sorted((folder / "lexicon").glob("*.yaml")))]
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:16]
 
 
 #: Versions that say the same in other words: comments, names of fields. A record that was read with one of them is read
 #: alike by the version that it stands under. Where what is said changes, so does the version, and nothing stands here.
-SAME: Final[Mapping[str, frozenset[str]]] = {"05bed163190cde9f": frozenset({"9f49ba6b8bea257d", "4750f12313ab084b"})}
+SAME: Final[Mapping[str, frozenset[str]]] = {}
 
 
 def reads_alike(recorded: str, present: str) -> bool:

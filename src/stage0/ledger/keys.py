@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import secrets
 import string
 import zlib
@@ -112,12 +114,14 @@ def create_key(
     limits: Limits | None = None,
     enforcement: Enforcement = "enforce",
     agent: str = "",
+    workspace: Sequence[str] = (),
     holder: str = "",
 ) -> tuple[Key, str]:
     """Create a key and give its text, this once. `text` sets it (20 or more characters). Raises Refused.
 
-    `limits` are the key's own, inside of its group's or account's; `agent` is the agent that alone uses it; `holder`
-    is whose usage it goes on counting, where it replaces another key. `pack` is one that ships or a version that the
+    `limits` are the key's own, inside of its group's or account's; `agent` is the agent that alone uses it; `workspace`
+    are the roots of the tree that it works in; `holder` is whose usage it goes on counting, where it replaces another
+    key. `pack` is one that ships or a version that the
     account has pushed; empty follows what the account has activated."""
     for scope in scopes:
         if scope not in SCOPES:
@@ -148,6 +152,7 @@ def create_key(
             **limit_columns(limits),
             enforcement=enforcement,
             agent=agent.strip(),
+            workspace=_list(_roots(workspace)),
         )
     )
     record_event(
@@ -165,6 +170,26 @@ def create_key(
     )
     raise_epoch(connection)
     return get_key(connection, catalogue, identifier), text
+
+
+#: Folders that are no work tree: all of a machine, all of a person, or what belongs to the system.
+_NO_ROOT: Final = re.compile(
+    r"/(?:home|Users)(?:/[^/]+)?|/root|/(?:etc|usr|var|bin|sbin|lib|opt|dev|proc|sys|tmp|boot|mnt|media)"
+)
+
+
+def _roots(workspace: Sequence[str]) -> list[str]:
+    """The roots in one form. Raises Refused for one that is no folder of a work tree."""
+    roots = []
+    for given in workspace:
+        root = posixpath.normpath(given.strip())
+        # Two slashes at the front may mean something else, and are kept.
+        if not root.startswith("/") or root.startswith("//") or ".." in given.split("/"):
+            raise Refused(f"`{given}` is no absolute path of a folder, such as /srv/checkouts/shop")
+        if root == "/" or _NO_ROOT.fullmatch(root):
+            raise Refused(f"`{given}` is more than a work tree: name the folder that is checked out")
+        roots.append(root)
+    return roots
 
 
 def _check_enforcement(
@@ -376,6 +401,7 @@ def rotate_key(
         limits=old.own,
         enforcement=old.enforcement,
         agent=old.caller.agent,
+        workspace=old.caller.workspace,
         holder=old.holders[0][0],
     )
     if grace_seconds > 0:
@@ -423,6 +449,7 @@ def key_of(row: Any, plans: Plans) -> Key:
             test_mode=row.mode == "test",
             timezone=row.timezone,
             agent=row.agent,
+            workspace=tuple(decode(row.workspace)),
         ),
         created_at=row.created_at,
         expires_at=row.expires_at,

@@ -146,6 +146,7 @@ class KeyRow(NamedTuple):
     usage_group: str | None
     enforcement: Any
     agent: str
+    workspace: str
     plan: str
     timezone: str
     per_month: int | None

@@ -72,6 +72,8 @@ api_keys = sa.Table(
     sa.Column("per_minute", sa.BigInteger, nullable=True),
     sa.Column("enforcement", sa.Text, nullable=False, server_default="enforce"),
     sa.Column("agent", sa.Text, nullable=False, server_default=sa.text("''")),
+    # The roots of the work tree that it works in, as a JSON list.
+    sa.Column("workspace", sa.Text, nullable=False, server_default=sa.text("'[]'")),
     sa.UniqueConstraint("hash", name="api_keys_hash"),
 )
 

@@ -142,6 +142,7 @@ class PackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     mcp_servers: frozenset[str] | None = None
     unknown_tools: UnknownTools | None = None
     valid_for: str | None = None
+    workspace: bool | None = None
     rules: dict[str, RuleEntry | None] = {}
     risk: RiskWeights | None = None
     costs: Costs | None = None

@@ -34,7 +34,7 @@ _SEVERITY: Final = ("off", "low", "medium", "high")
 _UNKNOWN_TOOLS: Final = ("allow", "defer", "deny")
 _LANES: Final = ("asserted", "verified")
 DEFAULTS: Final[Mapping[str, str]] = {rule.code: rule.severity.lower() for rule in RULES}
-_SCALARS: Final = ("observe", "mcp_servers", "unknown_tools", "valid_for")
+_SCALARS: Final = ("observe", "mcp_servers", "unknown_tools", "valid_for", "workspace")
 #: What `open` may name: whole fields, or one entry of them.
 OPENABLE: Final = frozenset((*COLLECTIONS, *RECORDS, *_SCALARS)) - {"risk", "costs"}
 _UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field `([^`]+)`")
@@ -491,6 +491,8 @@ def _scalars(given: PackFile, parent: PackFile) -> Loosened:
     before = parent.unknown_tools or "allow"
     if given.unknown_tools is not None and _UNKNOWN_TOOLS.index(given.unknown_tools) < _UNKNOWN_TOOLS.index(before):
         yield ("unknown_tools",), f"`{given.unknown_tools}` is looser than `{before}`"
+    if given.workspace and not parent.workspace:
+        yield ("workspace",), "takes changes inside of a work tree for ones that can be taken back"
     longest = duration_of((parent.valid_for or "").strip()) or VALID_FOR
     if given.valid_for is not None and (duration_of(given.valid_for.strip()) or 0) > longest:
         yield ("valid_for",), f"lets an ALLOW hold for longer than the parent's {parent.valid_for or '10m'}"

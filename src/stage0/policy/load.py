@@ -13,7 +13,7 @@ import msgspec
 
 from stage0.core.canonical import canonical
 from stage0.core.pack import Environments, Lanes, Pack, Thresholds
-from stage0.knowledge.load import shipped_knowledge
+from stage0.knowledge.load import shipped_knowledge, shipped_workspace
 from stage0.knowledge.source import Path_, PolicyError, Source, join_path, nearest, read_source
 from stage0.policy.entries import (
     Error,
@@ -210,6 +210,7 @@ def _pack_of(file: PackFile, error: Error, between: Callable[[], None] = at_once
         mcp_servers=file.mcp_servers,
         unknown_tools=file.unknown_tools or "allow",
         valid_for=valid_for_of(file, error),
+        workspace=shipped_workspace() if file.workspace else None,
         imposes=any(requirement.controls for requirement in requirements),
     )
 

@@ -108,6 +108,23 @@ def _object(value: object) -> dict[str, object]:
     raise Unreadable
 
 
+def object_of(value: object) -> dict[str, object] | None:
+    """An object, or the one that a text holds as JSON; None where it is neither."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{":
+        try:
+            value = msgspec.json.decode(value.encode("utf-8", "surrogatepass"))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def _arguments(value: object) -> dict[str, object]:
+    found = object_of(value)
+    if found is None:
+        raise Unreadable
+    return found
+
+
 Size = Literal["list", "text", ""]
 
 
@@ -115,7 +132,8 @@ class Fact(msgspec.Struct, frozen=True):
     """One fact that context can carry: its accepted names and how it is read.
 
     `narrower` picks one of two conflicting values; where it is None, both are kept and the reader of the fact
-    takes the worse. `nested` is the object that may hold it too; `size` says which limits hold for it."""
+    takes the worse. `nested` is the object that may hold it too; `size` says which limits hold for it. `loose` are
+    names that mean it only where the value is one: else it is somebody's own field."""
 
     name: str
     names: tuple[str, ...]
@@ -123,6 +141,7 @@ class Fact(msgspec.Struct, frozen=True):
     narrower: Callable[[Any, Any], Any] | None = None
     nested: str = ""
     size: Size = ""
+    loose: frozenset[str] = frozenset()
 
 
 def _fact(
@@ -132,9 +151,10 @@ def _fact(
     narrower: Callable[[Any, Any], Any] | None = None,
     nested: str = "",
     unbounded: bool = False,
+    loose: tuple[str, ...] = (),
 ) -> Fact:
     size = "" if unbounded else _SIZES.get(read, "")
-    return Fact(name, (name, *aliases), read, narrower, nested, size)
+    return Fact(name, (name, *aliases, *loose), read, narrower, nested, size, frozenset(loose))
 
 
 _SIZES: Final[Mapping[Callable[[object], object], Size]] = {
@@ -175,12 +195,18 @@ FACTS: Final = (
     _fact("timezone", _text),
     _fact("resource_scope", _texts),
     _fact("target_resources", _texts),
+    _fact("working_directory", _text),
     _fact("active_mcp_servers", _texts),
     _fact("tenant_id", _reference),
     _fact("target_tenants", _texts),
     _fact("request_channel", _reference),
     _fact("output_policy", _text),
-    _fact("tool_arguments", _object, "tool_args", "arguments"),
+    _fact(
+        "tool_arguments",
+        _arguments,
+        *("tool_args", "tool_input", "toolArguments", "toolArgs", "toolInput"),
+        loose=("arguments", "input", "args", "params", "parameters", "kwargs"),
+    ),
     _fact("tool_description", _text, unbounded=True),
     _fact("tool_annotations", _object),
     _fact("agent_name", _reference),
@@ -241,12 +267,14 @@ def _too_many(count: int, unit: str, limit: int) -> str:
 
 class ContextReading(msgspec.Struct, frozen=True):
     """Context as understood. `values` by fact name; `others` holds the further values of a fact that was given
-    under several names with different ones; `invalid` the key of a value that could not be read."""
+    under several names with different ones; `invalid` the key of a value that could not be read. `called` are the tools
+    that whole calls name."""
 
     values: Mapping[str, Any]
     others: Mapping[str, tuple[Any, ...]]
     invalid: Mapping[str, str]
     conflicts: Mapping[str, tuple[str, ...]]
+    called: tuple[str, ...] = ()
 
     def all_of(self, name: str) -> tuple[Any, ...]:
         """Every value given for a fact; more than one only where they conflict."""
@@ -266,6 +294,8 @@ def read_context(context: Mapping[str, object]) -> ContextReading:
         fact = _BY_KEY.get(key)
         if fact is not None and value is not None:
             reader.take(fact, key, value)
+        elif type(value) in _COMPOUND and key not in _KEPT_ALONE:
+            reader.take_call(key, value)
     loop_state = context.get("loop_state")
     if isinstance(loop_state, dict):
         for key, value in loop_state.items():
@@ -285,12 +315,22 @@ class _ContextReader:
         self.invalid: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         self.conflicts: dict[str, tuple[str, ...]] = {}
+        self.called: list[str] = []
+
+    def take_call(self, key: str, value: Any) -> None:
+        """A whole call, or a list of them, under whatever name."""
+        for each in value if type(value) is list else (value,):
+            call = whole_call(each) if type(each) is dict else None
+            if call is not None:
+                self.called.append(call[0])
+                self.take(_BY_KEY["tool_arguments"], key, call[1])
 
     def take(self, fact: Fact, key: str, value: object) -> None:
         try:
             read = fact.read(value)
         except Unreadable:
-            self.invalid[fact.name] = key
+            if key not in fact.loose:
+                self.invalid[fact.name] = key
             return
         if read == "" and fact.read is _reference:
             return
@@ -312,4 +352,59 @@ class _ContextReader:
         for name in self.invalid.keys() - _NARROWING:
             self.values.pop(name, None)
             self.others.pop(name, None)
-        return ContextReading(self.values, self.others, self.invalid, self.conflicts)
+        return ContextReading(self.values, self.others, self.invalid, self.conflicts, tuple(self.called))
+
+
+_COMPOUND: Final = frozenset({dict, list})
+#: Fields of the past, and those that are read elsewhere: what stands in them is not proposed.
+PAST: Final = frozenset(
+    {
+        "history",
+        "previous",
+        "previous_calls",
+        "past_calls",
+        "result",
+        "results",
+        "output",
+        "outputs",
+        "messages",
+        "trace",
+    }
+    | {
+        "traces",
+        "log",
+        "logs",
+        "transcript",
+        "conversation",
+        "events",
+        "memory",
+        "observations",
+        "steps_done",
+        "examples",
+    }
+)
+_KEPT_ALONE: Final = PAST | {"loop_state", "tool_definition", "tool_definitions", "tools", "available_tools"}
+#: Names under which the arguments of a whole call stand, beside the tool's name.
+_CALL_ARGUMENTS: Final = ("arguments", "input", "args", "parameters")
+
+
+def whole_call(value: Mapping[str, Any]) -> tuple[str, dict[str, object]] | None:
+    """The tool and the arguments of a whole call in the shapes of OpenAI (`{"function": {"name", "arguments"}}`),
+    Anthropic (`{"type": "tool_use", "name", "input"}`), LangChain (`{"name", "args"}`) and MCP (`{"method":
+    "tools/call", "params": {"name", "arguments"}}`); None where it is none."""
+    inner = value.get("function") or (value.get("params") if value.get("method") == "tools/call" else None)
+    if isinstance(inner, dict):
+        value = inner
+    name = value.get("name")
+    if not isinstance(name, str) or not name.strip():
+        return None
+    for key in _CALL_ARGUMENTS:
+        arguments = object_of(value.get(key))
+        if arguments is not None:
+            return name, arguments
+    return None
+
+
+def unknown_fields(context: Mapping[str, object]) -> dict[str, object]:
+    """The fields that nobody knows, without those of the past."""
+    return {key: value for key, value in context.items() if key not in _BY_KEY and key not in _KEPT_ALONE}

@@ -13,20 +13,23 @@ from typing import Final
 
 import msgspec
 
-from stage0.reading.call.arguments import ArgumentsReading, read_arguments
+from stage0.reading.basis import Basis, added_by_description, added_by_prose, basis_of, is_silent
+from stage0.reading.call.arguments import ArgumentsReading, names_language, read_arguments
 from stage0.reading.constraints import ConstraintSet, Control, Grammar
-from stage0.reading.context import ContextReading, read_context
-from stage0.reading.effects import HIGH_RISK, MARKS, Effect, Sighting, Span
+from stage0.reading.context import ContextReading, object_of, read_context, unknown_fields
+from stage0.reading.effects import HARMLESS, HIGH_RISK, MARKS, Effect, Sighting, Span
 from stage0.reading.people import People, read_people
 from stage0.reading.prose.goal import GoalReading, effects_of, read_goal
-from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon
+from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, split_words
 from stage0.reading.registry import EMPTY, Registry, spellings
 from stage0.reading.request import GOAL_LIMIT, ActionRequest
+from stage0.reading.result import Ran
 from stage0.reading.shell.lines import Commands
 from stage0.reading.text.folding import fold, hidden_spans
 from stage0.reading.text.keeping import keeping_nothing, remember, tells_secret
-from stage0.reading.toolname import ToolReader, ToolReading, ToolWords
+from stage0.reading.toolname import ToolReader, ToolReading
 from stage0.reading.walk import path_of, texts_of, walk
+from stage0.reading.workspace import edited_files
 
 #: Characters of goals and descriptions whose readings are kept, and how many: each has up to some kilobytes.
 _PROSE: Final = 400
@@ -43,7 +46,7 @@ class Knowledge:
         lexicon: Lexicon,
         grammar: Grammar,
         commands: Commands,
-        words: ToolWords,
+        names: ToolReader,
         declared: Mapping[str, tuple[Effect, ...]],
         version: str,
     ) -> None:
@@ -52,8 +55,9 @@ class Knowledge:
         self.grammar = grammar
         self.commands = commands
         self.version = version
-        self.engines = words.engines
-        self._read_name = ToolReader(lexicon, words).read
+        self.engines = names.engines
+        self.names = names
+        self._read_name = names.read
         self.read_tool: Callable[[str, str], ToolReading] = self._read_name
         self._declared = declared
         self.read_declaration = remember(longest=200)(self._read_declaration)
@@ -98,7 +102,7 @@ class Knowledge:
 
     def _read_goal(self, text: str) -> GoalReading:
         """What a goal says."""
-        return read_goal(text, self.lexicon, read_name=self.effects_of_name)
+        return read_goal(text, self.lexicon, read_name=self.effects_of_name, verbs=self.names.wanting)
 
     def _read_description(self, text: str) -> GoalReading:
         """What a tool's description says that the tool does."""
@@ -153,7 +157,11 @@ class Declaration(msgspec.Struct, frozen=True):
 
 class Interpretation(msgspec.Struct, frozen=True):
     """An action as understood. `effects` maps each effect to the places that say so; `records` and `amount` are the
-    largest number of records and the largest amount of money that the call's arguments name themselves."""
+    largest number of records and the largest amount of money that the call's arguments name themselves. `conclusive`
+    where the action is a call whose name and arguments tell all, so that the goal adds nothing; `settled` is false
+    where it runs something that nobody has read; `told` is what `conclusive` would be if that were read. `ran` are the
+    commands of command lines by their arguments' paths, `edited` the files that an editing tool names (None: it is
+    none)."""
 
     effects: Mapping[Effect, Sequence[Sighting]]
     environments: frozenset[str]
@@ -166,6 +174,11 @@ class Interpretation(msgspec.Struct, frozen=True):
     amount: float
     hidden: tuple[Span, ...]
     sensitive_tools: bool
+    conclusive: bool
+    settled: bool
+    told: bool
+    ran: tuple[tuple[str, Ran], ...]
+    edited: tuple[str, ...] | None
 
     @property
     def controls(self) -> tuple[Control, ...]:
@@ -187,8 +200,13 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     """Read a request. Deterministic; touches nothing outside its arguments."""
     context = read_context(request.context)
     texts = texts_of(request.context)
-    called = _read_calls(context, known, request.tools, texts)
-    tools = [known.read_tool(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
+    named = [(name, f"tools[{i}]") for i, name in enumerate(request.tools)]
+    named += [(name, "context") for name in context.called if name not in request.tools]
+    names = [name for name, _ in named]
+    called = _read_calls(context, known, names, texts)
+    if not called.sets:
+        called = _read_stray(request.context, called, known, names, texts)
+    tools = [known.read_tool(name, path) for name, path in named]
     declared = [known.read_declaration(text, f"side_effects[{i}]") for i, text in enumerate(request.side_effects)]
     goal = _goal_of(request.goal, called, known)
 
@@ -202,20 +220,23 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     for declaration in declared:
         _note(effects, declaration.sightings)
         environments |= declaration.environments
-    _note(effects, goal.sightings)
+    basis = basis_of(tools, called, frozenset([seen.effect for each in declared for seen in each.sightings]))
+    present = frozenset(effects)
     described = _description_sightings(context, known)
-    _note(effects, described)
+    _note(effects, added_by_prose(basis, goal.sightings, called, present))
+    _note(effects, added_by_description(basis, described, present))
     if called.wide and not _WIDENED.isdisjoint(effects):
         _note(effects, called.wide)
-    says_nothing = _says_nothing(goal, declared, known.engines)
-    unclear = _unclear(
-        request, tools, called, effects, goal, described=bool(described or declared), says_nothing=says_nothing
-    )
+    unclear = _unclear(request, named, tools, called, effects, goal, declared, described, basis, known.engines)
     if unclear:
         effects.setdefault("unknown", []).extend(unclear)
     # After what is unclear: what a registry adds explains nothing away.
     current = [name for name in context.all_of("current_tool") if name and name not in request.tools]
     _note(effects, known.added(request.tools, current))
+    edited = None
+    if basis.call:
+        files = edited_files(split_words(names[0]), context.all_of("tool_arguments"))
+        edited = None if files is None else tuple(files)
     return Interpretation(
         effects=effects,
         environments=environments,
@@ -228,6 +249,11 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         amount=float(called.amount),
         hidden=_hidden(request, texts),
         sensitive_tools=any(tool.sensitive for tool in tools),
+        conclusive=basis.conclusive,
+        settled=called.settled,
+        told=basis.told,
+        ran=called.ran,
+        edited=edited,
     )
 
 
@@ -317,8 +343,34 @@ def _read_calls(
             records=max(together.records, reading.records),
             amount=max(together.amount, reading.amount),
             parsed=together.parsed + reading.parsed,
+            settled=together.settled and reading.settled,
+            told=together.told or reading.told,
+            sets=together.sets + 1,
+            ran=together.ran + reading.ran,
         )
     return together
+
+
+def _read_stray(
+    context: Mapping[str, object],
+    called: ArgumentsReading,
+    known: Knowledge,
+    tools: Sequence[str],
+    texts: Sequence[str],
+) -> ArgumentsReading:
+    """What stands in fields that nobody knows, where no arguments came under a known name: it may add effects, and
+    proves nothing."""
+    covered = frozenset(texts)
+    found: list[Sighting] = []
+    for key, value in unknown_fields(context).items():
+        inner = object_of(value)
+        if inner is None and not (isinstance(value, (str, list)) and names_language(key)):
+            continue
+        given = {key: value} if inner is None else inner
+        path = "context" if inner is None else f"context.{key}"
+        found += read_arguments(given, known.commands, known.lexicon, path, tools, covered).sightings
+    kept = tuple([seen for seen in found if seen.effect != "unknown" and seen.effect not in HARMLESS])
+    return msgspec.structs.replace(called, sightings=called.sightings + kept) if kept else called
 
 
 def _says_nothing(goal: GoalReading, declared: Sequence[Declaration], engines: frozenset[str]) -> bool:
@@ -336,32 +388,39 @@ _ASKS_ANYTHING: Final = frozenset({"query", "run"})
 
 def _unclear(
     request: ActionRequest,
+    named: Sequence[tuple[str, str]],
     tools: Sequence[ToolReading],
     called: ArgumentsReading,
     effects: Mapping[Effect, object],
     goal: GoalReading,
-    *,
-    described: bool,
-    says_nothing: bool,
+    declared: Sequence[Declaration],
+    described: Sequence[Sighting],
+    basis: Basis,
+    engines: frozenset[str],
 ) -> list[Sighting]:
-    """What could not be understood: an argument that no parser could read, a passthrough whose arguments say nothing
-    that was read (or that was given none, where the goal says no more), or tools where all is silent."""
+    """What could not be understood: an argument that no parser could read, a tool of which nothing says what it would
+    do, or a passthrough of which the goal says no more than that something is asked."""
     unclear = [Sighting("unknown", "arguments", Span(path, 0, 0, "")) for path in called.unread]
+    if basis.conclusive:
+        return unclear
     if not goal.readable:
         unclear.append(Sighting("unknown", "goal", Span("goal", 0, len(request.goal), "")))
-    if (called.given and not called.spoke) or (says_nothing and not called.spoke):
-        unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if tool.passthrough)
-    if goal.told and not called.spoke and not unclear and not described:
-        # A sentence that talks about an action proves nothing of a tool that says nothing itself.
-        unclear.extend(_unknown_tool(request, i) for i, tool in enumerate(tools) if not tool.sightings)
+    said = frozenset([seen.effect for seen in described])
+    stated = frozenset([seen.effect for each in declared for seen in each.sightings])
+    silent = [is_silent(tool, basis, called, said, stated) for tool in tools]
+    asks = _says_nothing(goal, declared, engines) or (goal.told and not described and not declared)
+    for index, tool in enumerate(tools):
+        unheard = asks and not called.spoke and (tool.passthrough or tool.silent == "noun")
+        untold = tool.passthrough and called.given and not called.spoke
+        if silent[index] or unheard or untold:
+            unclear.append(_unknown_tool(*named[index]))
     if unclear or effects:
         return unclear
-    return [_unknown_tool(request, i) for i in range(len(tools))]
+    return [_unknown_tool(*each) for each in named]
 
 
-def _unknown_tool(request: ActionRequest, index: int) -> Sighting:
-    name = request.tools[index]
-    return Sighting("unknown", "tool", Span(f"tools[{index}]", 0, len(name), name))
+def _unknown_tool(name: str, path: str) -> Sighting:
+    return Sighting("unknown", "tool", Span(path, 0, len(name), name))
 
 
 def _hidden(request: ActionRequest, context: Sequence[str]) -> tuple[Span, ...]:

@@ -39,6 +39,7 @@ class Caller(msgspec.Struct, frozen=True):
     test_mode: bool = False
     timezone: str = "UTC"
     agent: str = ""
+    workspace: tuple[str, ...] = ()
 
 
 class RunState(msgspec.Struct, frozen=True, omit_defaults=True):

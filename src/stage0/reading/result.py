@@ -25,11 +25,23 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     end: int
 
 
+class Ran(msgspec.Struct, frozen=True, gc=False):
+    """A command of a line: its words, and where it stands. A redirection into a file is the command `>`."""
+
+    words: tuple[str, ...]
+    start: int
+    end: int
+
+
 class ArgumentReading(msgspec.Struct, frozen=True):
-    """The effects of one argument. `read` is false where a parser could not make sense of it."""
+    """The effects of one argument. `read` is false where a parser could not make sense of it, `settled` where what it
+    does rests on something that nobody has read, such as the script that a line runs. `ran` are the commands of a
+    line."""
 
     seen: tuple[Seen, ...]
     read: bool = True
+    settled: bool = True
+    ran: tuple[Ran, ...] = ()
 
 
 def whole(text: str, *effects: Effect) -> ArgumentReading:

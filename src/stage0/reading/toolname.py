@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -29,15 +29,20 @@ _DENYING: Final = frozenset({"no", "without", "skip", "off", "disable", "disable
 #: A longer name than this is not understood (in characters).
 _NAME_LIMIT: Final = 256
 Terms = tuple[Term, ...]
+#: How a name says nothing: as the plain noun of a system (`slack`, `payments_api`), as a shell or an interpreter, which
+#: does whatever it is given, or with words that are not known to say anything. Empty where it says something.
+Silence = Literal["", "noun", "executor", "unknown"]
 
 
 class ToolReading(msgspec.Struct, frozen=True):
-    """What a tool's name says. A `passthrough` says nothing: whatever it is given, it does."""
+    """What a tool's name says. A `passthrough` says nothing: whatever it is given, it does. `silent` where the name
+    does not say what is done."""
 
     sightings: tuple[Sighting, ...]
     environments: frozenset[str]
     passthrough: bool
     sensitive: bool
+    silent: Silence = ""
 
 
 class ToolWords(msgspec.Struct, frozen=True):
@@ -49,7 +54,10 @@ class ToolWords(msgspec.Struct, frozen=True):
     `looking`: a name that begins with one only looks. `things`: after an action word these make it a name
     (`delete_requests`). `attributes` and `records`: a name that ends in one and has no verb looks something up; even
     an event has an attribute. `sensitive`: a shell, a database, an admin console. `short_forms`: abbreviations and what
-    they stand for."""
+    they stand for. `executors`: shells and interpreters. `systems`: nouns of systems, for which a goal speaks;
+    `silent_verbs`: verbs that do not tell what comes of them, and the `modest` ones of those, which want no more than
+    an answer. `own_tools`: what the tools do that agents bring along; `handovers`: how names begin that hand over to
+    another agent, and `payees` what is no agent there; `operated`: tools whose command is an operation's name."""
 
     passthrough: frozenset[str]
     generic: frozenset[str]
@@ -63,45 +71,120 @@ class ToolWords(msgspec.Struct, frozen=True):
     records: frozenset[str]
     sensitive: frozenset[str]
     short_forms: dict[str, str]
+    executors: frozenset[str]
+    systems: frozenset[str]
+    silent_verbs: frozenset[str]
+    modest: frozenset[str]
+    own_tools: dict[str, tuple[Effect, ...]]
+    handovers: tuple[str, ...]
+    payees: frozenset[str]
+    operated: frozenset[str]
 
 
 class ToolReader:
     """Reads tool names against a lexicon; names repeat, so readings are kept (the verdict never is)."""
 
     def __init__(self, lexicon: Lexicon, words: ToolWords) -> None:
-        self._lexicon = lexicon
+        self.lexicon = lexicon
         self._words = words
+        self.engines = words.engines
+        self.wanting = words.silent_verbs - words.modest
         self._read_kept = remember(longest=_NAME_LIMIT)(self._read)
+
+    def effects(self, name: str) -> tuple[Effect, ...]:
+        """The effects of an operation of that name; none where it says nothing."""
+        return tuple([seen.effect for seen in self.read(name, "").sightings])
 
     def read(self, name: str, path: str) -> ToolReading:
         """What a name says. One that is too long to be a name says nothing that could be understood."""
         if len(name) > _NAME_LIMIT:
             span = Span(path, 0, len(name), name[:_NAME_LIMIT])
-            return ToolReading((Sighting("unknown", "tool", span),), frozenset(), passthrough=False, sensitive=False)
+            seen = (Sighting("unknown", "tool", span),)
+            return ToolReading(seen, frozenset(), passthrough=False, sensitive=False)
         return self._read_kept(name, path)
 
     def _read(self, name: str, path: str) -> ToolReading:
+        own = self._words.own_tools.get(_evened_name(name)) or (("compute",) if self._hands_over(name) else ())
+        if own:
+            span = Span(path, 0, len(name), name)
+            seen = tuple([Sighting(effect, "tool", span) for effect in own])
+            return ToolReading(seen, frozenset(), passthrough=False, sensitive=False)
         skeleton = self._spelled_out(name)
-        words = self._words_of(skeleton)
+        words = self._behind_owner(self._words_of(skeleton))
         passthrough = self._passes_through(words)
         terms = self._phrases(words)
         if self._acts_on_collection(words, terms):
             terms = terms[1:]
         elif not passthrough and self._only_looks(words, self._words_of(_OWNER.split(skeleton)[-1]), terms):
             terms = [at for at in terms if not any(t.concept in ACTIONS and t.concept not in _HARMLESS for t in at)]
-        effects = self._effects(words, terms, passthrough=passthrough)
+        effects = [] if self._names_system(words, terms) else self._effects(words, terms, passthrough=passthrough)
         span = Span(path, 0, len(name), name)
         return ToolReading(
             sightings=tuple(Sighting(effect, "tool", span) for effect in effects),
-            environments=self._lexicon.environments(name),
+            environments=self.lexicon.environments(name),
             passthrough=passthrough and not effects,
             sensitive=not self._words.sensitive.isdisjoint(words),
+            silent="" if effects else self._silence(words),
         )
+
+    def _names_system(self, words: list[str], terms: list[Terms]) -> bool:
+        """`payments_api`: nouns before the noun of a system, which does whatever it is asked for."""
+        if len(words) < 2 or words[-1] not in _SYSTEMS:
+            return False
+        return all(t.role not in ("verb", "weak") or at[0].role == "noun" for at in terms for t in at)
+
+    def _silence(self, words: list[str]) -> Silence:
+        """How a name says nothing that has no effects."""
+        known = self._words
+        if not known.executors.isdisjoint(words):
+            return "executor"
+        if any([self._can_be_verb(word) for word in words if word not in known.systems]):
+            return "unknown"
+        return "noun" if len(words) == 1 or (words and words[-1] in known.systems) else "unknown"
+
+    def _can_be_verb(self, word: str) -> bool:
+        return word in self._words.silent_verbs or any(
+            t.concept in ACTIONS and t.role != "noun" for t in self.lexicon.word(word)
+        )
+
+    def _hands_over(self, name: str) -> bool:
+        start = next((each for each in self._words.handovers if name.startswith(each)), None)
+        return start is not None and self._words.payees.isdisjoint(split_words(name[len(start) :]))
+
+    def is_operated(self, name: str) -> bool:
+        """Whether a tool's `command` argument is the name of one of its operations."""
+        return _evened_name(name) in self._words.operated
+
+    def _behind_owner(self, words: list[str]) -> list[str]:
+        """The words with the verb in front: what stands before it, where it can be no verb, is who owns the operation
+        or what it belongs to (`jira_update_version`), and still a thing that is meant."""
+        for index, word in enumerate(words):
+            known = self.lexicon.word(word)
+            terms = [t for t in known if t.concept in ACTIONS]
+            if index and self.lexicon.word(" ".join(words[index - 1 : index + 1])):
+                return words  # they are one term: `helm upgrade`
+            nouns = [t for t in terms if t.role == "noun"]
+            if word in self._words.verbs or (terms and (not nouns or self._acts_for_owner(words, index))):
+                rehearsed = any(
+                    [t.concept == "rehearsal" for size in (1, 2) for t in self.lexicon.word(" ".join(words[-size:]))]
+                )
+                return words if rehearsed or not index else [*words[index:], *words[:index]]
+            looks = word in self._words.looking or any([t.concept in _TELLING_HOW for t in known])
+            if terms or looks or word in _JOINERS or word in self._words.passthrough or word in self._words.generic:
+                return words
+        return words
+
+    def _acts_for_owner(self, words: list[str], index: int) -> bool:
+        """Whether a word that can be a noun is a verb: behind a name that nobody knows, before what it is done to."""
+        if not index or index + 1 == len(words) or words[-1] in self._words.looking:
+            return False
+        known = any(self.lexicon.word(word) for word in words[:index])
+        return not known and any(t.role != "noun" for t in self.lexicon.word(words[index]))
 
     def _spelled_out(self, name: str) -> str:
         """The name with its capitals, where they part words, and with disguised words as what they stand for."""
-        skeleton = self._lexicon.skeleton(name)
-        folded = self._lexicon.fold(name).text
+        skeleton = self.lexicon.skeleton(name)
+        folded = self.lexicon.fold(name).text
         if folded != skeleton.lower():
             return folded
         return _RUN.sub(lambda run: self._evened(run[0]), skeleton)
@@ -109,7 +192,7 @@ class ToolReader:
     def _evened(self, run: str) -> str:
         """`deLeTe` is one word, `deleteUser` are two."""
         word = run.lower()
-        return word if any(t.concept in ACTIONS for t in self._lexicon.word(word)) else run
+        return word if any(t.concept in ACTIONS for t in self.lexicon.word(word)) else run
 
     def _passes_through(self, words: list[str]) -> bool:
         """Whether a tool does whatever it is given. `query_orders` asks what it is named after; `query` and
@@ -128,6 +211,8 @@ class ToolReader:
         looking = self._words.looking
         if not _JOINERS.isdisjoint(words) or not any(first in looking for first in (*words[:1], *operation[:1])):
             return False
+        if words[0] in looking and words[0] not in _COLLECTIONS:
+            return True
         last = [t for t in terms[-1] if t.concept in ACTIONS]
         acts = bool(last) and all(t.role != "noun" and t.concept not in _HARMLESS for t in last)
         return not acts or (len(terms) > 2 and words[-2] in _PURPOSES)
@@ -146,11 +231,11 @@ class ToolReader:
     def _unglued(self, word: str) -> list[str]:
         """`deleteusers` is two words, an action and its object; any other word is itself."""
         if not word.isascii():
-            return [hit.term.text for hit in self._lexicon.hits(word)] or [word]
-        if len(word) < 7 or self._lexicon.word(word) or word in self._words.passthrough:
+            return [hit.term.text for hit in self.lexicon.hits(word)] or [word]
+        if len(word) < 7 or self.lexicon.word(word) or word in self._words.passthrough:
             return [word]
         for at in range(3, len(word) - 2):
-            verbs, objects = self._lexicon.word(word[:at]), self._lexicon.word(word[at:])
+            verbs, objects = self.lexicon.word(word[:at]), self.lexicon.word(word[at:])
             if any(t.concept in ACTIONS for t in verbs) and any(t.concept in OBJECTS for t in objects):
                 return [word[:at], word[at:]]
         return [word]
@@ -179,7 +264,7 @@ class ToolReader:
         if text in _ASKING:
             return _QUERY
         concept = self._words.verbs.get(text)
-        return (Term(text, concept, "verb", "en"),) if concept else self._lexicon.word(text)
+        return (Term(text, concept, "verb", "en"),) if concept else self.lexicon.word(text)
 
     def _is_headed(self, words: list[str], terms: list[Terms]) -> bool:
         """Whether a name ends in what it looks up (`deploy_status`) and nothing before does something to that."""
@@ -226,6 +311,18 @@ class ToolReader:
         return list(effects)
 
 
+#: In front of a verb these say how it is meant.
+_TELLING_HOW: Final = frozenset({"count", "rehearsal", "negation", "question", "compound"})
+_PARTS: Final = re.compile(r"[\s_.:/-]+")
+
+
+def _evened_name(name: str) -> str:
+    """A name in small letters without what parts its words: `apply_patch`, `ApplyPatch`."""
+    return _PARTS.sub("", name).lower()
+
+
+#: What a name ends in that names a system by what it is about.
+_SYSTEMS: Final = frozenset({"api", "service", "server", "system", "platform", "gateway", "backend", "sdk"})
 #: Verbs that look, and as nouns what somebody looks at or in.
 _COLLECTIONS: Final = frozenset({"list", "search", "query", "view"})
 _ASKING: Final = frozenset({"query", "queries"})
@@ -315,6 +412,14 @@ def _part_actions(part: list[Terms], objects: frozenset[str], *, performed: bool
     """Of `refund_customer` the verb, of `customer_refund` the noun, of `deploy_plan_get` and `payment_get_status` the
     verb that looks: what stands before it names what is looked at, what stands after it too, unless it acts on."""
     found = [_acting(at, objects, performed=performed) for at in part]
+    if (
+        part
+        and not found[0]
+        and _is_weak_verb(part[0])
+        and all(_looks(at) for at in found)
+        and (guessed := _guess(part))
+    ):
+        return guessed  # `create_saved_search`: what looks is what is made
     if len(part) == 2 and not found[0] and _acts_on_a_look(part[0], part[1]) and (guessed := _guess(part)):
         return guessed
     for index, after in enumerate(part[1:]):
@@ -336,6 +441,10 @@ def _part_actions(part: list[Terms], objects: frozenset[str], *, performed: bool
             counting = _verbs_or_events([t for t in at if _still_acts(t, part[index], part[index + 1 :])])
         actions.extend(t.concept for t in counting)
     return actions
+
+
+def _is_weak_verb(at: Terms) -> bool:
+    return any(t.role == "weak" for t in at) and not any(t.role == "noun" or t.concept in OBJECTS for t in at)
 
 
 def _acts_on_a_look(at: Terms, after: Terms) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from stage0.core.facts import Facts
 from stage0.core.rule import Fired, rule
-from stage0.reading.effects import HARMLESS
 
 
 @rule(
@@ -22,7 +21,7 @@ def unclear_value_signal(facts: Facts) -> Fired | None:
 
     Fix: name the action, its object and its result.
     """
-    return Fired() if facts.reading.goal.vague else None
+    return Fired() if facts.reading.goal.vague and not facts.reading.conclusive else None
 
 
 @rule(
@@ -74,19 +73,13 @@ def action_not_understood(facts: Facts) -> Fired | None:
     remedy="Send the goal in English, Chinese or Japanese.",
 )
 def goal_language_not_covered(facts: Facts) -> Fired | None:
-    """The goal is in a language that the lexicon does not cover, and nothing else proves a read.
+    """The goal is in a language that the lexicon does not cover, and the call does not speak for itself.
 
     Why: what cannot be read cannot be judged.
 
-    Fix: send the goal in English, Chinese or Japanese.
+    Fix: send the goal in English, Chinese or Japanese, or the call's whole arguments.
     """
-    if facts.reading.goal.covered:
-        return None
-    seen = [s for places in facts.effects.values() for s in places if s.source in ("tool", "arguments")]
-    tools = {s.span.path for s in seen if s.source == "tool"}
-    # Arguments that were read prove it; tool names do where every one of them says so.
-    proven = any(s.source == "arguments" for s in seen) or (tools and len(tools) == len(facts.request.tools))
-    return None if proven and HARMLESS.issuperset(s.effect for s in seen) else Fired()
+    return None if facts.reading.goal.covered or facts.reading.conclusive else Fired()
 
 
 @rule(

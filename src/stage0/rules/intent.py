@@ -30,9 +30,10 @@ def action_exceeds_goal(facts: Facts) -> Fired | None:
 
     Fix: a confirmation or an approval by a person cures it; what the caller declares does not.
     """
-    if facts.confirmed or facts.approval_holds or not facts.reading.goal.actions:
+    goal = facts.reading.goal
+    if facts.confirmed or facts.approval_holds or goal.asks or not goal.actions:
         return None
-    asked = {sighting.effect for sighting in facts.reading.goal.sightings} - MARKS
+    asked = {sighting.effect for sighting in goal.sightings} - MARKS
     if not asked or not asked <= HARMLESS:
         return None
     expected = _EXPECTED if asked <= {"read"} else _EXPECTED | _LEAVES
@@ -42,5 +43,5 @@ def action_exceeds_goal(facts: Facts) -> Fired | None:
             for effect, sightings in facts.effects.items()
             if effect not in expected and any(seen.source in _CALLED for seen in sightings)
         )
-    )
+    ) or (() if facts.reading.settled else ("code_execution",))
     return Fired({"effects": beyond}) if beyond else None

@@ -15,13 +15,14 @@ import msgspec
 
 from stage0.reading.call import counts, indirect, mail, money
 from stage0.reading.call.http import METHODS, READING, is_search, read_method, read_url
+from stage0.reading.call.stray import is_command_line, runs_code
 from stage0.reading.effects import HARMLESS, Effect, Sighting, Span
 from stage0.reading.paths import effects_of_writing, read_path, spreads
 from stage0.reading.programs.graphql import looks_like_graphql, read_graphql
 from stage0.reading.programs.mongo import looks_like_mongo, operator_effects, read_mongo
 from stage0.reading.programs.python import read_python
 from stage0.reading.prose.lexicon import Lexicon, split_words
-from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, whole, word_set
+from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Ran, Seen, whole, word_set
 from stage0.reading.shell.lines import Commands, read_shell
 from stage0.reading.sql.heads import head_of
 from stage0.reading.sql.statements import find_dialect, read_sql
@@ -48,6 +49,9 @@ _NAMED: Final = 20
 
 class ArgumentsReading(msgspec.Struct, frozen=True):
     """What all arguments say together. `spoke` where a parser read at least one; `unread` where one could not.
+    `settled` is false where what they do rests on something that nobody has read, `told` where they name an operation
+    that is not known. `sets` is how many objects of arguments there are, `ran` are the commands of command lines, each
+    with its argument's path.
 
     `wide` are places that name more than a few records (a long list, no limit, an empty filter): they make a change a
     bulk one, wherever the change is said. `records` is the largest number of records that the arguments themselves
@@ -62,6 +66,10 @@ class ArgumentsReading(msgspec.Struct, frozen=True):
     records: int = 0
     amount: float = 0.0
     parsed: tuple[str, ...] = ()
+    settled: bool = True
+    told: bool = False
+    sets: int = 0
+    ran: tuple[tuple[str, Ran], ...] = ()
 
 
 def read_arguments(
@@ -189,6 +197,13 @@ _PROSE: Final = word_set(
 )
 
 
+#: Names under which stands what is looked for.
+_SOUGHT: Final = word_set(
+    "pattern patterns regex regexp glob globs search term terms keyword keywords needle find match include exclude"
+    " filter"
+)
+
+
 class _Name(msgspec.Struct, frozen=True, gc=False):
     """What an argument's name says: its words, its last word, and the roles it can have in a call."""
 
@@ -259,6 +274,11 @@ def _name(key: str) -> _Name:
 _NO_NAME: Final = _Name(("",), "", frozenset())
 
 
+def names_language(key: str) -> bool:
+    """Whether a name says in which language its text is written: `command`, `sql`."""
+    return _name(key).last in _PARSED
+
+
 class _Field(msgspec.Struct, frozen=True, gc=False):
     """One entry of an object that has a role."""
 
@@ -284,6 +304,7 @@ class _ArgumentsReader:
         self._tool_context = indirect.ToolContext(tools)
         words = self._tool_context.words
         self._drafted = not _DRAFTS.isdisjoint(words)
+        self._operated = any(commands.names.is_operated(tool) for tool in tools)
         self._dialect = next((found for word in words if (found := find_dialect(word))), None)
         self._sightings: dict[Sighting, None] = {}
         self._wide: dict[Sighting, None] = {}
@@ -291,6 +312,9 @@ class _ArgumentsReader:
         self._covered = covered
         self._environments: set[str] = set()
         self._spoke = False
+        self._settled = True
+        self._told = False
+        self._ran: list[tuple[str, Ran]] = []
         self._budget = _BUDGET
         self._parsed: list[str] = []
         self._records = 0
@@ -316,6 +340,9 @@ class _ArgumentsReader:
             records=self._records,
             amount=self._amount,
             parsed=tuple(self._parsed),
+            settled=self._settled,
+            told=self._told,
+            ran=tuple(self._ran),
         )
 
     def _walk(self, arguments: dict[str, Any], root: Place) -> None:
@@ -486,6 +513,8 @@ class _ArgumentsReader:
                 if found:
                     self._take(field.place, field.value, whole(field.value, *found))
                     effects.update(dict.fromkeys(found))
+                elif field.value.strip():
+                    self._told = True
         for field in fields.get("mode", ()):
             if isinstance(field.value, str) and ("path" in fields or len(field.value) > 3):
                 found = mode_effects(field.value)
@@ -624,8 +653,7 @@ class _ArgumentsReader:
         if indirect_reading is not None:
             return indirect_reading
         if last in _SHELL:
-            reading = read_shell(self._program_line(text), self._commands)
-            return _with(reading, text, "secret_access") if holds_secret(text) else reading
+            return self._command(text)
         if last in _SQL:
             return self._mongo(text) or read_sql(text, dialect, self._lexicon)
         if last in _QUERY or last in _STATEMENT:
@@ -643,10 +671,28 @@ class _ArgumentsReader:
             return read_python(text, lambda line: read_shell(line, self._commands), self._lexicon)
         if last in _CODE:
             return UNREAD
-        if last not in _PROSE and starts_sql(text):
+        return None if last in _PROSE else self._stray(text, name, dialect)
+
+    def _command(self, text: str) -> ArgumentReading:
+        """A command line; of some tools the name of an operation."""
+        if self._operated and _OPERATION_NAMED.fullmatch(text):
+            effects = operation_effects(text, self._lexicon, numbers=False)
+            return whole(text, *effects) if effects else UNREAD
+        reading = read_shell(self._program_line(text), self._commands)
+        if holds_secret(text):
+            return msgspec.structs.replace(reading, seen=(*reading.seen, Seen("secret_access", 0, len(text))))
+        return reading
+
+    def _stray(self, text: str, name: _Name, dialect: str | None) -> ArgumentReading | None:
+        """A statement, a command or a program under a name that asks for none."""
+        if starts_sql(text):
             reading = read_sql(text, dialect, self._lexicon)
             return reading if reading.read else None
-        return None
+        if name.last in _SOUGHT or self._tool_context.looking:
+            return None
+        if is_command_line(text, self._commands):
+            return read_shell(text, self._commands)
+        return UNREAD if runs_code(text) else None
 
     def _indirect(self, text: str, name: _Name) -> ArgumentReading | None:
         """The name of what is called, what a runner is told, a label that is clicked, a request in one line, code."""
@@ -700,6 +746,10 @@ class _ArgumentsReader:
     def _take(self, place: Place, text: str, reading: ArgumentReading) -> None:
         if not reading.read:
             self._is_unread(place)
+        self._settled = self._settled and reading.settled
+        if reading.ran:
+            path = place.path()
+            self._ran += [(path, each) for each in reading.ran]
         if not reading.seen:
             return
         self._spoke = True
@@ -793,6 +843,8 @@ def _decode(text: str, name: _Name) -> dict[str, Any] | list[Any] | None:
 _PROGRAM_NAMED: Final = re.compile(
     r"^\s*(?:sudo|cd|export|env|/\S+|\w+=\S*)\s|[;&|]\s*(?:git|kubectl|docker|helm|terraform|npm|aws|gcloud|az)\s"
 )
+#: The name of an operation, and no command line.
+_OPERATION_NAMED: Final = re.compile(r"[a-z]+(?:_[a-z]+){0,3}")
 _COMMAND_NAME: Final = _Name(("command",), "command", frozenset())
 
 
@@ -840,10 +892,6 @@ def _is_mcp(method: str) -> bool:
 
 def _text_of(value: object) -> str:
     return value if isinstance(value, str) else str(value)[:200] if not isinstance(value, (dict, list)) else ""
-
-
-def _with(reading: ArgumentReading, text: str, effect: Effect) -> ArgumentReading:
-    return ArgumentReading((*reading.seen, Seen(effect, 0, len(text))), reading.read)
 
 
 def _both(one: ArgumentReading, other: ArgumentReading, text: str) -> ArgumentReading:

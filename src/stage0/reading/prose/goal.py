@@ -27,7 +27,8 @@ _KANA: Final = re.compile("[\u3041-\u30fa]")
 class GoalReading(msgspec.Struct, frozen=True):
     """What a goal says: sightings of effects, environments named, and how well it was understood. `actions` are the
     concepts of the action words that count, `objects` the words for things. `told` says that it talks about an action
-    without asking for it; `readable` is false where it holds more disguised words than are read."""
+    without asking for it; `readable` is false where it holds more disguised words than are read; `asks` is whether a
+    sentence begins with a verb that wants more than an answer ("optimize the query", "get the build green")."""
 
     sightings: tuple[Sighting, ...]
     environments: frozenset[str]
@@ -37,6 +38,7 @@ class GoalReading(msgspec.Struct, frozen=True):
     objects: frozenset[str]
     told: bool = False
     readable: bool = True
+    asks: bool = False
 
 
 Clause = list[Hit]
@@ -44,8 +46,14 @@ Clause = list[Hit]
 ReadName = Callable[[str], Sequence[Effect]]
 
 
-def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadName | None = None) -> GoalReading:
-    """Read a goal as sent. Linear in its length."""
+def read_goal(
+    goal: str,
+    lexicon: Lexicon,
+    path: str = "goal",
+    read_name: ReadName | None = None,
+    verbs: frozenset[str] = frozenset(),
+) -> GoalReading:
+    """Read a goal as sent. Linear in its length. `verbs` want something, though they do not tell what."""
     folded, readable = lexicon.uncover(goal)
     text = folded.text
     hits = lexicon.hits(text)
@@ -71,7 +79,28 @@ def read_goal(goal: str, lexicon: Lexicon, path: str = "goal", read_name: ReadNa
         objects=frozenset([hit.term.text for hit in hits if hit.concept in OBJECTS]),
         told=reader.sense.told,
         readable=readable,
+        asks=_asks_more(text, lexicon, verbs),
     )
+
+
+#: Where the verb of a clause stands that asks for something.
+_HEAD: Final = re.compile(r"(?:^|[.!?;:,\n]|\b(?:and|then|please|also|now|kindly|just)\b)[ \t\"'-]*+([a-z]+)")
+_BROUGHT: Final = re.compile(
+    r"\b(?:get|make|bring|keep|turn)\b[^.!?\n]{1,60}?\b(?:green|work|works|working|pass|passes|passing|faster|fixed|compile"
+    r"|compiles|run|runs|running|up to date|ready|clean|smaller|shorter|better|consistent|done|right|again|happy)\b"
+)
+
+
+def _asks_more(text: str, lexicon: Lexicon, verbs: frozenset[str]) -> bool:
+    """Whether a clause begins with a verb that wants more than an answer."""
+    for match in _HEAD.finditer(text):
+        word = match[1]
+        if word in verbs and not lexicon.word(word):
+            return True
+        terms = [term for term in lexicon.word(word) if term.concept in ACTIONS and term.role != "noun"]
+        if any([ACTIONS[term.concept] not in HARMLESS for term in terms]):
+            return True
+    return _BROUGHT.search(text) is not None
 
 
 def _one_language(hits: list[Hit], other: str) -> list[Hit]:

@@ -12,7 +12,8 @@ import tree_sitter
 from stage0.reading.effects import Effect
 from stage0.reading.paths import effects_of_writing, holds_secrets
 from stage0.reading.programs.python import read_python
-from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
+from stage0.reading.prose.lexicon import split_words
+from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Ran, Seen, word_set
 from stage0.reading.shell.data import (
     destination_effects,
     is_severe_script,
@@ -21,6 +22,7 @@ from stage0.reading.shell.data import (
     secret_variable,
     sending_effects,
 )
+from stage0.reading.shell.grammar import read_by_grammar
 from stage0.reading.shell.programs import read_program
 from stage0.reading.shell.table import (
     CLOSE,
@@ -115,28 +117,33 @@ _SHORT: Final = 2_000
 
 
 def _read(text: str, commands: Commands) -> ArgumentReading:
+    context = _Context(commands)
     plain = plain_commands(text)
     if plain is not None:
-        return ArgumentReading(tuple(_plain(plain, commands)))
+        seen = tuple(_plain(plain, context))
+        ran = tuple([Ran(tuple(words), start, end) for words, start, end, _ in plain if words])
+        return ArgumentReading(seen, settled=context.settled, ran=ran)
     encoded = text.encode("utf-8", "surrogatepass")
     root = parse(encoded)
     if root is None:
         return UNREAD
     source = text if len(encoded) == len(text) else encoded.decode("latin-1")
     try:
-        found = _Script(_Context(commands), source, 0).walk(root)
+        found = _Script(context, source, 0).walk(root)
     except Unread:
         return UNREAD
     if not found:
         found = [("compute", 0, len(encoded))]
     if source is not text:
         found = list(_in_characters(found, text))
-    return ArgumentReading(tuple([Seen(effect, start, end) for effect, start, end in found]))
+    commands_ran = context.ran if source is text else _placed(context.ran, text)
+    seen = tuple([Seen(effect, start, end) for effect, start, end in found])
+    return ArgumentReading(seen, settled=context.settled, ran=tuple(commands_ran))
 
 
-def _plain(plain: list[tuple[list[str], int, int, bool]], commands: Commands) -> list[Seen]:
+def _plain(plain: list[tuple[list[str], int, int, bool]], context: _Context) -> list[Seen]:
     """The effects of plain commands: the same as by the tree, without it."""
-    script = _Script(_Context(commands), "", 0)
+    script = _Script(context, "", 0)
     seen: list[Seen] = []
     before: list[str] = []
     for index, (words, start, end, piped) in enumerate(plain):
@@ -171,16 +178,37 @@ def _in_characters(found: Iterable[_Found], text: str) -> Iterator[_Found]:
         yield effect, character_at[start], character_at[end]
 
 
+def _placed(ran: Iterable[Ran], text: str) -> list[Ran]:
+    """Commands where they stand in characters."""
+    character_at = [0]
+    for index, char in enumerate(text):
+        character_at.extend([index + 1] * len(char.encode("utf-8", "surrogatepass")))
+    return [Ran(tuple(map(_utf8, each.words)), character_at[each.start], character_at[each.end]) for each in ran]
+
+
 class _Context:
     """What one reading keeps: the table, and the functions that the text itself defines."""
 
-    __slots__ = ("commands", "functions", "telling")
+    __slots__ = ("commands", "functions", "ran", "settled", "telling")
 
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
         self.functions: set[str] = set()
         #: Variables that are given the output of a command that says something of this machine.
         self.telling: set[str] = set()
+        #: Whether nothing is run that is not read here.
+        self.settled = True
+        #: The commands of the text itself, those within substitutions included.
+        self.ran: list[Ran] = []
+
+    def runs_file(self, name: str) -> None:
+        """Note that a file is run that is not looked into. The name of a check or a build says what it does."""
+        if _CHECKING.isdisjoint(split_words(name.rpartition("/")[2])):
+            self.settled = False
+
+
+#: Words of a file's own name that say what it is run for.
+_CHECKING: Final = word_set("test tests testing build builds lint linter check checks checker")
 
 
 class _Script:
@@ -341,6 +369,7 @@ class _Script:
             return
         if target.startswith(_SOCKETS):
             yield from ("export", "unknown")
+        self._note_ran((">", target), node)
         yield "write" if operator in {">>", "&>>"} else "overwrite"
         yield from effects_of_writing(target)
 
@@ -372,6 +401,7 @@ class _Script:
             if more:
                 simple.extend(more)
             effects = dict.fromkeys(self.effects(simple, fed, 0))
+            self._note_ran(simple, node)
             self._suppress(simple, node, effects)
             for effect in effects:
                 self.found.append((effect, start, end))
@@ -391,8 +421,13 @@ class _Script:
                 todo.append((child, fed, (), level + 1))
         words.extend(more)
         effects = dict.fromkeys(self.effects(words, fed, 0) if words else ())
+        self._note_ran(words, node)
         self._suppress(words, node, effects)
         self._say(node, [*before, *effects])
+
+    def _note_ran(self, words: Sequence[str], node: tree_sitter.Node) -> None:
+        if words and not self.depth:
+            self.context.ran.append(Ran(tuple(words), node.start_byte, node.end_byte))
 
     def _suppress(self, words: list[str], node: tree_sitter.Node, effects: dict[Effect, None]) -> None:
         """What is printed into a file, or into a login, is shown to nobody."""
@@ -419,7 +454,9 @@ class _Script:
             return ["unknown"]
         node, doubt = self.find(words[0])
         if node is None:
-            return doubt
+            if doubt != ["unknown"]:
+                return doubt
+            return read_by_grammar(words, self.context.commands.names.effects, fed=fed is not None)
         if node.plain:
             effects = [*doubt, *node.base]
             tells = secret_variable if node.disclosure.prints else None if node.files.names else _shows
@@ -440,7 +477,10 @@ class _Script:
         if node is None:
             if name in self.context.functions:
                 return None, ["compute"]
-            return None, ["code_execution"] if _SCRIPT.match(name) and not _SEVERE.search(name) else ["unknown"]
+            if not _SCRIPT.match(name) or _SEVERE.search(name):
+                return None, ["unknown"]
+            self.context.runs_file(name)
+            return None, ["code_execution"]
         local = node.scripts.script or ("code_execution" in node.base and not node.acts)
         return node, [] if base is name or local or _BIN.search(name) else ["unknown"]
 
@@ -619,6 +659,7 @@ class _CommandInterpretation:
         if known and known.scripts.script:
             return self.script.effects(args, None, self.runs + 1)
         # A script is not looked into; one that is named after something severe is not run on its name alone.
+        self.script.context.runs_file(args[0])
         return ["code_execution", "unknown"] if _SEVERE.search(args[0]) else None
 
     def _fed_program(self, language: Language) -> list[Effect] | None:
@@ -638,11 +679,9 @@ class _CommandInterpretation:
         if node.module and not node.module.isdisjoint(line.options):
             found, _ = script.find(tail[0])
             if found is None:
-                return (
-                    ["code_execution", "unknown"]
-                    if is_severe_script(tail[0].rpartition(".")[2])
-                    else ["code_execution"]
-                )
+                script.context.runs_file(tail[0])
+                severe = is_severe_script(tail[0].rpartition(".")[2])
+                return ["code_execution", "unknown"] if severe else ["code_execution"]
             return script.effects(tail, self.fed, self.runs + 1)
         if node.delegation.runs == "package":
             return [*effects, *self._package(tail)]
@@ -669,6 +708,7 @@ class _CommandInterpretation:
         commands = self.script.context.commands
         node = None if name in _ALSO_SCRIPTS else commands.find(name.lower())
         if node is None:
+            self.script.context.runs_file(name)
             severe = is_severe_script(name) or (bool(rest) and rest[0] in _SEVERE_WORDS) or dynamic(name)
             return [*self.node.base, "unknown"] if severe else list(self.node.base)
         effects = (

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from stage0.reading.effects import Effect
-from stage0.reading.prose.lexicon import Lexicon
+from stage0.reading.toolname import ToolReader
 
 #: Begins and ends what only the shell knows when it runs: `$x`, `$(...)`. The source text stands in between.
 OPEN: Final = "\0"
@@ -334,17 +334,18 @@ class Node:
 
 
 class Commands:
-    """All commands, compiled, and the `lexicon` for what programs in other languages call. `find` gives None for one
-    that the table does not know."""
+    """All commands, compiled; the `lexicon` for what programs in other languages call, and the reader of names for the
+    subcommands of programs that the table does not know. `find` gives None for one of those."""
 
-    __slots__ = ("_nodes", "_patterns", "lexicon")
+    __slots__ = ("_nodes", "_patterns", "lexicon", "names")
 
-    def __init__(self, table: Mapping[str, Command], lexicon: Lexicon) -> None:
+    def __init__(self, table: Mapping[str, Command], names: ToolReader) -> None:
         """Raises ValueError where a condition or a field cannot be understood."""
         nodes = {name: _compile(name, command) for name, command in table.items()}
         self._patterns = tuple((name[:-1], node) for name, node in nodes.items() if name.endswith("*"))
         self._nodes = nodes
-        self.lexicon = lexicon
+        self.lexicon = names.lexicon
+        self.names = names
 
     def find(self, name: str) -> Node | None:
         """The command of this name: letters in lower case, without folder."""
