@@ -90,7 +90,7 @@ class Month:
         for number in range(KEYS):
             who = account(number % ACCOUNTS), key(number), f"bench-{number}", "s0_live_…", f"h1:{number:064x}"
             what = '["check"]', "[]", "[]", "stage0-default", "live", "active", self._at(0), None
-            yield *who, *what, key(number), "agents", HIGH.month, HIGH.day, HIGH.minute, "enforce", ""
+            yield *who, *what, key(number), "agents", HIGH.month, HIGH.day, HIGH.minute, "enforce", "", "[]"
 
     def live_runs(self, owner: int, first: int, last: int) -> Iterator[Row]:
         """Rows of `runs` that checks of an account go on with."""

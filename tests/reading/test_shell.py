@@ -430,7 +430,7 @@ PACKAGES: Final = r"""
     npx @angular/cli new x -> network_read code_execution
     npx sequelize-cli db:drop -> network_read code_execution delete irreversible bulk schema_change
     npx sequelize-cli migration:generate -> network_read code_execution write
-    npx strange db:drop -> network_read code_execution unknown
+    npx strange db:drop -> code_execution delete network_read unknown
     npx strange build -> network_read code_execution
     npx prettier --write src -> network_read code_execution
     npm exec -- prisma db push -> network_read code_execution schema_change
@@ -471,7 +471,7 @@ PACKAGES: Final = r"""
     make build RELEASE=1 -> code_execution
     just rollback -> code_execution unknown
     task lint -> code_execution
-    composer deploy -> unknown
+    composer deploy -> deployment unknown
     composer test -> code_execution
     rake deploy -> code_execution unknown
     turbo run deploy -> code_execution unknown

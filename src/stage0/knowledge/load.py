@@ -61,7 +61,15 @@ def load_knowledge(folder: Path) -> Knowledge:
 def load_commands(path: Path, names: ToolReader) -> Commands:
     """Load a table of commands. Raises PolicyError with the command and what is wrong with it."""
     written = convert(read(path), dict[str, dict[str, Any]], path.name)
-    table = {name: _parse_command(command, f"{path.name}: {name}") for name, command in written.items()}
+    every = [name for together in written for name in together.split("|")]
+    twice = sorted({name for name in every if every.count(name) > 1})
+    if twice:
+        raise PolicyError(f"{path.name}: {', '.join(twice)} stands there twice")
+    table = {
+        name: _parse_command(command, f"{path.name}: {together}")
+        for together, command in written.items()
+        for name in together.split("|")
+    }
     try:
         return Commands(table, names)
     except ValueError as error:

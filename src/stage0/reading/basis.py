@@ -35,7 +35,7 @@ class Basis(msgspec.Struct, frozen=True):
 
 def basis_of(tools: Sequence[ToolReading], called: ArgumentsReading, declared: frozenset[Effect]) -> Basis:
     """What is proven by `tools`, their arguments, and what the caller declares."""
-    call = len(tools) == 1 and called.sets > 0 and (called.given or tools[0].silent not in ("noun", "unknown"))
+    call = len(tools) == 1 and called.sets > 0 and (called.given or tools[0].silent not in ("noun", "word", "unknown"))
     if call:
         says = called.spoke or (not tools[0].silent and _says(tools[0].sightings))
         told = says and not called.unread and "unknown" not in declared
@@ -53,16 +53,21 @@ def _only_looks(sightings: Sequence[Sighting]) -> bool:
 
 
 def added_by_prose(
-    basis: Basis, sightings: Sequence[Sighting], called: ArgumentsReading, present: frozenset[Effect]
+    basis: Basis,
+    sightings: Sequence[Sighting],
+    tools: Sequence[ToolReading],
+    called: ArgumentsReading,
+    present: frozenset[Effect],
 ) -> list[Sighting]:
-    """What a goal adds to the effects that the other sources show (`present`)."""
+    """What a goal adds to the effects that the other sources show (`present`). Of a shell or an interpreter whose
+    program was read whole it adds nothing; else it may tell that secrets or personal data are touched."""
     if not basis.conclusive and not basis.looks:
         return list(sightings)
     kept = MARKS - {"unknown", "requires_approval"}
     if basis.looks:
         said = {seen.effect for seen in sightings}
         kept |= _SEVERE | (_WORSENING if not _SEVERE.isdisjoint(said) else frozenset())
-    elif called.parsed and "personal_data" not in present:
+    elif called.whole and all(tool.silent for tool in tools) and "personal_data" not in present:
         return []
     marks = {seen.effect for seen in sightings} & kept
     if "personal_data" in marks:
@@ -74,6 +79,11 @@ def added_by_description(basis: Basis, sightings: Sequence[Sighting], present: f
     """What a tool's description adds: it makes an act worse, and never turns a read into one."""
     if basis.conclusive and HARMLESS.issuperset(present - MARKS):
         return [seen for seen in sightings if seen.effect in HARMLESS]
+    if basis.looks:
+        said = {seen.effect for seen in sightings}
+        kept = HARMLESS | MARKS | _SEVERE | (_WORSENING if not _SEVERE.isdisjoint(said) else frozenset())
+        # A hint of the tool's own definition is no prose.
+        return [seen for seen in sightings if seen.effect in kept or seen.span.path.endswith("Hint")]
     return list(sightings)
 
 
@@ -87,6 +97,8 @@ def is_silent(
         return False
     if tool.silent == "noun":
         return basis.call and called.told
+    if tool.silent == "word":
+        return basis.call
     if tool.silent == "executor":
         return basis.call or not declared
     return True

@@ -110,11 +110,12 @@ def _object(value: object) -> dict[str, object]:
 
 def object_of(value: object) -> dict[str, object] | None:
     """An object, or the one that a text holds as JSON; None where it is neither."""
-    if isinstance(value, str) and value.lstrip()[:1] == "{":
-        try:
-            value = msgspec.json.decode(value.encode("utf-8", "surrogatepass"))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return None
+    for _ in range(2):  # some encode twice
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", '"'):
+            try:
+                value = msgspec.json.decode(value.encode("utf-8", "surrogatepass"))
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+                return None
     return value if isinstance(value, dict) else None
 
 

@@ -102,7 +102,8 @@ class Knowledge:
 
     def _read_goal(self, text: str) -> GoalReading:
         """What a goal says."""
-        return read_goal(text, self.lexicon, read_name=self.effects_of_name, verbs=self.names.wanting)
+        names = self.names
+        return read_goal(text, self.lexicon, read_name=self.effects_of_name, verbs=names.wanting, making=names.making)
 
     def _read_description(self, text: str) -> GoalReading:
         """What a tool's description says that the tool does."""
@@ -223,7 +224,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
     basis = basis_of(tools, called, frozenset([seen.effect for each in declared for seen in each.sightings]))
     present = frozenset(effects)
     described = _description_sightings(context, known)
-    _note(effects, added_by_prose(basis, goal.sightings, called, present))
+    _note(effects, added_by_prose(basis, goal.sightings, tools, called, present))
     _note(effects, added_by_description(basis, described, present))
     if called.wide and not _WIDENED.isdisjoint(effects):
         _note(effects, called.wide)
@@ -346,6 +347,7 @@ def _read_calls(
             settled=together.settled and reading.settled,
             told=together.told or reading.told,
             sets=together.sets + 1,
+            whole=reading.whole and (together.whole or not together.sets),
             ran=together.ran + reading.ran,
         )
     return together
@@ -410,7 +412,7 @@ def _unclear(
     silent = [is_silent(tool, basis, called, said, stated) for tool in tools]
     asks = _says_nothing(goal, declared, engines) or (goal.told and not described and not declared)
     for index, tool in enumerate(tools):
-        unheard = asks and not called.spoke and (tool.passthrough or tool.silent == "noun")
+        unheard = asks and not called.spoke and (tool.passthrough or tool.silent in ("noun", "word"))
         untold = tool.passthrough and called.given and not called.spoke
         if silent[index] or unheard or untold:
             unclear.append(_unknown_tool(*named[index]))

@@ -72,6 +72,14 @@ def holds_secrets(path: str) -> bool:
     return len(path) <= _LONG and bool(_SECRET.search(plain_path(path)))
 
 
+_SYSTEM: Final = re.compile(r"^/(?:etc|root|proc|sys|boot|var/(?:log|lib|spool|run))(?:/|$)|^/$|^[a-z]:/windows/")
+
+
+def of_the_system(path: str) -> bool:
+    """Whether a path belongs to the machine itself: a database or a page that reads it reads what it is not for."""
+    return len(path) <= _LONG and bool(_SYSTEM.search(plain_path(path)))
+
+
 def read_path(path: str) -> ArgumentReading:
     """Access to secrets where the path is known to hold them, else nothing."""
     return whole(path, "secret_access") if holds_secrets(path) else ArgumentReading(())

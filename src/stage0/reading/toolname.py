@@ -16,6 +16,8 @@ from stage0.reading.text.keeping import remember
 
 #: What parts the owner of an operation from it: `mail.message.get`.
 _OWNER: Final = re.compile(r"[./:]")
+#: What a path of owners may end in behind the operation: `virtualMachines/deallocate/action`.
+_TAIL: Final = re.compile(r"[./:](?:actions?|invoke|call|v\d+)\Z", re.IGNORECASE)
 _RUN: Final = re.compile(r"[A-Za-z]{4,}")
 _JOINERS: Final = frozenset({"and", "or", "then"})
 _PURPOSES: Final = frozenset({"to", "for", "pending", "of", "before"})
@@ -30,8 +32,9 @@ _DENYING: Final = frozenset({"no", "without", "skip", "off", "disable", "disable
 _NAME_LIMIT: Final = 256
 Terms = tuple[Term, ...]
 #: How a name says nothing: as the plain noun of a system (`slack`, `payments_api`), as a shell or an interpreter, which
-#: does whatever it is given, or with words that are not known to say anything. Empty where it says something.
-Silence = Literal["", "noun", "executor", "unknown"]
+#: does whatever it is given, as one word that nobody knows, or with words that are not known to say anything. Empty
+#: where it says something.
+Silence = Literal["", "noun", "word", "executor", "unknown"]
 
 
 class ToolReading(msgspec.Struct, frozen=True):
@@ -55,9 +58,11 @@ class ToolWords(msgspec.Struct, frozen=True):
     (`delete_requests`). `attributes` and `records`: a name that ends in one and has no verb looks something up; even
     an event has an attribute. `sensitive`: a shell, a database, an admin console. `short_forms`: abbreviations and what
     they stand for. `executors`: shells and interpreters. `systems`: nouns of systems, for which a goal speaks;
-    `silent_verbs`: verbs that do not tell what comes of them, and the `modest` ones of those, which want no more than
-    an answer. `own_tools`: what the tools do that agents bring along; `handovers`: how names begin that hand over to
-    another agent, and `payees` what is no agent there; `operated`: tools whose command is an operation's name."""
+    `products`: names of products that are no verb in a name. `silent_verbs`: verbs that do not tell what comes of them,
+    and the `modest` ones of those, which want no more than an answer; `making`: of the verbs that work something out,
+    those that leave something behind. `own_tools`: what the tools do that agents bring along; `handovers`: how names
+    begin that hand over to another agent, and `payees` what is no agent there; `operated`: tools whose command is an
+    operation's name."""
 
     passthrough: frozenset[str]
     generic: frozenset[str]
@@ -73,8 +78,10 @@ class ToolWords(msgspec.Struct, frozen=True):
     short_forms: dict[str, str]
     executors: frozenset[str]
     systems: frozenset[str]
+    products: frozenset[str]
     silent_verbs: frozenset[str]
     modest: frozenset[str]
+    making: frozenset[str]
     own_tools: dict[str, tuple[Effect, ...]]
     handovers: tuple[str, ...]
     payees: frozenset[str]
@@ -89,6 +96,7 @@ class ToolReader:
         self._words = words
         self.engines = words.engines
         self.wanting = words.silent_verbs - words.modest
+        self.making = words.making
         self._read_kept = remember(longest=_NAME_LIMIT)(self._read)
 
     def effects(self, name: str) -> tuple[Effect, ...]:
@@ -110,7 +118,7 @@ class ToolReader:
             seen = tuple([Sighting(effect, "tool", span) for effect in own])
             return ToolReading(seen, frozenset(), passthrough=False, sensitive=False)
         skeleton = self._spelled_out(name)
-        words = self._behind_owner(self._words_of(skeleton))
+        words = self._behind_owner(self._without_owners(skeleton))
         passthrough = self._passes_through(words)
         terms = self._phrases(words)
         if self._acts_on_collection(words, terms):
@@ -140,12 +148,43 @@ class ToolReader:
             return "executor"
         if any([self._can_be_verb(word) for word in words if word not in known.systems]):
             return "unknown"
-        return "noun" if len(words) == 1 or (words and words[-1] in known.systems) else "unknown"
+        if words and words[-1] in known.systems:
+            return "noun"
+        if len(words) != 1 or not words[0].isascii():
+            return "unknown"
+        return "noun" if self.lexicon.word(words[0]) or words[0] in known.attributes | known.records else "word"
 
     def _can_be_verb(self, word: str) -> bool:
         return word in self._words.silent_verbs or any(
             t.concept in ACTIONS and t.role != "noun" for t in self.lexicon.word(word)
         )
+
+    def _without_owners(self, skeleton: str) -> list[str]:
+        """The words of a name. Of its owners, what can also be a verb that looks is none where the operation behind
+        the last dot begins with a verb: `compute.instances.setMetadata`. A product is none, either."""
+        products = self._words.products
+        *owners, operation = _OWNER.split(_TAIL.sub("", skeleton)) or [""]
+        words = self._words_of(operation)
+        acts = bool(words) and (
+            words[0] in self._words.verbs
+            or any([t.concept in ACTIONS and t.role != "noun" for t in self.lexicon.word(words[0])])
+        )
+        before = [word for owner in owners for word in self._words_of(owner)]
+        if acts:
+            before = [word for word in before if not self._only_harmless(word)]
+        together = [*before, *words]
+        if len(together) > 2 and together[0] in _HOSTS and (together[1] in _HOSTED or self._acts_at_all(together[-1])):
+            together = together[1:]
+        return [word for i, word in enumerate(together) if word not in products or i + 1 == len(together)]
+
+    def _acts_at_all(self, word: str) -> bool:
+        return word in self._words.verbs or any(
+            [t.concept in ACTIONS and t.concept not in _HARMLESS for t in self.lexicon.word(word)]
+        )
+
+    def _only_harmless(self, word: str) -> bool:
+        terms = [t for t in self.lexicon.word(word) if t.concept in ACTIONS]
+        return bool(terms) and all(t.concept in _HARMLESS for t in terms)
 
     def _hands_over(self, name: str) -> bool:
         start = next((each for each in self._words.handovers if name.startswith(each)), None)
@@ -170,6 +209,8 @@ class ToolReader:
                 )
                 return words if rehearsed or not index else [*words[index:], *words[:index]]
             looks = word in self._words.looking or any([t.concept in _TELLING_HOW for t in known])
+            if looks and index and not any(t.concept in ACTIONS for w in words[:index] for t in self.lexicon.word(w)):
+                return [*words[index:], *words[:index]]
             if terms or looks or word in _JOINERS or word in self._words.passthrough or word in self._words.generic:
                 return words
         return words
@@ -264,7 +305,13 @@ class ToolReader:
         if text in _ASKING:
             return _QUERY
         concept = self._words.verbs.get(text)
-        return (Term(text, concept, "verb", "en"),) if concept else self.lexicon.word(text)
+        if concept:
+            return (Term(text, concept, "verb", "en"),)
+        # In a name nobody says what somebody does: `reset_factors` are several factors.
+        plural = length == 1 and text.isascii() and text.endswith("s") and not text.endswith("ss")
+        found = self.lexicon.word(text)
+        plural = plural and text[:-1] not in self._words.looking
+        return tuple([t for t in found if not (plural and t.role == "verb" and t.concept in _HARMLESS)])
 
     def _is_headed(self, words: list[str], terms: list[Terms]) -> bool:
         """Whether a name ends in what it looks up (`deploy_status`) and nothing before does something to that."""
@@ -311,6 +358,11 @@ class ToolReader:
         return list(effects)
 
 
+#: Services of a cloud that are called by what is a verb elsewhere, and what stands behind the first one then.
+_HOSTS: Final = frozenset({"compute", "monitor"})
+_HOSTED: Final = frozenset(
+    {"vm", "vmss", "disk", "disks", "instance", "instances", "image", "images", "snapshot", "gallery"}
+)
 #: In front of a verb these say how it is meant.
 _TELLING_HOW: Final = frozenset({"count", "rehearsal", "negation", "question", "compound"})
 _PARTS: Final = re.compile(r"[\s_.:/-]+")
@@ -426,6 +478,8 @@ def _part_actions(part: list[Terms], objects: frozenset[str], *, performed: bool
         if _names_a_topic(found[index], after, first=index == 0):
             found[index] = []
     looks = _first_look(found)
+    if looks == 0 and len(part) > 2 and found[-1] and _is_pure(found[-1]) and not _looks(found[-1]):
+        return [t.concept for t in found[-1]]  # `load_test_create`: what stands before the verb is what it is done to
     if len(part) > 1 and found[-1] and _looks(found[-1]) and not _acts_first(found):
         # `profile` in `update_profile` is a noun; in `payment_list` and `deploy_plan_get` the last word is the verb.
         only_a_verb = all(t.role != "noun" for t in found[-1])

@@ -8,7 +8,7 @@ from stage0.reading.effects import HARMLESS, MARKS
 
 #: What the call itself shows; the goal is measured against it.
 _CALLED = frozenset({"arguments", "tool", "declared"})
-#: What working something out or fetching it may leave behind: a report, a downloaded file.
+#: What making something may leave behind: a report, a test.
 _LEAVES = frozenset({"write"})
 #: What is within every goal: to run something is how it is done.
 _EXPECTED = HARMLESS | MARKS | {"code_execution"}
@@ -36,7 +36,7 @@ def action_exceeds_goal(facts: Facts) -> Fired | None:
     asked = {sighting.effect for sighting in goal.sightings} - MARKS
     if not asked or not asked <= HARMLESS:
         return None
-    expected = _EXPECTED if asked <= {"read"} else _EXPECTED | _LEAVES
+    expected = _EXPECTED | _LEAVES if goal.makes else _EXPECTED
     beyond = tuple(
         sorted(
             effect

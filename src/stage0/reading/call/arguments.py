@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from stage0.reading.call import counts, indirect, mail, money
-from stage0.reading.call.http import METHODS, READING, is_search, read_method, read_url
 from stage0.reading.call.stray import is_command_line, runs_code
 from stage0.reading.effects import HARMLESS, Effect, Sighting, Span
+from stage0.reading.http.address import METHODS, READING, is_search, read_method, read_url
+from stage0.reading.http.graphql import looks_like_graphql, read_graphql
 from stage0.reading.paths import effects_of_writing, read_path, spreads
-from stage0.reading.programs.graphql import looks_like_graphql, read_graphql
 from stage0.reading.programs.mongo import looks_like_mongo, operator_effects, read_mongo
 from stage0.reading.programs.python import read_python
 from stage0.reading.prose.lexicon import Lexicon, split_words
@@ -50,7 +50,8 @@ _NAMED: Final = 20
 class ArgumentsReading(msgspec.Struct, frozen=True):
     """What all arguments say together. `spoke` where a parser read at least one; `unread` where one could not.
     `settled` is false where what they do rests on something that nobody has read, `told` where they name an operation
-    that is not known. `sets` is how many objects of arguments there are, `ran` are the commands of command lines, each
+    that is not known. `whole` where nothing spoke but statements, lines and programs that were read whole.
+    `sets` is how many objects of arguments there are, `ran` are the commands of command lines, each
     with its argument's path.
 
     `wide` are places that name more than a few records (a long list, no limit, an empty filter): they make a change a
@@ -69,6 +70,7 @@ class ArgumentsReading(msgspec.Struct, frozen=True):
     settled: bool = True
     told: bool = False
     sets: int = 0
+    whole: bool = False
     ran: tuple[tuple[str, Ran], ...] = ()
 
 
@@ -312,6 +314,7 @@ class _ArgumentsReader:
         self._covered = covered
         self._environments: set[str] = set()
         self._spoke = False
+        self._spoken = 0
         self._settled = True
         self._told = False
         self._ran: list[tuple[str, Ran]] = []
@@ -334,6 +337,7 @@ class _ArgumentsReader:
         return ArgumentsReading(
             sightings=tuple(self._sightings),
             spoke=self._spoke,
+            whole=bool(self._parsed) and self._spoken == len(self._parsed),
             unread=tuple(self._unread),
             environments=frozenset(self._environments),
             wide=tuple(self._wide),
@@ -736,7 +740,21 @@ class _ArgumentsReader:
         if looks_like_graphql(text):
             return read_graphql(text, self._lexicon)
         states = is_sql(text, dialect) or (stated and head_of(text.upper().split(maxsplit=3)[:3]) is not None)
-        return self._mongo(text) or (read_sql(text, dialect, self._lexicon) if states else None)
+        found = self._mongo(text) or (read_sql(text, dialect, self._lexicon) if states else None)
+        if found is None and starts_sql(text):
+            reading = read_sql(text, dialect, self._lexicon)
+            found = reading if reading.read else None
+        return found or self._statement_of(text)
+
+    def _statement_of(self, text: str) -> ArgumentReading | None:
+        """A statement of some database's own language (`DROP MEASUREMENT cpu`, `.drop table Orders`): by its verb,
+        where the tool asks a database."""
+        match = _STATED.match(text)
+        words = self._tool_context.words
+        if match is None or "search" in words or _ASKING.isdisjoint(words):
+            return None
+        effects = verb_effects(match[1], self._lexicon)
+        return None if HARMLESS.issuperset(effects) else whole(text, *effects)
 
     def _mongo(self, text: str) -> ArgumentReading | None:
         return read_mongo(text, self._lexicon) if looks_like_mongo(text) else None
@@ -753,6 +771,7 @@ class _ArgumentsReader:
         if not reading.seen:
             return
         self._spoke = True
+        self._spoken += 1
         path = place.path()
         for seen in reading.seen[:_SEEN]:
             if seen.effect == "unknown":
@@ -771,7 +790,9 @@ class _ArgumentsReader:
         if effects:
             span = Span(place.path(), 0, len(text), text[:200])
             self._sightings.update((Sighting(effect, "arguments", span), None) for effect in effects)
-            self._spoke = self._spoke or spoke or not HARMLESS.issuperset(effects)
+            speaks = spoke or not HARMLESS.issuperset(effects)
+            self._spoke = self._spoke or speaks
+            self._spoken += speaks
 
     def _widen(self, place: Place, text: str) -> None:
         if len(self._wide) < _NAMED:
@@ -842,6 +863,16 @@ def _decode(text: str, name: _Name) -> dict[str, Any] | list[Any] | None:
 #: A line that names its programs itself.
 _PROGRAM_NAMED: Final = re.compile(
     r"^\s*(?:sudo|cd|export|env|/\S+|\w+=\S*)\s|[;&|]\s*(?:git|kubectl|docker|helm|terraform|npm|aws|gcloud|az)\s"
+)
+#: How a statement begins that changes something, in whatever language.
+_STATED: Final = re.compile(
+    r"\s*\.?(drop|delete|truncate|alter|purge|create|insert|upsert|update|grant|revoke|kill|remove|clear|rename)"
+    r"[ \t-]+\S",
+    re.IGNORECASE,
+)
+#: Words of tools that ask a database.
+_ASKING: Final = word_set(
+    "query sql kql kusto influx influxql flux cql cypher aql promql n1ql nosql execute statement db database"
 )
 #: The name of an operation, and no command line.
 _OPERATION_NAMED: Final = re.compile(r"[a-z]+(?:_[a-z]+){0,3}")

@@ -14,7 +14,11 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+import msgspec
+
 from stage0.reading.effects import Effect
+from stage0.reading.http.address import METHODS
+from stage0.reading.http.request import read_request
 from stage0.reading.paths import holds_secrets
 from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen
@@ -473,11 +477,27 @@ class _Program:
             return ("compute",) if path.endswith((".setdefault", ".update", ".pop")) else ("secret_access",)
         if path in {"requests.request", "httpx.request"}:
             self._settle(node.func)
-            return _request_effects(node.args[0] if node.args else None)
+            method, url = (*node.args[:2], None, None)[:2]
+            return (*_request_effects(method), *self._asked(node, _literal(method).lower(), url))
+        module, _, method_name = path.rpartition(".")
+        if module in {"requests", "httpx"} and method_name in METHODS:
+            self._settle(node.func)
+            done = _BY_METHOD.get(method_name.upper(), ("unknown",))
+            return (*done, *self._asked(node, method_name, node.args[0] if node.args else None))
         if path in {"urllib.request.urlopen", "urllib.request.Request"}:
             self._settle(node.func)
             return _fetch_effects(node)
         return ()
+
+    def _asked(self, node: ast.Call, method: str, url: ast.expr | None) -> tuple[Effect, ...]:
+        """What a request asks for by its address and its body, as far as they are literals."""
+        if self.lexicon is None:
+            return ()
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+        address = _literal(url if url is not None else keywords.get("url"))
+        given = [keywords[name] for name in ("json", "data", "content") if name in keywords]
+        given += node.args[1:2] if method in ("post", "put", "patch") else []
+        return read_request(method, address, tuple([_body(each) for each in given]), self.lexicon)
 
     def _method_call(self, node: ast.Call, func: ast.Attribute) -> Iterable[Effect]:
         name = func.attr
@@ -546,6 +566,31 @@ def _open_effects(node: ast.Call, at: int) -> tuple[Effect, ...]:
     if "w" in mode.value or "+" in mode.value:
         return ("overwrite",)
     return ("write",) if set(mode.value) & {"a", "x"} else ("read",)
+
+
+def _literal(node: ast.expr | None) -> str:
+    """A text that stands in the program; of one with values in it, what stands around them."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join([_literal(part) if isinstance(part, ast.Constant) else "x" for part in node.values])
+    if isinstance(node, ast.BinOp):
+        return _literal(node.left) + _literal(node.right)
+    return ""
+
+
+def _body(node: ast.expr) -> str:
+    """A body as it is sent, where it is a literal; empty where it is none."""
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return _literal(node)
+    if isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, msgspec.MsgspecError):
+        return ""
 
 
 def _request_effects(method: ast.expr | None) -> tuple[Effect, ...]:

@@ -28,7 +28,8 @@ class GoalReading(msgspec.Struct, frozen=True):
     """What a goal says: sightings of effects, environments named, and how well it was understood. `actions` are the
     concepts of the action words that count, `objects` the words for things. `told` says that it talks about an action
     without asking for it; `readable` is false where it holds more disguised words than are read; `asks` is whether a
-    sentence begins with a verb that wants more than an answer ("optimize the query", "get the build green")."""
+    sentence begins with a verb that wants more than an answer ("optimize the query", "get the build green"), `makes`
+    whether it wants something made ("draft a reply"), which may be written down."""
 
     sightings: tuple[Sighting, ...]
     environments: frozenset[str]
@@ -39,6 +40,7 @@ class GoalReading(msgspec.Struct, frozen=True):
     told: bool = False
     readable: bool = True
     asks: bool = False
+    makes: bool = False
 
 
 Clause = list[Hit]
@@ -52,8 +54,10 @@ def read_goal(
     path: str = "goal",
     read_name: ReadName | None = None,
     verbs: frozenset[str] = frozenset(),
+    making: frozenset[str] = frozenset(),
 ) -> GoalReading:
-    """Read a goal as sent. Linear in its length. `verbs` want something, though they do not tell what."""
+    """Read a goal as sent. Linear in its length. `verbs` want something, though they do not tell what; of those that
+    work something out, `making` ones leave something behind."""
     folded, readable = lexicon.uncover(goal)
     text = folded.text
     hits = lexicon.hits(text)
@@ -80,9 +84,22 @@ def read_goal(
         told=reader.sense.told,
         readable=readable,
         asks=_asks_more(text, lexicon, verbs),
+        makes=any([seen.effect in _WORKING and _makes(seen.span.text, making) for seen in reader.sightings]),
     )
 
 
+def _makes(text: str, making: frozenset[str]) -> bool:
+    """Whether a word or phrase that works something out leaves something behind."""
+    words = split_words(text.lower())
+    if not text.isascii():
+        return any([word in text for word in making if not word.isascii()])
+    return bool(words) and (
+        words[0] in making or words[0].removesuffix("s") in making or _BASE.sub("", words[0]) in making
+    )
+
+
+_WORKING: Final = frozenset({"compute", "network_read"})
+_BASE: Final = re.compile(r"ing\Z")
 #: Where the verb of a clause stands that asks for something.
 _HEAD: Final = re.compile(r"(?:^|[.!?;:,\n]|\b(?:and|then|please|also|now|kindly|just)\b)[ \t\"'-]*+([a-z]+)")
 _BROUGHT: Final = re.compile(

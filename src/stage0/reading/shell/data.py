@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from stage0.reading.effects import Effect
+from stage0.reading.http.address import METHODS
 from stage0.reading.paths import effects_of_writing
 from stage0.reading.shell.table import CLOSE, OPEN, Line
 
@@ -54,6 +57,39 @@ _SECRET_VARIABLE: Final = re.compile(
 def secret_variable(word: str) -> bool:
     """Whether a word has the value of a variable in it that holds a secret by its name."""
     return OPEN in word and _SECRET_VARIABLE.search(word) is not None
+
+
+# -- Requests --------------------------------------------------------------------------------------------------------
+
+
+class Request(NamedTuple):
+    """What a line sends: its method in lower case, its address, and its bodies as far as they stand in the line."""
+
+    method: str
+    address: str
+    bodies: tuple[str, ...]
+
+
+_ITEM: Final = re.compile(r"([A-Za-z_][\w.\[\]-]*)(:?=)(?![=@])(.*)", re.DOTALL)
+
+
+def request_of(line: Line) -> Request:
+    """The request of a line of `curl`, `http` and their like."""
+    http, options = line.node.http, line.options
+    bodies = [value for option in http.body for value in options.get(option, ()) if not value.startswith("@")]
+    addresses = [*[value for option in http.address for value in options.get(option, ())], *line.args]
+    if http.http == "httpie":
+        word = line.node.path.rpartition(" ")[2].lower()
+        items = [match for arg in line.args[1:] if (match := _ITEM.fullmatch(arg))]
+        if items:
+            bodies.append(msgspec.json.encode({match[1]: match[3] for match in items}).decode())
+        method = word if word in METHODS else ""
+    else:
+        given = [value.lower() for option in http.method for value in options.get(option, ())]
+        method = given[-1] if given else ""
+    if not method:
+        method = "post" if bodies and options.keys().isdisjoint(http.asks) else "get"
+    return Request(method, addresses[0] if addresses else "", tuple(bodies))
 
 
 # -- Searching for secrets -------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ _LOOKING: Final = word_set(
     " tree which where whoami who ping trace tail head count watch monitor report explain plan preview summary ps"
     " outdated why docs man cheat examples completion env-list config-show dry-run detect probe scan audit measure"
     " bench benchmark profile health healthcheck usage events metrics graph read lsmod fetch-info identify"
+    " snapshots versions releases regions zones locations sizes plugins providers outputs contexts profiles members"
+    " dependency dependencies deps rdeps rdepends repoquery requires provides frequency headers sample slice"
 )
 #: Words that say that something is made from what is there already, in the tree.
 _BUILDING: Final = word_set("build compile test tests check lint typecheck bench coverage")
@@ -37,6 +39,10 @@ _SAYING_NOTHING: Final = word_set(
 )
 _LOOKING_OPTIONS: Final = word_set(
     "--list --show --status --info --print --dry-run --check --query --search --stats --diff"
+)
+#: How the names of programs end that look at something.
+_LOOKING_NAME: Final = re.compile(
+    r"(?:[-_](?:list|show|status|stats?|info|diff|grep|top|view|tree|check|lint|query|search)|(?:info|lint|grep|stat))\Z"
 )
 _READ_WORDS: Final = 4
 
@@ -50,6 +56,8 @@ def read_by_grammar(words: Sequence[str], read_name: ReadName, *, fed: bool) -> 
         return ["compute"]
     found = list(dict.fromkeys(_acting_options(rest, read_name)))
     first = _first_effects(rest, read_name)
+    if first == ("unknown",) and _LOOKING_NAME.search(words[0]):
+        first = ("read",)  # `fc-list`, `mediainfo`
     if fed and HARMLESS.issuperset(first):
         first = ("unknown",)
     return [*first, *[effect for effect in found if effect not in first]]
@@ -59,16 +67,19 @@ def _first_effects(words: Sequence[str], read_name: ReadName) -> tuple[Effect, .
     """What the first words that say something say: groups of subcommands are nouns, and stand before the verb."""
     groups: list[str] = []
     seen = 0
-    for word in words:
+    for index, word in enumerate(words):
         if word.startswith("-"):
             if word.partition("=")[0] in _LOOKING_OPTIONS:
                 return ("read",)
             continue
+        if not _SUBCOMMAND.match(word) and index and words[index - 1].startswith("-"):
+            continue  # the value of an option
         seen += 1
         if seen > _READ_WORDS or not _SUBCOMMAND.match(word):
             break
         effects = _effects_of(word, groups, read_name)
-        if effects:
+        last = not any([_SUBCOMMAND.match(following) for following in words[index + 1 :]])
+        if effects and (last or _acts(effects) or _is_looking(word)):
             return effects
         groups.append(word)
     return ("unknown",)
@@ -82,11 +93,23 @@ def _effects_of(word: str, groups: Sequence[str], read_name: ReadName) -> tuple[
         return ("unknown",)
     if word in _BUILDING:
         return ("code_execution",)
-    if parts[0] in _LOOKING or word in _LOOKING:
+    if _is_looking(word):
         return ("read",)
     if len(parts) > 1 and parts[-1] in _LOOKING and not _acts(read_name(word)):
         return ("read",)
-    return tuple(read_name("_".join([*parts, *groups[-1:]]) if len(parts) == 1 else word))
+    if ":" in word:  # what stands behind the last colon is done to what stands before it
+        pieces = word.split(":")
+        parts = [*split_words(pieces[-1]), *split_words("_".join(pieces[:-1]))]
+    effects = tuple(read_name("_".join([*parts, *reversed(groups)])))
+    # What is kept only to be quick is made again.
+    return ("write",) if "cache" in parts and set(effects) <= _CACHED else effects
+
+
+_CACHED: Final[frozenset[Effect]] = frozenset({"delete", "bulk", "overwrite"})
+
+
+def _is_looking(word: str) -> bool:
+    return word in _LOOKING or split_words(word)[0] in _LOOKING
 
 
 def _acts(effects: Iterable[Effect]) -> bool:

@@ -9,7 +9,8 @@ from typing import Final, Literal
 import msgspec
 import tree_sitter
 
-from stage0.reading.effects import Effect
+from stage0.reading.effects import HARMLESS, Effect
+from stage0.reading.http.request import only_asks, read_request
 from stage0.reading.paths import effects_of_writing, holds_secrets
 from stage0.reading.programs.python import read_python
 from stage0.reading.prose.lexicon import split_words
@@ -17,6 +18,7 @@ from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Ran, Seen
 from stage0.reading.shell.data import (
     destination_effects,
     is_severe_script,
+    request_of,
     reveals,
     searches_secrets,
     secret_variable,
@@ -189,7 +191,7 @@ def _placed(ran: Iterable[Ran], text: str) -> list[Ran]:
 class _Context:
     """What one reading keeps: the table, and the functions that the text itself defines."""
 
-    __slots__ = ("commands", "functions", "ran", "settled", "telling")
+    __slots__ = ("commands", "downloaded", "functions", "ran", "remotes", "settled", "telling")
 
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
@@ -200,11 +202,37 @@ class _Context:
         self.settled = True
         #: The commands of the text itself, those within substitutions included.
         self.ran: list[Ran] = []
+        #: Names of files that the text itself downloads, and of remotes that it adds.
+        self.downloaded: set[str] = set()
+        self.remotes: set[str] = set()
 
-    def runs_file(self, name: str) -> None:
-        """Note that a file is run that is not looked into. The name of a check or a build says what it does."""
+    def runs_file(self, name: str) -> list[Effect]:
+        """Note that a file is run that is not looked into, and give what is known of it: nothing can be of one that has
+        just been downloaded. The name of a check or a build says what it does."""
+        if name.rpartition("/")[2] in self.downloaded:
+            self.settled = False
+            return ["unknown"]
         if _CHECKING.isdisjoint(split_words(name.rpartition("/")[2])):
             self.settled = False
+        return []
+
+    def note(self, words: Sequence[str]) -> list[Effect]:
+        """Keep what a later command of the text may rest on; gives what this one does by what is kept."""
+        name = words[0]
+        if name in ("curl", "wget"):
+            self.downloaded.update(_downloaded(words))
+        elif name == "git" and list(words[1:3]) == ["remote", "add"]:
+            self.remotes.update(words[3:4])
+        elif name == "git" and "push" in words[1:4] and not self.remotes.isdisjoint(words):
+            return ["publish"]
+        return []
+
+
+def _downloaded(words: Sequence[str]) -> list[str]:
+    """The names of the files that a download may leave."""
+    named = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-o", "-O", "--output", "--output-document")]
+    addresses = [word for word in words[1:] if "/" in word and not word.startswith("-")]
+    return [each.rpartition("/")[2].partition("?")[0] for each in (*named, *addresses)]
 
 
 #: Words of a file's own name that say what it is run for.
@@ -453,9 +481,10 @@ class _Script:
         if not words or runs > _RUNS:
             return ["unknown"]
         node, doubt = self.find(words[0])
+        doubt += self.context.note(words)
         if node is None:
             if doubt != ["unknown"]:
-                return doubt
+                return [*doubt, *self.said_to(words[1:])] if "code_execution" in doubt else doubt
             return read_by_grammar(words, self.context.commands.names.effects, fed=fed is not None)
         if node.plain:
             effects = [*doubt, *node.base]
@@ -464,6 +493,11 @@ class _Script:
                 effects.append("secret_access")
             return effects
         return [*doubt, *_CommandInterpretation(self, parse_argv(node, words), fed, runs).effects()]
+
+    def said_to(self, words: Sequence[str]) -> list[Effect]:
+        """What the words say that a script of the project is given: `bin/console doctrine:schema:drop`."""
+        told = read_by_grammar(["script", *words], self.context.commands.names.effects, fed=False)
+        return [effect for effect in told if effect not in _UNTOLD]
 
     def find(self, name: str) -> tuple[Node | None, list[Effect]]:
         """The table's entry of a command, and what its name says beside it."""
@@ -479,8 +513,7 @@ class _Script:
                 return None, ["compute"]
             if not _SCRIPT.match(name) or _SEVERE.search(name):
                 return None, ["unknown"]
-            self.context.runs_file(name)
-            return None, ["code_execution"]
+            return None, ["code_execution", *self.context.runs_file(name)]
         local = node.scripts.script or ("code_execution" in node.base and not node.acts)
         return node, [] if base is name or local or _BIN.search(name) else ["unknown"]
 
@@ -592,7 +625,9 @@ class _CommandInterpretation:
         elif node.delegation.runs:
             effects.append("compute")
         else:
-            effects.append("unknown")
+            # The table knows the program, and nothing of this subcommand.
+            words = [*node.path.split(), *line.args, *line.options]
+            effects.extend(read_by_grammar(words, self.script.context.commands.names.effects, fed=self.fed is not None))
         self._files(effects)
         if node.traces:
             self._traces(effects)
@@ -648,7 +683,7 @@ class _CommandInterpretation:
     def _reads_program(self) -> bool:
         """Whether what is fed in is run: not where an interpreter is given a file."""
         args = self.line.args
-        if self.node.delegation.runs or self.node.stdin in _QUERIES:
+        if self.node.delegation.runs or self.node.stdin in _QUERIES or (self.node.programs.fed and self.fed):
             return True
         return not args or args[0] in {"-", "/dev/stdin"} or "-s" in self.line.options
 
@@ -659,8 +694,10 @@ class _CommandInterpretation:
         if known and known.scripts.script:
             return self.script.effects(args, None, self.runs + 1)
         # A script is not looked into; one that is named after something severe is not run on its name alone.
-        self.script.context.runs_file(args[0])
-        return ["code_execution", "unknown"] if _SEVERE.search(args[0]) else None
+        more = [*self.script.context.runs_file(args[0]), *self.script.said_to([*args[1:], *self.line.options])]
+        if _SEVERE.search(args[0]):
+            more.append("unknown")
+        return ["code_execution", *more] if more else None
 
     def _fed_program(self, language: Language) -> list[Effect] | None:
         if self.fed is None:
@@ -679,9 +716,9 @@ class _CommandInterpretation:
         if node.module and not node.module.isdisjoint(line.options):
             found, _ = script.find(tail[0])
             if found is None:
-                script.context.runs_file(tail[0])
+                more = [*script.context.runs_file(tail[0]), *script.said_to(tail[1:])]
                 severe = is_severe_script(tail[0].rpartition(".")[2])
-                return ["code_execution", "unknown"] if severe else ["code_execution"]
+                return ["code_execution", *more, "unknown"] if severe else ["code_execution", *more]
             return script.effects(tail, self.fed, self.runs + 1)
         if node.delegation.runs == "package":
             return [*effects, *self._package(tail)]
@@ -708,9 +745,9 @@ class _CommandInterpretation:
         commands = self.script.context.commands
         node = None if name in _ALSO_SCRIPTS else commands.find(name.lower())
         if node is None:
-            self.script.context.runs_file(name)
+            more = [*self.script.context.runs_file(name), *self.script.said_to(rest)]
             severe = is_severe_script(name) or (bool(rest) and rest[0] in _SEVERE_WORDS) or dynamic(name)
-            return [*self.node.base, "unknown"] if severe else list(self.node.base)
+            return [*self.node.base, *more, "unknown"] if severe else [*self.node.base, *more]
         effects = (
             self.script.effects([name.lower(), *rest], self.fed, self.runs + 1)
             if "/" not in name
@@ -728,6 +765,7 @@ class _CommandInterpretation:
             names = line.args[:1] if node.scripts.scripts == "first" else [arg for arg in line.args if "=" not in arg]
             if any([dynamic(name) or is_severe_script(name) for name in names]):
                 effects.append("unknown")
+            effects.extend(self._given_script())
         if node.disclosure.searches and searches_secrets(line, self.script.feeder(fed)):
             effects.append("secret_access")
         if node.disclosure.sends or node.disclosure.piped:
@@ -738,6 +776,30 @@ class _CommandInterpretation:
             )
         if node.files.writes:
             effects.extend(destination_effects(line))
+        if node.http.http:
+            self._request(effects)
+
+    def _given_script(self) -> list[Effect]:
+        """What a script of the project does that is called like a program, or that says so in what it is given:
+        `npm run prisma migrate reset`."""
+        args, options = self.line.args, self.line.options
+        if len(args) < 2:
+            return []
+        given = [*args[1:], *[word for option, values in options.items() for word in (option, *values)]]
+        known = self.script.context.commands.find(args[0].lower())
+        if known is None or args[0] in _ALSO_SCRIPTS:
+            return self.script.said_to(given)
+        effects = self.script.effects([args[0].lower(), *given], self.fed, self.runs + 1)
+        return [effect for effect in effects if effect not in _UNTOLD]
+
+    def _request(self, effects: list[Effect]) -> None:
+        """Add what the request does that it sends."""
+        made = request_of(self.line)
+        lexicon = self.script.context.commands.lexicon
+        more = read_request(made.method, made.address, made.bodies, lexicon)
+        if made.method == "post" and only_asks(made.address, made.bodies, lexicon):
+            effects[:] = [effect for effect in effects if effect != "write"]
+        effects.extend([effect for effect in more if effect not in effects])
 
     def _xargs(self, tail: list[str]) -> list[Effect]:
         """The command of `xargs`: what is read comes last, several at once, or where a placeholder stands."""
@@ -789,6 +851,8 @@ class _CommandInterpretation:
             effects.append("secret_access")
 
 
+#: What says nothing of a script that is run anyway.
+_UNTOLD: Final = HARMLESS | {"unknown", "code_execution", "write"}
 #: Options by which `find` picks files.
 _NAMING: Final = ("-name", "-iname", "-path", "-ipath", "-wholename")
 _VERSION: Final = re.compile(r"(?<=.)@[^/@]*\Z")

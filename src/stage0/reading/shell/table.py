@@ -81,13 +81,14 @@ class Programs(msgspec.Struct, frozen=True):
 
     `code`: options whose value is a program; `flagged`: options that make the first word one (`sh -xc`); `program`: the
     word at an index is one, unless such an option is there; `stdin`: what is piped in is one where there is no other
-    and no word at all. `besides`: words are programs even where an option has one."""
+    and no word at all; `fed`: whatever words there are. `besides`: words are programs even where an option has one."""
 
     code: Mapping[str, Language] = {}
     flagged: Mapping[str, Language] = {}
     program: Mapping[int, Language] = {}
     stdin: Language | None = None
     besides: bool = False
+    fed: bool = False
 
 
 class Scripts(msgspec.Struct, frozen=True):
@@ -124,6 +125,18 @@ class Disclosure(msgspec.Struct, frozen=True):
     piped: bool = False
 
 
+class Http(msgspec.Struct, frozen=True):
+    """Which of its words make an HTTP request. `http`: how they are laid out (`curl`: an address and options; `httpie`:
+    a method, an address and items). `method`, `body`, `address`: options whose value is one; `asks`: options with which
+    a body is a query."""
+
+    http: Literal["", "curl", "httpie"] = ""
+    method: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
+    address: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+
+
 class Command(msgspec.Struct, frozen=True):
     """What the table says of a command or subcommand, by what it is about. Options, values and flags hold for what is
     below it, too. `sub`: subcommands with options of their own."""
@@ -135,10 +148,11 @@ class Command(msgspec.Struct, frozen=True):
     scripts: Scripts = Scripts()
     files: Files = Files()
     disclosure: Disclosure = Disclosure()
+    http: Http = Http()
     sub: Mapping[str, Command] = {}
 
 
-_GROUPS: Final = (Behaviour, Syntax, Delegation, Programs, Scripts, Files, Disclosure)
+_GROUPS: Final = (Behaviour, Syntax, Delegation, Programs, Scripts, Files, Disclosure, Http)
 #: What may be written of a command: the fields of every group, side by side, so that one line says it all.
 _FIELDS: Final = frozenset({"sub"}.union(*[group.__struct_fields__ for group in _GROUPS]))
 
@@ -157,6 +171,7 @@ def parse_command(written: Mapping[str, Any]) -> Command:
         _group(written, Scripts),
         _group(written, Files),
         _group(written, Disclosure),
+        _group(written, Http),
         {words: _subcommand(words, command) for words, command in below.items()},
     )
 
@@ -260,6 +275,7 @@ class Node:
         "disclosure",
         "fallback",
         "files",
+        "http",
         "inner",
         "known",
         "longs",
@@ -290,6 +306,7 @@ class Node:
         self.scripts = command.scripts
         self.files = command.files
         self.disclosure = command.disclosure
+        self.http = command.http
         self.base: tuple[Effect, ...] = ()
         self.rules = _NO_RULES
         self.adds = _NO_RULES
@@ -375,6 +392,7 @@ def _fill(node: Node, command: Command) -> None:
     behaviour, syntax, delegation, programs = command.behaviour, command.syntax, command.delegation, command.programs
     node.syntax, node.delegation, node.programs = syntax, delegation, programs
     node.scripts, node.files, node.disclosure = command.scripts, command.files, command.disclosure
+    node.http = command.http
     node.base = behaviour.effects or node.base
     node.code, node.program, node.stdin = dict(programs.code), dict(programs.program), programs.stdin
     node.inner, node.module = frozenset(delegation.inner), frozenset(delegation.module)
@@ -456,6 +474,7 @@ def _finish(node: Node, parent: Node | None) -> None:
         node.files = msgspec.structs.replace(
             node.files, names=node.files.names or parent.files.names, writes=node.files.writes or parent.files.writes
         )
+        node.http = node.http if node.http.http else parent.http
         node.disclosure = msgspec.structs.replace(
             node.disclosure,
             sends=node.disclosure.sends or parent.disclosure.sends,
@@ -465,7 +484,7 @@ def _finish(node: Node, parent: Node | None) -> None:
     node.longs = tuple(sorted(option for option in node.known if option.startswith("--")))
     node.rules.with_beats()
     told = node.disclosure
-    if told.sends or told.piped or told.searches or node.files.writes or node.scripts.scripts:
+    if told.sends or told.piped or told.searches or node.files.writes or node.scripts.scripts or node.http.http:
         node.traces = True
     given = node.code or node.program or node.stdin or node.programs.flagged
     node.acts = bool(given or node.inner or node.module or node.delegation.runs)

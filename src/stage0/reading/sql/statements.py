@@ -22,7 +22,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from sqlglot.tokens import Tokenizer
 
 from stage0.reading.effects import Effect
-from stage0.reading.paths import holds_secrets
+from stage0.reading.paths import holds_secrets, of_the_system
 from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.result import TEXT_LIMIT, UNREAD, ArgumentReading, Seen, word_set
 from stage0.reading.sql.heads import head_of, pragma, procedure, setting
@@ -444,7 +444,7 @@ class _StatementReader:
         found = effects_in(trees[0], self._lexicon)
         self._stated(found)
         if exported:
-            found.add("export")
+            found.add("export", "overwrite")
         _leaving(found)
         understood = "unknown" not in found.effects
         found.effects.pop("unknown", None)
@@ -575,6 +575,9 @@ class _StatementReader:
                 understood = False
             elif word == "TO" or (word == "INTO" and _outside(outer[index + 1 :])):
                 effects["export"] = None
+                # To the screen it replaces nothing; a file or a place outside is written anew.
+                if [token.text.upper() for token in outer[index + 1 : index + 2]] not in (["STDOUT"], ["PROGRAM"]):
+                    effects["overwrite"] = None
             elif word == "FROM" and "export" not in effects:
                 effects["write"] = None
             elif token.token_type in _LITERALS and holds_secrets(token.text):
@@ -584,6 +587,20 @@ class _StatementReader:
         elif "export" not in effects:
             effects.pop("personal_data", None)
         return list(effects), understood and not {"export", "write"}.isdisjoint(effects)
+
+    def shown(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
+        """SHOW only shows, whatever it shows: `SHOW CREATE TABLE`."""
+        return ["read"], True
+
+    def loaded(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
+        """LOAD DATA INFILE fills a table from a file of the server or the client."""
+        if words[1:2] not in (["DATA"], ["XML"]):
+            return None
+        effects: list[Effect] = ["overwrite" if "REPLACE" in words else "write"]
+        named = [token.text for token in tokens if token.token_type in _LITERALS]
+        if any(holds_secrets(path) or of_the_system(path) for path in named[:1]):
+            effects.append("secret_access")
+        return effects, True
 
     def set_(self, tokens: list[Token], words: list[str], level: int) -> tuple[list[Effect], bool] | None:
         """A session's own setting is harmless; a query in its value is read as one."""
@@ -656,6 +673,8 @@ _SPECIAL: Final = {
     "EXECUTE": _StatementReader.executed,
     "EXEC": _StatementReader.executed,
     "COPY": _StatementReader.copied,
+    "SHOW": _StatementReader.shown,
+    "LOAD": _StatementReader.loaded,
     "SET": _StatementReader.set_,
     "PRAGMA": _StatementReader.pragma,
     "DO": _StatementReader.done,

@@ -11,7 +11,7 @@ _PARTS: Final = 200
 _ID: Final = r"[\w.\"`\[\]]+"
 #: Statements by their first words, as no sentence begins.
 _STATEMENTS: Final = (
-    r"select\s++(?:(?:distinct|all|top\s++\d+)\s++)?[\w.*\"`\[\]@$:'(),\s+/-]{1,1000}?\sfrom\s++[\w\"`\[(]",
+    r"select\s++(?:(?:distinct|all|top\s++\d+)\s++)?[\w.*\"`\[\]@$:'(),\s+/#>{}-]{1,1000}?\sfrom\s++[\w\"`\[(]",
     r"select\s++(?:[\d'@*(\"]|\w+(?:\s*\.\s*\w+){0,3}\s*\()",
     r"with\s++(?:recursive\s++)?[\w\"`]+\s*(?:\([^()]{0,500}\)\s*)?as\s*(?:(?:not\s++)?materialized\s*)?\(",
     r"insert\s++(?:into|or\s++\w+\s++into|ignore\s++into|overwrite)\b",
@@ -47,7 +47,8 @@ _STATEMENTS: Final = (
     r"set\s++(?:@|(?:global|session|persist|role|password)\b)|set\s++\w+\s*(?:=|\bto\b)\s*['\"\w]+\s*(?:;|\Z)",
     r"lock\s++tables?\s++\w+\s|waitfor\s++delay|attach\s++(?:database\s++)?'|install\s++\w+\s*;|refresh\s++materialized\s",
     r"(?:begin|commit|rollback|start\s++transaction)\s*(?:transaction\s*)?(?:;|\Z)",
-    r"prepare\s++\w+\s++(?:as|from|\()|declare\s++@|values\s*\(|table\s++\w+\s*;",
+    r"prepare\s++\w+\s++(?:as|from|\()|declare\s++@|values\s*\(|table\s++\w+\s*(?:;|\Z)",
+    rf"desc(?:ribe)?\s++(?:(?:formatted|extended|table|history|detail|schema)\s++)?{_ID}\s*(?:;|\Z)",
 )
 _WHOLE_SQL: Final = re.compile(
     r"(?>(?:[\s;(]|--[^\n]*\n|#[^\n]*\n|/\*(?>(?:[^*]|\*(?!/))*)\*/)*)(?:" + "|".join(_STATEMENTS) + ")",

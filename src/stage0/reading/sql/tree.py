@@ -10,7 +10,7 @@ import msgspec
 from sqlglot import exp
 
 from stage0.reading.effects import HARMLESS, Effect
-from stage0.reading.paths import holds_secrets
+from stage0.reading.paths import holds_secrets, of_the_system
 from stage0.reading.prose.lexicon import Lexicon, split_words
 from stage0.reading.result import word_set
 from stage0.reading.verbs import verb_effects
@@ -40,7 +40,11 @@ _FUNCTIONS: Final[dict[str, Effect]] = {
     "pg_file_write": "overwrite",
     "pg_file_unlink": "delete",
     "pg_file_rename": "overwrite",
-    "pg_ls_dir": "read",
+    "pg_ls_dir": "secret_access",
+    "pg_ls_logdir": "secret_access",
+    "pg_ls_waldir": "secret_access",
+    "pg_stat_file": "secret_access",
+    "qcmdexc": "code_execution",
     "pg_notify": "write",
     "nextval": "write",
     "setval": "overwrite",
@@ -92,7 +96,7 @@ _FUNCTIONS: Final[dict[str, Effect]] = {
     "dbms_ldap": "export",
     # SQLite, DuckDB, ClickHouse, H2, BigQuery
     "load_extension": "code_execution",
-    "readfile": "read",
+    "readfile": "secret_access",
     "writefile": "overwrite",
     "fts3_tokenizer": "code_execution",
     "getenv": "secret_access",
@@ -272,8 +276,9 @@ def _compare(node: exp.Expr, place: int, _found: Found) -> Handled:
 
 def _select(node: exp.Expr, place: int, found: Found) -> Handled:
     found.add("read")
-    if node.args.get("into") is not None:
-        found.add("write")
+    into = node.args.get("into")
+    if into is not None:
+        _into(into, place, found)
     return _children(node, place) if place == _SHOWN else _children(node, _NEUTRAL)
 
 
@@ -487,7 +492,7 @@ def _function(node: exp.Expr, _place: int, found: Found) -> Handled:
 
 
 def _file_read(node: exp.Expr, _place: int, found: Found) -> Handled:
-    if any(holds_secrets(literal.name) for literal in node.find_all(exp.Literal)):
+    if any(holds_secrets(literal.name) or of_the_system(literal.name) for literal in node.find_all(exp.Literal)):
         found.add("secret_access")
     return None
 
@@ -505,10 +510,18 @@ def _runs_text(node: exp.Expr, found: Found) -> None:
         found.add("unknown")
 
 
+#: What a function does besides: it calls out with what it is given, or writes a file of the server.
+_BESIDE: Final[dict[str, tuple[Effect, ...]]] = {
+    **dict.fromkeys(("http_post", "http_put", "http_patch", "utl_http", "utl_tcp", "httpuritype"), ("unknown",)),
+    "lo_export": ("overwrite",),
+    "csvwrite": ("overwrite",),
+}
+
+
 def _function_effects(name: str, lexicon: Lexicon | None) -> tuple[Effect, ...]:
     known = _FUNCTIONS.get(name.lower())
     if known is not None:
-        return (known, "unknown") if known == "code_execution" else (known,)
+        return (known, *_BESIDE.get(name.lower(), ("unknown",) if known == "code_execution" else ()))
     words = split_words(name)
     if name.lower().startswith(("sp_", "xp_", "system$")):
         return ("unknown",)
@@ -568,8 +581,11 @@ def _note_schedule(node: exp.Expr, found: Found) -> Handled:
     return []
 
 
-def _into(_node: exp.Expr, _place: int, found: Found) -> Handled:
+def _into(node: exp.Expr, _place: int, found: Found) -> Handled:
+    """`SELECT ... INTO` makes a table, as CREATE TABLE AS does; one for the session is nobody else's."""
     found.add("write")
+    if not node.args.get("temporary") and not node.name.startswith(("#", "@")):
+        found.add("schema_change")
     return None
 
 

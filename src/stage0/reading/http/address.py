@@ -68,7 +68,7 @@ _NUMBER: Final = re.compile(r"0x[0-9a-f]{1,8}|[0-9]{1,10}")
 _SMUGGLING: Final = frozenset({"gopher", "dict", "tftp", "jar", "phar", "expect", "ldap", "ldaps"})
 _SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,20}):")
 #: Parameters that name an operation.
-_OPERATIONS: Final = frozenset(
+OPERATIONS: Final = frozenset(
     {"action", "_method", "method", "op", "operation", "cmd", "do", "task", "act", "verb", "func"}
 )
 #: Path segments that move money when something is posted there.
@@ -87,6 +87,7 @@ _BY_SEGMENT: Final[Mapping[str, tuple[Effect, ...]]] = {
     "_update_by_query": ("overwrite", "bulk"),
     "_bulk": ("overwrite", "bulk"),
     "_reindex": ("write",),
+    "dispatches": ("code_execution", "deployment"),
     "_shutdown": ("service_impact",),
     "_close": ("service_impact",),
     "_forcemerge": ("service_impact",),
@@ -181,7 +182,7 @@ _PAGES: Final = word_set(
 def _path_effects(path: str, method: str, lexicon: Lexicon) -> Iterator[Effect]:
     """What the last segment of a path says that names no single thing; what stands before it names a collection."""
     segments = [segment for segment in path.split("/") if segment][-6:]
-    for segment in segments:
+    for segment in segments if method not in READING else ():
         yield from _BY_SEGMENT.get(segment.lower(), ())
     single = False
     while segments and _WHICH.fullmatch(segments[-1][:_ID_LENGTH]):
@@ -254,7 +255,7 @@ _PLAIN_VERBS: Final = frozenset({"delete", "remove", "destroy", "purge", "wipe",
 def _query_effects(url: str, lexicon: Lexicon) -> Iterator[Effect]:
     query = url.split("#", 1)[0].partition("?")[2]
     for name, value in parse_qsl(query, max_num_fields=None)[:200]:
-        if name.lower() in _OPERATIONS:
+        if name.lower() in OPERATIONS:
             verb = METHODS.get(value.lower()) if name.lower() in ("_method", "method") else None
             effects = (verb,) if verb else verb_effects(value, lexicon)
             yield from (effect for effect in effects if effect not in ("read", "compute", "network_read"))
