@@ -52,6 +52,11 @@ def test_an_account_is_created_listed_and_put_on_another_plan(server: Server) ->
         (("keys", "create", "--account", "dev", "--per-day", "-1"), "-1 is not in the range"),
         (("keys", "create", "--account", "dev", "--per-day", "2147483647"), "2147483647 is not in the range"),
         (("keys", "create", "--account", "dev", "--agent", " "), "--agent ` ` is no name"),
+        (("keys", "create", "--account", "dev", "--workspace", "src"), "`src` is no absolute path"),
+        (("keys", "create", "--account", "dev", "--workspace", "/srv/../home"), "is no absolute path"),
+        (("keys", "create", "--account", "dev", "--workspace", "/"), "`/` is more than a work tree"),
+        (("keys", "create", "--account", "dev", "--workspace", "/home/kim/"), "is more than a work tree"),
+        (("keys", "create", "--account", "dev", "--workspace", "C:\\src"), "is no absolute path"),
         (("keys", "create", "--account", "dev", "--agent", "\u200b"), "is no name"),
         (("keys", "create", "--account=dev", "--pack=stage0-strict", "--observe"), "always enforces"),
         (("keys", "set", "key_none", "--observe"), "there is no key `key_none`"),
@@ -143,3 +148,17 @@ def test_a_command_that_needs_no_pack_reads_none(arguments: tuple[str, ...], ser
     before = shipped_packs.cache_info()
     run(server, *arguments)
     assert shipped_packs.cache_info() == before
+
+
+def test_a_key_for_a_coding_agent_names_the_roots_of_its_tree(server: Server) -> None:
+    roots = ("--workspace", "/srv/shop/", "--workspace", "/srv/docs")
+    key, said = _ok(server, "keys", "create", "--account", "dev", "--pack", "coding-agent", *roots)
+    identifier = said.split()[0]
+    assert "workspace=/srv/shop,/srv/docs" in _line_of(server, identifier)
+    successor = _ok(server, "keys", "rotate", identifier)[1].split()[0]
+    assert "workspace=/srv/shop,/srv/docs" in _line_of(server, successor)
+    assert well_formed(key.strip())
+
+
+def _line_of(server: Server, identifier: str) -> str:
+    return next(line for line in _ok(server, "keys", "list")[0].splitlines() if line.startswith(identifier))

@@ -97,6 +97,7 @@ def _verdict(found: Explanation, width: int) -> Iterator[Text]:
     for question in found.questions:
         yield from _wrapped([("asked", "dim")], question, width, 8)
     at = datetime.fromtimestamp(found.decided_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    yield from _wrapped([("judged", "dim")], found.judged, width, 8)
     clock = "the server's clock" if found.clock == "verified" else "the request's clock, in test mode"
     pro = ", pro" if found.pro else ""
     yield from _wrapped([("by", "dim")], f"{found.policy_version}{pro}, {at} ({clock})", width, 8)

@@ -160,6 +160,7 @@ class Explanation(msgspec.Struct, frozen=True):
     not_asked: tuple[QuietRule, ...]
     off: tuple[QuietRule, ...]
     exact: bool
+    judged: str
 
 
 def explain(prepared: Prepared, *, pack: Pack, state: State, now: float, fingerprint: Fingerprint) -> Explanation:
@@ -197,6 +198,7 @@ def explain(prepared: Prepared, *, pack: Pack, state: State, now: float, fingerp
         not_asked=unfired["not_asked"],
         off=unfired["off"],
         exact=prepared.exact,
+        judged=_judged(facts),
     )
     return explanation if prepared.exact else _masked(explanation, fingerprint)
 
@@ -206,6 +208,25 @@ def _masked(explanation: Explanation, fingerprint: Fingerprint) -> Explanation:
     quoted = tuple(_without_secrets(quote, fingerprint) for quote in explanation.quotes)
     plain = mask(msgspec.to_builtins(explanation), fingerprint)
     return msgspec.structs.replace(msgspec.convert(plain, Explanation), quotes=quoted)
+
+
+# -- what it was judged by
+
+
+def _judged(facts: Facts) -> str:
+    """Whether it was judged as a call or as a plan, and what the goal was used for."""
+    reading, basis = facts.reading, facts.reading.basis
+    added = {seen.effect for sightings in facts.effects.values() for seen in sightings if seen.source == "goal"}
+    goal = f"the goal added {', '.join(sorted(added))}" if added else "the goal added nothing"
+    if basis.conclusive:
+        return f"by what the call does: its name or arguments tell it; {goal}"
+    if basis.told and not reading.settled:
+        return f"by what the call does and by what is said, since it runs a file that nobody has read; {goal}"
+    if basis.call:
+        return f"by all that is said: name and arguments do not tell what the call does; {goal}"
+    if basis.looks:
+        return f"as a plan of tools that look: of goal and description only deletions and payments count; {goal}"
+    return f"as a plan, by all that is said: it is no single tool with its arguments; {goal}"
 
 
 # -- effects and quotes

@@ -99,7 +99,7 @@ class Facts:
         working = self.values.get("working_directory")
         tree = Workspace(table, self.caller.workspace, working)
         effects = tree.kept(reading.effects, reading.ran, reading.edited)
-        if reading.told and not reading.conclusive:
+        if reading.basis.told and not reading.conclusive:
             effects = {
                 effect: kept
                 for effect, sightings in effects.items()

@@ -22,6 +22,9 @@ _WORSENING: Final[frozenset[Effect]] = frozenset({"bulk", "irreversible"})
 _RUNS: Final[frozenset[Effect]] = frozenset({"code_execution", "unknown"})
 
 
+_ANNOTATIONS: Final = "context.tool_annotations"
+
+
 class Basis(msgspec.Struct, frozen=True):
     """What the sources of an action prove. `call`: one tool and its arguments; `conclusive`: a call of which all was
     read, and of which name or arguments tell what is done; `told` the same, also where it runs a file that nobody has
@@ -78,13 +81,14 @@ def added_by_prose(
 def added_by_description(basis: Basis, sightings: Sequence[Sighting], present: frozenset[Effect]) -> list[Sighting]:
     """What a tool's description adds: it makes an act worse, and never turns a read into one."""
     if basis.conclusive and HARMLESS.issuperset(present - MARKS):
-        return [seen for seen in sightings if seen.effect in HARMLESS]
-    if basis.looks:
+        kept = HARMLESS
+    elif basis.looks:
         said = {seen.effect for seen in sightings}
         kept = HARMLESS | MARKS | _SEVERE | (_WORSENING if not _SEVERE.isdisjoint(said) else frozenset())
-        # A hint of the tool's own definition is no prose.
-        return [seen for seen in sightings if seen.effect in kept or seen.span.path.endswith("Hint")]
-    return list(sightings)
+    else:
+        return list(sightings)
+    # An annotation is no prose.
+    return [seen for seen in sightings if seen.effect in kept or seen.span.path.startswith(_ANNOTATIONS)]
 
 
 def is_silent(

@@ -158,11 +158,9 @@ class Declaration(msgspec.Struct, frozen=True):
 
 class Interpretation(msgspec.Struct, frozen=True):
     """An action as understood. `effects` maps each effect to the places that say so; `records` and `amount` are the
-    largest number of records and the largest amount of money that the call's arguments name themselves. `conclusive`
-    where the action is a call whose name and arguments tell all, so that the goal adds nothing; `settled` is false
-    where it runs something that nobody has read; `told` is what `conclusive` would be if that were read. `ran` are the
-    commands of command lines by their arguments' paths, `edited` the files that an editing tool names (None: it is
-    none)."""
+    largest number of records and the largest amount of money that the call's arguments name themselves. `basis` is
+    what the sources prove; `settled` is false where it runs something that nobody has read. `ran` are the commands of
+    command lines by their arguments' paths, `edited` the files that an editing tool names (None: it is none)."""
 
     effects: Mapping[Effect, Sequence[Sighting]]
     environments: frozenset[str]
@@ -175,11 +173,15 @@ class Interpretation(msgspec.Struct, frozen=True):
     amount: float
     hidden: tuple[Span, ...]
     sensitive_tools: bool
-    conclusive: bool
+    basis: Basis
     settled: bool
-    told: bool
     ran: tuple[tuple[str, Ran], ...]
     edited: tuple[str, ...] | None
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether the action is a call whose name and arguments tell all, so that the goal adds no effect."""
+        return self.basis.conclusive
 
     @property
     def controls(self) -> tuple[Control, ...]:
@@ -250,9 +252,8 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         amount=float(called.amount),
         hidden=_hidden(request, texts),
         sensitive_tools=any(tool.sensitive for tool in tools),
-        conclusive=basis.conclusive,
+        basis=basis,
         settled=called.settled,
-        told=basis.told,
         ran=called.ran,
         edited=edited,
     )

@@ -16,8 +16,9 @@ import msgspec
 from stage0.reading.call import counts, indirect, mail, money
 from stage0.reading.call.stray import is_command_line, runs_code
 from stage0.reading.effects import HARMLESS, Effect, Sighting, Span
-from stage0.reading.http.address import METHODS, READING, is_search, read_method, read_url
+from stage0.reading.http.address import METHODS, READING, read_method, read_url
 from stage0.reading.http.graphql import looks_like_graphql, read_graphql
+from stage0.reading.http.request import asked_for, only_asks, tells_people
 from stage0.reading.paths import effects_of_writing, read_path, spreads
 from stage0.reading.programs.mongo import looks_like_mongo, operator_effects, read_mongo
 from stage0.reading.programs.python import read_python
@@ -234,6 +235,8 @@ _ROLE_WORDS: Final = (
     ("customer", frozenset({"customer"})),
     ("args", frozenset({"args", "arguments", "argv", "flags", "subcommand", "options", "opts", "arg", "switches"})),
     ("value", frozenset({"value"})),
+    ("stdin", frozenset({"stdin"})),
+    ("env", frozenset({"env", "environ", "environment"})),
     ("all", frozenset({"all", "everything"})),
     ("jsonrpc", frozenset({"jsonrpc"})),
     ("type", frozenset({"type", "action", "operation", "op"})),
@@ -422,6 +425,8 @@ class _ArgumentsReader:
                     dialect = find_dialect(field.value) or dialect
         if "args" in fields:
             self._command_line(fields)
+        elif "shell" in fields and ("stdin" in fields or "env" in fields):
+            self._furnished(fields)
         if "method" in fields or "url" in fields or "override" in fields:
             self._http(fields)
         if "operation" in fields or "mode" in fields:
@@ -453,6 +458,25 @@ class _ArgumentsReader:
         self._taken |= {field.place for field in (*commands[:1], *given)}
         self._text(" ".join(parts), _COMMAND_NAME, first.place, None)
 
+    def _furnished(self, fields: Fields) -> None:
+        """A command with what it is given to read and the variables that it is run with, as one line."""
+        command = next((field for field in fields["shell"] if isinstance(field.value, str)), None)
+        if command is None or not command.value.strip():
+            return
+        line = command.value
+        for field in fields.get("env", ()):
+            if isinstance(field.value, dict):
+                given = [(name, value) for name, value in field.value.items() if _VARIABLE.fullmatch(name)]
+                prefix = " ".join([f"{name}={shlex.quote(str(value))}" for name, value in given])
+                line = f"{prefix} {line}" if prefix else line
+        for field in fields.get("stdin", ()):
+            if isinstance(field.value, str) and field.value.strip() and _HEREDOC not in field.value:
+                line = f"{line} <<'{_HEREDOC}'\n{field.value}\n{_HEREDOC}\n"
+                self._taken.add(field.place)
+        if line is not command.value:
+            self._taken.add(command.place)
+            self._text(line, _COMMAND_NAME, command.place, None)
+
     def _http(self, fields: Fields) -> None:
         urls = [field for field in fields.get("url", ()) if isinstance(field.value, str)]
         methods = [field for field in fields.get("method", ()) if isinstance(field.value, str)]
@@ -476,8 +500,16 @@ class _ArgumentsReader:
                 if holds_secret(field.value):
                     self._note(field.place, field.value, ("secret_access",))
         if urls and method and method not in READING:
-            for field in fields.get("body", ()):
-                self._sent(field, exported=True)
+            self._posted(fields, urls)
+
+    def _posted(self, fields: Fields, urls: Sequence[_Field]) -> None:
+        """What leaves with a request, what its body asks for, and whether its address passes it on to people."""
+        for field in fields.get("body", ()):
+            self._sent(field, exported=True)
+            effects = asked_for(_body_of(field.value), self._lexicon)
+            self._note(field.place, _text_of(field.value), [each for each in effects if each not in HARMLESS])
+        if any(tells_people(field.value) for field in urls):
+            self._note(urls[0].place, urls[0].value, ("external_message",))
 
     def _method(self, field: _Field, *, has_url: bool, rpc: bool) -> tuple[ArgumentReading | None, str]:
         """What a method says, and the method in lower case where HTTP knows it."""
@@ -493,15 +525,9 @@ class _ArgumentsReader:
 
     def _asks(self, fields: Fields, urls: Sequence[_Field]) -> bool:
         """Whether the body of a POST proves that it only asks: a GraphQL query, a documented search."""
-        bodies = [field.value for field in (*fields.get("body", ()), *fields.get("filter", ()))]
-        for given in bodies:
-            body = (_decode(given, _BODY_NAME) or given) if isinstance(given, str) else given
-            text = body.get("query") if isinstance(body, dict) else body
-            if isinstance(text, str) and looks_like_graphql(text):
-                reading = read_graphql(text, self._lexicon)
-                return reading.read and all(seen.effect == "read" for seen in reading.seen)
+        bodies = tuple([_body_of(field.value) for field in (*fields.get("body", ()), *fields.get("filter", ()))])
         places = [field.value for field in (*urls, *fields.get("path", ())) if isinstance(field.value, str)]
-        return any(is_search(address) for address in places)
+        return any(only_asks(address, (), self._lexicon) for address in places) or only_asks("", bodies, self._lexicon)
 
     def _operation(self, fields: Fields, value: Mapping[str, object]) -> None:
         others = [item for key, item in value.items() if "operation" not in _name(key).roles]
@@ -692,9 +718,9 @@ class _ArgumentsReader:
         if starts_sql(text):
             reading = read_sql(text, dialect, self._lexicon)
             return reading if reading.read else None
-        if name.last in _SOUGHT or self._tool_context.looking:
+        if name.last in _SOUGHT:
             return None
-        if is_command_line(text, self._commands):
+        if not self._tool_context.looking and is_command_line(text, self._commands):
             return read_shell(text, self._commands)
         return UNREAD if runs_code(text) else None
 
@@ -841,12 +867,21 @@ _WIDE_VALUES: Final[tuple[tuple[str, Callable[[object], bool]], ...]] = (
 _WIDENING: Final = frozenset({"limit", "filter", "target", "count", "recipient"})
 
 
+def _body_of(value: object) -> str:
+    """A body as it is sent."""
+    if isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value).decode("utf-8", "surrogatepass")
+    except (TypeError, ValueError, UnicodeError, RecursionError):
+        return ""
+
+
 #: Names under which JSON stands as a text.
 _JSON: Final = word_set(
     "body data json payload params parameters arguments args input variables request filter query pipeline"
     " stages aggregation"
 )
-_BODY_NAME: Final = _Name(("body",), "body", frozenset())
 
 
 def _decode(text: str, name: _Name) -> dict[str, Any] | list[Any] | None:
@@ -874,6 +909,9 @@ _STATED: Final = re.compile(
 _ASKING: Final = word_set(
     "query sql kql kusto influx influxql flux cql cypher aql promql n1ql nosql execute statement db database"
 )
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+#: Ends what a command is given to read.
+_HEREDOC: Final = "END_OF_WHAT_IS_READ"
 #: The name of an operation, and no command line.
 _OPERATION_NAMED: Final = re.compile(r"[a-z]+(?:_[a-z]+){0,3}")
 _COMMAND_NAME: Final = _Name(("command",), "command", frozenset())

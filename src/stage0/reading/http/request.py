@@ -48,10 +48,10 @@ def read_request(method: str, url: str, bodies: tuple[str, ...], lexicon: Lexico
         if not address.read:
             found["unknown"] = None
     if method not in READING:
-        if url and _tells_people(url):
+        if url and tells_people(url):
             found["external_message"] = None
         for body in bodies:
-            found.update(dict.fromkeys(_asked_for(body, lexicon)))
+            found.update(dict.fromkeys(asked_for(body, lexicon)))
     return tuple(found)
 
 
@@ -75,7 +75,8 @@ def effects_of_method(method: str) -> tuple[Effect, ...]:
     return (effect,) if effect == "network_read" else ("network_read", effect)
 
 
-def _tells_people(url: str) -> bool:
+def tells_people(url: str) -> bool:
+    """Whether an address passes on to people what is sent there."""
     try:
         parts = urlsplit(url if "//" in url else f"//{url}")
         host = (parts.hostname or "").lower()
@@ -84,7 +85,7 @@ def _tells_people(url: str) -> bool:
     return any(host == name and parts.path.startswith(path) for name, path in _MESSENGERS)
 
 
-def _asked_for(body: str, lexicon: Lexicon) -> Iterator[Effect]:
+def asked_for(body: str, lexicon: Lexicon) -> Iterator[Effect]:
     """What a body asks for: GraphQL, JSON-RPC, an operation by its name, SQL."""
     if not body or len(body) > TEXT_LIMIT:
         return

@@ -614,6 +614,8 @@ class _CommandInterpretation:
         effects = option_effects(line)
         if is_rehearsal(line):
             return [*effects, "compute"]
+        for file in line.options.get("-jar", ()):
+            effects.extend(self.script.context.runs_file(file))
         ran = self._ran() if node.acts else None
         own = match_conditions(line)
         if ran is not None:
