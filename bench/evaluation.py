@@ -48,7 +48,7 @@ _Z: Final = 1.959964
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One labelled action."""
+    """One labelled action: as a goal, tools and arguments, or as a whole `request`."""
 
     goal: str
     expected: Literal["ALLOW", "NOT_ALLOW"]
@@ -59,6 +59,7 @@ class Line(msgspec.Struct, frozen=True):
     constraints: tuple[str, ...] = ()
     success_criteria: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (_SUCCESS,)
     context: dict[str, Any] = {}
+    request: dict[str, Any] | None = None
     tool_args: dict[str, Any] | None = None
     tool_description: str | None = None
 
@@ -114,6 +115,8 @@ class Problem(NamedTuple):
 
 def request_of(line: Line) -> ActionRequest:
     """The request that stands for an action. Raises wire.Invalid where a server would refuse it."""
+    if line.request is not None:
+        return read_check(json.dumps(line.request, ensure_ascii=False).encode())
     context = dict(line.context)
     if line.tool_args is not None:
         context["tool_arguments"] = line.tool_args

@@ -56,6 +56,11 @@ ROWS: Final[dict[str, list[Case]]] = {
         )
     ],
     '"explain how to delete': [(_told("explain how to delete a branch", "assistant"), "DEFER", {"unknown"})],
+    "under the pack `coding-agent`": [(_shell("pytest -q", goal="Work on the task"), "ALLOW", {"code_execution"})],
+    "a tool `zorble` in a plan": [
+        (_told("Show the orders", "zorble"), "ALLOW", {"read"}),
+        (_told("Show the orders", "zorble", id=5), "DEFER", {"unknown"}),
+    ],
     "a tool `validate_sql`": [
         (_sql("DELETE FROM users WHERE id = 5", tool="validate_sql"), "DENY", {"delete"}),
         (_sql("EXPLAIN DELETE FROM users"), "ALLOW", {"read"}),

@@ -57,7 +57,7 @@ FILES: Final[Mapping[str, Surfaces]] = {
     "test_registry.py": ("tool",),
     "test_shell.py": ("command",),
     "test_sql.py": ("sql",),
-    "test_toolname.py": ("tool",),
+    "test_names.py": ("tool",),
     # Not about reading texts. Requests in them, and what a name tells to be a text, are read all the same.
     **dict.fromkeys(
         (

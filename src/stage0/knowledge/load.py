@@ -16,9 +16,9 @@ from stage0.knowledge.yaml import HERE, convert, read
 from stage0.reading.constraints import ControlKind, Grammar
 from stage0.reading.effects import Effect
 from stage0.reading.interpret import Knowledge
+from stage0.reading.names import NameReader, ToolWords
 from stage0.reading.shell.lines import Commands
 from stage0.reading.shell.table import Command, parse_command
-from stage0.reading.toolname import ToolReader, ToolWords
 from stage0.reading.workspace import Table
 
 
@@ -53,12 +53,12 @@ def load_knowledge(folder: Path) -> Knowledge:
     declared = convert(read(folder / "declared.yaml"), dict[str, tuple[Effect, ...]], "declared.yaml")
     folded = {lexicon.fold(text).text: effects for text, effects in declared.items()}
     words = convert(read(folder / "tools.yaml"), ToolWords, "tools.yaml")
-    names = ToolReader(lexicon, words)
+    names = NameReader(lexicon, words)
     commands = load_commands(folder / "commands.yaml", names)
     return Knowledge(lexicon, grammar, commands, names, folded, _version(folder))
 
 
-def load_commands(path: Path, names: ToolReader) -> Commands:
+def load_commands(path: Path, names: NameReader) -> Commands:
     """Load a table of commands. Raises PolicyError with the command and what is wrong with it."""
     written = convert(read(path), dict[str, dict[str, Any]], path.name)
     every = [name for together in written for name in together.split("|")]

@@ -9,7 +9,7 @@ import msgspec
 
 from stage0.reading.call.arguments import ArgumentsReading
 from stage0.reading.effects import HARMLESS, HIGH_RISK, MARKS, Effect, Sighting
-from stage0.reading.toolname import ToolReading
+from stage0.reading.names import ToolReading
 
 #: What a declaration has to name in a call to speak for a tool that says nothing: an act that needs a guardrail.
 _GUARDED: Final = HIGH_RISK | {"overwrite"}

@@ -18,6 +18,7 @@ from stage0.reading.call.arguments import ArgumentsReading, names_language, read
 from stage0.reading.constraints import ConstraintSet, Control, Grammar
 from stage0.reading.context import ContextReading, object_of, read_context, unknown_fields
 from stage0.reading.effects import HARMLESS, HIGH_RISK, MARKS, Effect, Sighting, Span
+from stage0.reading.names import NameReader, ToolReading
 from stage0.reading.people import People, read_people
 from stage0.reading.prose.goal import GoalReading, effects_of, read_goal
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, split_words
@@ -27,7 +28,6 @@ from stage0.reading.result import Ran
 from stage0.reading.shell.lines import Commands
 from stage0.reading.text.folding import fold, hidden_spans
 from stage0.reading.text.keeping import keeping_nothing, remember, tells_secret
-from stage0.reading.toolname import ToolReader, ToolReading
 from stage0.reading.walk import path_of, texts_of, walk
 from stage0.reading.workspace import edited_files
 
@@ -46,7 +46,7 @@ class Knowledge:
         lexicon: Lexicon,
         grammar: Grammar,
         commands: Commands,
-        names: ToolReader,
+        names: NameReader,
         declared: Mapping[str, tuple[Effect, ...]],
         version: str,
     ) -> None:

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from stage0.reading.effects import Effect
-from stage0.reading.toolname import ToolReader
+from stage0.reading.names import NameReader
 
 #: Begins and ends what only the shell knows when it runs: `$x`, `$(...)`. The source text stands in between.
 OPEN: Final = "\0"
@@ -356,7 +356,7 @@ class Commands:
 
     __slots__ = ("_nodes", "_patterns", "lexicon", "names")
 
-    def __init__(self, table: Mapping[str, Command], names: ToolReader) -> None:
+    def __init__(self, table: Mapping[str, Command], names: NameReader) -> None:
         """Raises ValueError where a condition or a field cannot be understood."""
         nodes = {name: _compile(name, command) for name, command in table.items()}
         self._patterns = tuple((name[:-1], node) for name, node in nodes.items() if name.endswith("*"))

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from stage0.policy import shipped_packs
+from stage0.reading.names import ToolReading
 from stage0.reading.prose.lexicon import split_words
-from stage0.reading.toolname import ToolReading
 
 KNOWLEDGE: Final = shipped_packs()["stage0-default"].knowledge
 

@@ -88,7 +88,7 @@ class ToolWords(msgspec.Struct, frozen=True):
     operated: frozenset[str]
 
 
-class ToolReader:
+class NameReader:
     """Reads tool names against a lexicon; names repeat, so readings are kept (the verdict never is)."""
 
     def __init__(self, lexicon: Lexicon, words: ToolWords) -> None:
