@@ -212,7 +212,18 @@ def test_for_the_plain_noun_of_a_system_the_goal_speaks(tool: str) -> None:
 
 def test_an_approval_cures_what_was_not_understood_only_where_a_person_gave_it() -> None:
     fields = call("frobnicate_widget", id=5)
-    assert verdict(fields) == "DEFER"
+    fields["context"] |= {"approval_status": "pending", "approved_by": "kim@example.com"}
+    assert "ACTION_NOT_UNDERSTOOD" in codes(decided(fields, PACK))
+    fields["context"]["approval_status"] = "approved"
+    assert verdict(fields) == "ALLOW"
+    fields["context"]["requested_by"] = "kim@example.com"
+    assert "ACTION_NOT_UNDERSTOOD" in codes(decided(fields, PACK))
+
+
+def test_what_is_denied_is_asked_about() -> None:
+    decision = decided(call("delete_users", "Delete all users", all=True), PACK)
+    assert decision.verdict == "DENY"
+    assert decision.clarifying_questions
 
 
 # -- a plan

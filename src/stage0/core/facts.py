@@ -16,11 +16,11 @@ from stage0.core.fingerprint import short
 from stage0.core.pack import ApprovalRule, Pack, Scope
 from stage0.reading.constraints import ConstraintSet, Control
 from stage0.reading.context import Lane
-from stage0.reading.effects import HIGH_RISK, Effect, Sighting
+from stage0.reading.effects import HIGH_RISK, Effect, Sighting, Span
 from stage0.reading.interpret import Interpretation
 from stage0.reading.registry import matches_any
 from stage0.reading.request import ActionRequest, RunState, State
-from stage0.reading.workspace import Table, Workspace
+from stage0.reading.workspace import Table, Workspace, effects_of_running
 
 Coverage = Literal["evidenced", "declared", "none"]
 _APPROVAL_FACTS: Final = frozenset({"approval_status", "approved", "approved_by", "approved_at"})
@@ -105,6 +105,10 @@ class Facts:
                 for effect, sightings in effects.items()
                 if (kept := [seen for seen in sightings if seen.source != "goal"])
             }
+        before = self.run.written if self.run is not None else ()
+        for effect in effects_of_running(reading.files, before):
+            span = Span("context.tool_arguments", 0, 0, ", ".join(reading.files)[:200])
+            effects.setdefault(effect, []).append(Sighting(effect, "arguments", span))
         return effects
 
     def _with_imposed(self) -> ConstraintSet:

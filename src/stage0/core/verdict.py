@@ -98,7 +98,7 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> Decision:
         issues=issues,
         risk_score=risk,
         high_risk=bool(facts.high_risk),
-        clarifying_questions=_questions([i for i in issues if _rule(i.code, pack).family in _CLARITY]),
+        clarifying_questions=_questions([i for i in issues if _clarifies(i, verdict, pack)]),
         defer_questions=_questions([i for i in issues if i.severity == "MEDIUM"]) if verdict == "DEFER" else (),
         constraints_applied=_applied(facts),
         guardrails=facts.constraints.guardrails,
@@ -244,6 +244,12 @@ def _reason(issues: Sequence[Issue], verdict: Verdict, facts: Facts) -> str:
     if facts.approval_holds:
         return "The action is approved and every control that it needs is met."
     return "Every control that the action needs is met."
+
+
+def _clarifies(issue: Issue, verdict: Verdict, pack: Pack) -> bool:
+    """Whether the answer to an issue's question makes the request clearer. What was denied is asked about as a whole:
+    one round trip tells all that is missing."""
+    return _rule(issue.code, pack).family in _CLARITY or (verdict == "DENY" and issue.severity != "LOW")
 
 
 def _questions(issues: Sequence[Issue]) -> tuple[str, ...]:

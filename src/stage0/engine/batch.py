@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -37,6 +37,7 @@ from stage0.ledger.stops import Stopped
 from stage0.ledger.store import Found, Rows, Triple
 from stage0.ledger.usage import Now, Share, UsageCounter, admit, windows_at
 from stage0.reading.request import RunState, State
+from stage0.reading.workspace import Written
 from stage0.wire import Enforcement, answer, encode, without
 
 Result = tuple[Job, Any, BaseException | None]
@@ -306,7 +307,10 @@ class Batch:
             self._starts[row[:3]] = row
         current = prepared.reading.context.values.get("current_tool") if prepared.exact else None
         tool = tool_of(current, prepared.stored.tools)
-        run.note(job.action, tool, decision.verdict, moment, waits=waits_for_approval(decision, pack))
+        new: Sequence[Written] = ()
+        if pack.workspace is not None and decision.verdict == "ALLOW":
+            new = pack.knowledge.files_written(prepared.reading)
+        run.note(job.action, tool, decision.verdict, moment, waits=waits_for_approval(decision, pack), new=new)
 
     # -- answers given before
 

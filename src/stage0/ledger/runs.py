@@ -14,6 +14,7 @@ from stage0.core.pack import REMEMBERED
 from stage0.ledger.errors import NotFound
 from stage0.ledger.schema import decisions, runs
 from stage0.reading.request import RunState
+from stage0.reading.workspace import Written, kept_written
 from stage0.wire import encode
 
 #: Characters of a `run_id` that is kept as it is; a longer one is kept as its hash.
@@ -23,10 +24,12 @@ START_WINDOW: Final = 3_600_000_000
 
 
 class Recent(msgspec.Struct, frozen=True, array_like=True):
-    """Tools and short fingerprints of a run's last ALLOWs, oldest first."""
+    """Tools and short fingerprints of a run's last ALLOWs, oldest first, and the files that they have written in a work
+    tree, with the effects of running each."""
 
     tools: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
+    written: tuple[Written, ...] = ()
 
 
 _recent: Final = msgspec.json.Decoder(Recent)
@@ -91,10 +94,14 @@ class Run:
             last_action=self.last_action,
             waiting_seconds=waiting / 1e6,
             starts=starts,
+            written=self.recent.written,
         )
 
-    def note(self, task_hash: str, tool: str, verdict: str, now: int, *, waits: bool) -> None:
-        """Count a decision. `waits` says that it was deferred until somebody has approved it.
+    def note(
+        self, task_hash: str, tool: str, verdict: str, now: int, *, waits: bool, new: Sequence[Written] = ()
+    ) -> None:
+        """Count a decision. `new` are the files that the action writes in a work tree; `waits` says that it was deferred
+        until somebody has approved it.
 
         Only the time in which nothing but the waiting action was checked is a wait, and only where it was approved in
         the end: a run could stop its clock with an action that nobody ever approves."""
@@ -114,7 +121,8 @@ class Run:
         if verdict == "ALLOW":
             self.allows += 1
             tools, actions = self.recent.tools, self.recent.actions
-            self.recent = Recent((*tools, tool)[-REMEMBERED:], (*actions, action)[-REMEMBERED:])
+            files = kept_written(self.recent.written, new) if new else self.recent.written
+            self.recent = Recent((*tools, tool)[-REMEMBERED:], (*actions, action)[-REMEMBERED:], files)
         elif verdict == "DENY":
             self.denies += 1
         else:

@@ -20,16 +20,17 @@ from stage0.reading.context import ContextReading, object_of, read_context, unkn
 from stage0.reading.effects import HARMLESS, HIGH_RISK, MARKS, Effect, Sighting, Span
 from stage0.reading.names import NameReader, ToolReading
 from stage0.reading.people import People, read_people
+from stage0.reading.programs.python import read_python
 from stage0.reading.prose.goal import GoalReading, effects_of, read_goal
 from stage0.reading.prose.lexicon import ACTIONS, MODIFIERS, OBJECTS, Hit, Lexicon, split_words
 from stage0.reading.registry import EMPTY, Registry, spellings
 from stage0.reading.request import GOAL_LIMIT, ActionRequest
 from stage0.reading.result import Ran
-from stage0.reading.shell.lines import Commands
+from stage0.reading.shell.lines import Commands, read_shell
 from stage0.reading.text.folding import fold, hidden_spans
 from stage0.reading.text.keeping import keeping_nothing, remember, tells_secret
 from stage0.reading.walk import path_of, texts_of, walk
-from stage0.reading.workspace import edited_files
+from stage0.reading.workspace import Written, edited_files, written
 
 #: Characters of goals and descriptions whose readings are kept, and how many: each has up to some kilobytes.
 _PROSE: Final = 400
@@ -100,6 +101,23 @@ class Knowledge:
             found += [Sighting(effect, "registry", span) for effect in effects]
         return found
 
+    def files_written(self, reading: Interpretation) -> list[Written]:
+        """The files that an action writes in a work tree, with the effects of running each."""
+        arguments = reading.context.all_of("tool_arguments")
+        return written(reading.edited, arguments, reading.ran, self._read_program)
+
+    def _read_program(self, path: str, text: str) -> tuple[Effect, ...]:
+        """What running a file does, by its content: a script of the shell, or a program in Python."""
+        first, name = text[:80].partition("\n")[0], path.lower()
+        if name.endswith((".sh", ".bash", ".zsh")) or (first.startswith("#!") and first.endswith("sh")):
+            reading = read_shell(text, self.commands)
+        elif name.endswith(".py") or (first.startswith("#!") and "python" in first):
+            reading = read_python(text, lambda line: read_shell(line, self.commands), self.lexicon)
+        else:
+            return ("unknown",)
+        effects = dict.fromkeys(seen.effect for seen in reading.seen)
+        return tuple(effects) if reading.read else (*effects, "unknown")
+
     def _read_goal(self, text: str) -> GoalReading:
         """What a goal says."""
         names = self.names
@@ -160,7 +178,8 @@ class Interpretation(msgspec.Struct, frozen=True):
     """An action as understood. `effects` maps each effect to the places that say so; `records` and `amount` are the
     largest number of records and the largest amount of money that the call's arguments name themselves. `basis` is
     what the sources prove; `settled` is false where it runs something that nobody has read. `ran` are the commands of
-    command lines by their arguments' paths, `edited` the files that an editing tool names (None: it is none)."""
+    command lines by their arguments' paths, `files` are those that they run, `edited` those that an editing tool
+    names (None: it is none)."""
 
     effects: Mapping[Effect, Sequence[Sighting]]
     environments: frozenset[str]
@@ -176,6 +195,7 @@ class Interpretation(msgspec.Struct, frozen=True):
     basis: Basis
     settled: bool
     ran: tuple[tuple[str, Ran], ...]
+    files: tuple[str, ...]
     edited: tuple[str, ...] | None
 
     @property
@@ -255,6 +275,7 @@ def interpret(request: ActionRequest, known: Knowledge) -> Interpretation:
         basis=basis,
         settled=called.settled,
         ran=called.ran,
+        files=called.files,
         edited=edited,
     )
 
@@ -350,6 +371,7 @@ def _read_calls(
             sets=together.sets + 1,
             whole=reading.whole and (together.whole or not together.sets),
             ran=together.ran + reading.ran,
+            files=together.files + reading.files,
         )
     return together
 

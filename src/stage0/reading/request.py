@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from stage0.reading.effects import Effect
 from stage0.reading.limits import most
 
 GOAL_LIMIT: Final = most("goal")
@@ -49,7 +50,8 @@ class RunState(msgspec.Struct, frozen=True, omit_defaults=True):
     `cost_usd`; tools and actions (short fingerprints) of its last ALLOWs, oldest first. `last_action` was checked last:
     `retries` is how often in a row it was stopped or failed since it was first tried, `waiting_seconds` for how long it
     has been waiting for an approval (both count for that action alone). `starts` is how many runs this key has begun
-    with this very action within the hour, this one included."""
+    with this very action within the hour, this one included. `written` are the files that it has written in a work
+    tree, by name, and the effects of running each."""
 
     allows: int = 0
     elapsed_seconds: float = 0.0
@@ -60,6 +62,7 @@ class RunState(msgspec.Struct, frozen=True, omit_defaults=True):
     last_action: str = ""
     waiting_seconds: float = 0.0
     starts: int = 0
+    written: tuple[tuple[str, tuple[Effect, ...]], ...] = ()
 
 
 class State(msgspec.Struct, frozen=True):

@@ -36,12 +36,13 @@ class Ran(msgspec.Struct, frozen=True, gc=False):
 class ArgumentReading(msgspec.Struct, frozen=True):
     """The effects of one argument. `read` is false where a parser could not make sense of it, `settled` where what it
     does rests on something that nobody has read, such as the script that a line runs. `ran` are the commands of a
-    line."""
+    line, `files` those that it runs and nobody has read here."""
 
     seen: tuple[Seen, ...]
     read: bool = True
     settled: bool = True
     ran: tuple[Ran, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def whole(text: str, *effects: Effect) -> ArgumentReading:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -313,3 +313,59 @@ def edited_files(words: Sequence[str], arguments: Sequence[Mapping[str, object]]
         elif isinstance(value, str) and ("patch" in words or key in ("patch", "input")):
             found += [path for path in _PATCHED.findall(value) if path.strip() != "/dev/null"]
     return found
+
+
+# -- files that a run has written
+
+#: Files of a run that are kept; of a run that writes more, each that is run could be one of them.
+_WRITTEN_MAX: Final = 64
+_ANY: Final = "*"
+_UNREAD: Final[tuple[Effect, ...]] = ("unknown",)
+#: Under these names stands the whole content of a file.
+_CONTENT: Final = ("content", "file_text", "text", "contents")
+_WRITERS: Final = frozenset(
+    {">", "tee", "cp", "mv", "ln", "sed", "touch", "install", "dd", "truncate", "patch", "curl", "wget"}
+)
+
+Written = tuple[str, tuple[Effect, ...]]
+#: Reads a program by the name of its file: its effects.
+ReadProgram = Callable[[str, str], tuple[Effect, ...]]
+
+
+def written(
+    edited: Sequence[str] | None,
+    arguments: Sequence[Mapping[str, object]],
+    ran: Sequence[tuple[str, Ran]],
+    read: ReadProgram,
+) -> list[Written]:
+    """The files that a call writes, by the last part of their path, and the effects of running each: those of what is
+    written, where that is all of it, else `unknown`."""
+    found: list[Written] = []
+    whole = [arguments[0][key] for key in _CONTENT if key in arguments[0]] if edited and len(arguments) == 1 else []
+    for path in edited or ():
+        text = whole[0] if len(whole) == 1 and len(edited or ()) == 1 else None
+        found.append((_base(path), read(path, text) if isinstance(text, str) else _UNREAD))
+    for _, each in ran:
+        name = each.words[0].rpartition("/")[2]
+        if name in _WRITERS:
+            found += [(_base(word), _UNREAD) for word in each.words[1:] if not word.startswith("-")]
+    return found
+
+
+def kept_written(before: Sequence[Written], new: Sequence[Written]) -> tuple[Written, ...]:
+    """The files of a run with those that it has written just now; the latest content counts."""
+    names = {name for name, _ in new}
+    together = [*[each for each in before if each[0] not in names], *new]
+    if len(together) > _WRITTEN_MAX:
+        return ((_ANY, _UNREAD), *together[-_WRITTEN_MAX:])
+    return tuple(together)
+
+
+def effects_of_running(files: Sequence[str], before: Sequence[Written]) -> list[Effect]:
+    """What running files does that the run itself has written."""
+    names = {_base(name) for name in files}
+    return [effect for name, effects in before if name in names or (names and name == _ANY) for effect in effects]
+
+
+def _base(path: str) -> str:
+    return unicodedata.normalize("NFKC", path.rstrip("/").rpartition("/")[2]).casefold()

@@ -48,17 +48,18 @@ def insufficient_context(facts: Facts) -> Fired | None:
     severity="MEDIUM",
     message="It could not be understood what {what} would do.",
     question="What exactly would this do?",
-    remedy="Declare the side effects, or send arguments that can be read.",
+    remedy="Send arguments that can be read, describe the tool (`tool_description`), or have a person approve this.",
 )
 def action_not_understood(facts: Facts) -> Fired | None:
     """A tool, an argument or a declared effect says nothing that could be understood.
 
     Why: unknown means stop.
 
-    Fix: declare the side effects, and send arguments whole and readable.
+    Fix: send arguments whole and readable, describe the tool, or have a person approve exactly this: whoever approves
+    it has looked at it.
     """
     seen = facts.effects.get("unknown")
-    if not seen:
+    if not seen or facts.approval_holds:
         return None
     what = tuple(dict.fromkeys(sighting.span.text or sighting.span.path for sighting in seen))
     return Fired({"what": what, "effects": ("unknown",)})

@@ -53,7 +53,7 @@ class ArgumentsReading(msgspec.Struct, frozen=True):
     `settled` is false where what they do rests on something that nobody has read, `told` where they name an operation
     that is not known. `whole` where nothing spoke but statements, lines and programs that were read whole.
     `sets` is how many objects of arguments there are, `ran` are the commands of command lines, each
-    with its argument's path.
+    with its argument's path, `files` are those that they run and nobody has read here.
 
     `wide` are places that name more than a few records (a long list, no limit, an empty filter): they make a change a
     bulk one, wherever the change is said. `records` is the largest number of records that the arguments themselves
@@ -73,6 +73,7 @@ class ArgumentsReading(msgspec.Struct, frozen=True):
     sets: int = 0
     whole: bool = False
     ran: tuple[tuple[str, Ran], ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def read_arguments(
@@ -321,6 +322,7 @@ class _ArgumentsReader:
         self._settled = True
         self._told = False
         self._ran: list[tuple[str, Ran]] = []
+        self._files: list[str] = []
         self._budget = _BUDGET
         self._parsed: list[str] = []
         self._records = 0
@@ -350,6 +352,7 @@ class _ArgumentsReader:
             settled=self._settled,
             told=self._told,
             ran=tuple(self._ran),
+            files=tuple(self._files),
         )
 
     def _walk(self, arguments: dict[str, Any], root: Place) -> None:
@@ -791,6 +794,7 @@ class _ArgumentsReader:
         if not reading.read:
             self._is_unread(place)
         self._settled = self._settled and reading.settled
+        self._files += reading.files
         if reading.ran:
             path = place.path()
             self._ran += [(path, each) for each in reading.ran]

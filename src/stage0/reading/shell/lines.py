@@ -124,7 +124,7 @@ def _read(text: str, commands: Commands) -> ArgumentReading:
     if plain is not None:
         seen = tuple(_plain(plain, context))
         ran = tuple([Ran(tuple(words), start, end) for words, start, end, _ in plain if words])
-        return ArgumentReading(seen, settled=context.settled, ran=ran)
+        return ArgumentReading(seen, settled=context.settled, ran=ran, files=tuple(context.files))
     encoded = text.encode("utf-8", "surrogatepass")
     root = parse(encoded)
     if root is None:
@@ -140,7 +140,7 @@ def _read(text: str, commands: Commands) -> ArgumentReading:
         found = list(_in_characters(found, text))
     commands_ran = context.ran if source is text else _placed(context.ran, text)
     seen = tuple([Seen(effect, start, end) for effect, start, end in found])
-    return ArgumentReading(seen, settled=context.settled, ran=tuple(commands_ran))
+    return ArgumentReading(seen, settled=context.settled, ran=tuple(commands_ran), files=tuple(context.files))
 
 
 def _plain(plain: list[tuple[list[str], int, int, bool]], context: _Context) -> list[Seen]:
@@ -191,7 +191,7 @@ def _placed(ran: Iterable[Ran], text: str) -> list[Ran]:
 class _Context:
     """What one reading keeps: the table, and the functions that the text itself defines."""
 
-    __slots__ = ("commands", "downloaded", "functions", "ran", "remotes", "settled", "telling")
+    __slots__ = ("commands", "downloaded", "files", "functions", "ran", "remotes", "settled", "telling")
 
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
@@ -204,11 +204,14 @@ class _Context:
         self.ran: list[Ran] = []
         #: Names of files that the text itself downloads, and of remotes that it adds.
         self.downloaded: set[str] = set()
+        #: The files that are run and not looked into.
+        self.files: list[str] = []
         self.remotes: set[str] = set()
 
     def runs_file(self, name: str) -> list[Effect]:
         """Note that a file is run that is not looked into, and give what is known of it: nothing can be of one that has
         just been downloaded. The name of a check or a build says what it does."""
+        self.files.append(name)
         if name.rpartition("/")[2] in self.downloaded:
             self.settled = False
             return ["unknown"]
