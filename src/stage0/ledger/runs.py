@@ -100,7 +100,7 @@ class Run:
     def note(
         self, task_hash: str, tool: str, verdict: str, now: int, *, waits: bool, new: Sequence[Written] = ()
     ) -> None:
-        """Count a decision. `new` are the files that the action writes in a work tree; `waits` says that it was deferred
+        """Count a decision. `new` are the files that the action writes in a work tree; `waits` says that it was put off
         until somebody has approved it.
 
         Only the time in which nothing but the waiting action was checked is a wait, and only where it was approved in
