@@ -16,7 +16,7 @@ from stage0.reading.verbs import verb_effects
 
 #: The standard library's own function keeps the addresses that it was given, with the secrets in them.
 _UNKEPT: Final[Callable[[str], SplitResult]] = getattr(urlsplit, "__wrapped__", urlsplit)
-_split: Final = remember(longest=200)(_UNKEPT)
+split_url: Final = remember(longest=200)(_UNKEPT)
 
 METHODS: Final[Mapping[str, Effect]] = {
     "get": "network_read",
@@ -115,7 +115,7 @@ def read_url(url: str, method: str, lexicon: Lexicon) -> ArgumentReading:
         return UNREAD
     effects: dict[Effect, None] = {}
     try:
-        parts = _split(text if "//" in text else "//" + text if not text.startswith("/") else text)
+        parts = split_url(text if "//" in text else "//" + text if not text.startswith("/") else text)
         host = (parts.hostname or "").rstrip(".")
         secret = bool(parts.password)
     except ValueError:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from stage0.reading.effects import HARMLESS, Effect
-from stage0.reading.http.address import METHODS, OPERATIONS, READING, is_search, read_url
+from stage0.reading.http.address import METHODS, OPERATIONS, READING, is_search, read_url, split_url
 from stage0.reading.http.graphql import looks_like_graphql, read_graphql
 from stage0.reading.prose.lexicon import Lexicon
 from stage0.reading.result import TEXT_LIMIT
@@ -78,7 +78,7 @@ def effects_of_method(method: str) -> tuple[Effect, ...]:
 def tells_people(url: str) -> bool:
     """Whether an address passes on to people what is sent there."""
     try:
-        parts = urlsplit(url if "//" in url else f"//{url}")
+        parts = split_url(url if "//" in url else f"//{url}")
         host = (parts.hostname or "").lower()
     except ValueError:
         return False
