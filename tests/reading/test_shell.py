@@ -175,7 +175,7 @@ GIT: Final = r"""
     git tag -d v1 -> write delete
     git push -> write
     git push -u origin feature -> write
-    git push origin HEAD:main -> write
+    git push origin HEAD:main -> overwrite
     git push --forc -> overwrite irreversible
     git push -fu origin x -> overwrite irreversible
     git push --force-with-lease=x -> overwrite irreversible

