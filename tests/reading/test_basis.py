@@ -236,6 +236,18 @@ def test_of_a_plan_of_tools_that_look_only_deletions_and_payments_are_said() -> 
     assert "money_movement" in read({**plan, "goal": "Pay the invoice"}).effects
 
 
+@pytest.mark.parametrize(
+    "goal", ["削除履歴一覧", "公開設定の一覧", "返回已删除用户的列表", "查看付款说明", "查詢退款規則"]
+)
+def test_what_is_only_looked_at_is_a_read_whatever_it_is_about(goal: str) -> None:
+    assert verdict({"goal": goal, "success_criteria": ["seen"]}) == "ALLOW"
+
+
+@pytest.mark.parametrize("goal", ["請刪除這個使用者", "请删除订单列表", "注文一覧を削除してください"])
+def test_what_is_asked_for_politely_is_still_asked_for(goal: str) -> None:
+    assert verdict({"goal": goal, "success_criteria": ["done"]}) == "DENY"
+
+
 def test_a_second_tool_makes_a_plan_of_a_call() -> None:
     fields = call("Bash", "Delete the old users", command="ls")
     assert verdict(fields) == "ALLOW"

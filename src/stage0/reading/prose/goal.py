@@ -74,6 +74,7 @@ def read_goal(
     if read_name is not None:
         reader.called(names, read_name)
     reader.caused(hits)
+    reader.listed()
     return GoalReading(
         sightings=tuple(reader.sightings),
         environments=frozenset([hit.term.environment for hit in hits if hit.term.environment]),
@@ -210,6 +211,7 @@ _ASKS: Final = frozenset({"question", "count", "lead"})
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
+_LISTED: Final = re.compile(r"(?:一覧|一览|列表|清单)(?=\s*[。.!！]?\s*\Z)")
 _HAVING_DONE: Final = re.compile(r"\b(?:be|gets?|ha[sv]e?|wants?|needs?|like|see)\b")
 
 
@@ -299,6 +301,16 @@ class _GoalReader:
                 self.actions.add(term.concept)
                 for effect in effects_of(term.concept, _NOTHING):
                     self._see(effect, hit)
+
+    def listed(self) -> None:
+        """A sentence that is nothing but the name of a list asks for it: `削除履歴一覧`."""
+        match = None if self.sightings else _LISTED.search(self.text)
+        if match is not None:
+            self.actions.add("read")
+            start, end = self.folded.original_span(*match.span())
+            self.sightings.append(
+                Sighting("read", "goal", Span(self.path, start, end, self.folded.original[start:end]))
+            )
 
     def _see(self, effect: Effect, hit: Hit) -> None:
         self.sightings.append(sighting(effect, hit, self.folded, self.path))
