@@ -210,6 +210,7 @@ def test_running_a_file_that_the_run_wrote_has_the_effects_of_what_was_written(r
         ("Bash", {"command": "cp src/a.txt tests/run_tests.sh"}),
         ("Edit", {"file_path": "tests/run_tests.sh", "old_string": "a", "new_string": "b"}),
         ("Write", {"file_path": "tests/run_tests.sh", "content": "frobnicate --all"}),
+        ("Bash", {"command": "true\n" * 300 + "echo anything >> tests/run_tests.sh"}),
     ],
 )
 def test_words_such_as_test_cure_nothing_for_a_file_that_the_run_wrote(

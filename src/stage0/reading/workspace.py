@@ -364,7 +364,10 @@ def kept_written(before: Sequence[Written], new: Sequence[Written]) -> tuple[Wri
 def effects_of_running(files: Sequence[str], before: Sequence[Written]) -> list[Effect]:
     """What running files does that the run itself has written."""
     names = {_base(name) for name in files}
-    return [effect for name, effects in before if name in names or (names and name == _ANY) for effect in effects]
+    every = _ANY in names
+    return [
+        effect for name, effects in before if every or name in names or (names and name == _ANY) for effect in effects
+    ]
 
 
 def _base(path: str) -> str:

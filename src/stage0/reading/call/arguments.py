@@ -351,8 +351,8 @@ class _ArgumentsReader:
             parsed=tuple(self._parsed),
             settled=self._settled,
             told=self._told,
-            ran=tuple(self._ran),
-            files=tuple(self._files),
+            ran=tuple(self._ran) if len(self._ran) <= _COMMANDS_MAX else _ANY_RAN,
+            files=tuple(self._files) if len(self._files) <= _COMMANDS_MAX else ("*",),
         )
 
     def _walk(self, arguments: dict[str, Any], root: Place) -> None:
@@ -833,6 +833,10 @@ class _ArgumentsReader:
             self._unread[place.path()] = None
 
 
+#: Commands that are kept of a call. Of one with more nothing counts as inside of a work tree, and each file that is
+#: run later could be one that it has written.
+_COMMANDS_MAX: Final = 200
+_ANY_RAN: Final = (("", Ran(("tee", "*"), 0, 0)),)
 #: Effects of one argument that are shown each with its own span.
 _SEEN: Final = 100
 _HOLDING: Final = frozenset({str, dict, list})
