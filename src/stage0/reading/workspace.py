@@ -145,7 +145,7 @@ class Workspace:
         name, rest = words[0].rpartition("/")[2], list(words[1:])
         if name == ">":
             return _CHANGED if rest and self.is_inside(rest[0]) else _NOTHING
-        if any([_RUNS.match(word) for word in rest]) and name != "find":
+        if any([_RUNS.match(word) or self._leads_out(word) for word in rest]):
             return _NOTHING
         if name == "git":
             return self._git(rest)
@@ -154,7 +154,7 @@ class Workspace:
         if name == "find":
             return _DELETED if self._finds(rest) else _NOTHING
         if name in self._table.editors:
-            files = _files(name, rest)
+            files = _files(rest) if name == "sed" else _operands(rest)
             return _CHANGED if files and all(self.is_inside(path) for path in files) else _NOTHING
         if name in self._table.formatters or (rest[:1] and rest[0] in self._table.toolchains.get(name, ())):
             cleans = name not in self._table.formatters and (rest[0] == "clean" or rest[0] in ("prune", "dedupe"))
@@ -164,6 +164,15 @@ class Workspace:
         if name in ("docker-compose", "podman-compose") or (name in ("docker", "podman") and rest[:1] == ["compose"]):
             return self._compose(rest if "-" in name else rest[1:])
         return _STOPPED | {"bulk"} if self._stops_own([name, *rest], before) else _NOTHING
+
+    def _leads_out(self, word: str) -> bool:
+        """Whether an option's value, behind `=` or at once behind its letter, is a path that is not inside."""
+        if not word.startswith("-"):
+            return False
+        _, parted, value = word.partition("=")
+        if not parted and not word.startswith("--"):
+            value = word[2:]
+        return _PATH.search(value) is not None and not self.is_inside(value)
 
     def _removes(self, words: Sequence[str]) -> bool:
         """Whether `rm` takes away only named files, and folders that a build makes again."""
@@ -187,7 +196,14 @@ class Workspace:
         )
         ran = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-exec", "-execdir", "-ok", "-okdir")]
         negated = any([word in ("!", "-not", "-o", "-or") for word in words])
-        return rebuilt and not negated and set(ran) <= {"rm"} and all(self.is_inside(p, whole=True) for p in places)
+        known = all([word in _FINDS for word in words if word.startswith("-")])
+        return (
+            rebuilt
+            and known
+            and not negated
+            and set(ran) <= {"rm"}
+            and all(self.is_inside(p, whole=True) for p in places)
+        )
 
     def _git(self, words: Sequence[str]) -> frozenset[Effect]:
         """What the reflog keeps."""
@@ -195,7 +211,7 @@ class Workspace:
             return _NOTHING
         action, rest = words[0], words[1:]
         options = {word.partition("=")[0] for word in rest if word.startswith("-")}
-        if action in ("rebase", "merge", "cherry-pick", "revert", "commit", "pull", "stash", "am"):
+        if action in ("rebase", "merge", "cherry-pick", "revert", "commit", "pull", "stash"):
             drops = action == "stash" and rest[:1] and rest[0] in ("drop", "clear")
             return _CHANGED if not drops and options.isdisjoint(_GIT_RUNS) else _NOTHING
         if action == "branch":
@@ -248,6 +264,13 @@ _GLOB: Final = re.compile(r"[*?\[]")
 _FILE: Final = re.compile(r"[^/.][^/]*\.[A-Za-z0-9]{1,8}$")
 #: A named entry below the temporary folder, never the folder itself or a pattern.
 _OWN_TEMPORARY: Final = re.compile(r"/(?:var/)?tmp/(?!\.\.?(?:/|$))[\w.-]+(?:/(?!\.\.?(?:/|$))[\w.-]+)*/?")
+#: What makes a path of an option's value.
+_PATH: Final = re.compile(r"[/~$\\\x00]|^\.\.$")
+#: What `find` is told that picks files or takes them away; anything else may write or run.
+_FINDS: Final = word_set(
+    "-name -iname -type -path -ipath -not -maxdepth -mindepth -depth -prune -print -exec -execdir -delete -empty -mtime"
+    " -mmin -size -xdev -mount -f -r -R -fr -rf"
+)
 #: Options that run something, in whatever program.
 _RUNS: Final = re.compile(
     r"--(?:exec|filter|upload-pack|receive-pack|to-command|use-compress-program|checkpoint-action)\b"
@@ -273,18 +296,28 @@ def _until_option(words: Sequence[str]) -> Iterator[str]:
         yield word
 
 
-def _files(name: str, words: Sequence[str]) -> list[str]:
-    """The words that name files; of `sed` without its program."""
-    operands = _operands(words)
-    if name != "sed":
-        return operands
-    given = any([word in ("-e", "--expression", "-f", "--file") for word in words])
-    if given:
-        skipped = {i + 1 for i, word in enumerate(words) if word in ("-e", "--expression", "-f", "--file")}
-        return [word for i, word in enumerate(words) if i not in skipped and not word.startswith("-")]
-    if any([word == "-i" for word in words]) and operands[:1] == [""]:
-        operands = operands[1:]
-    return operands[1:]
+_SED_PROGRAM: Final = frozenset({"-e", "--expression"})
+#: A substitution of `sed` with its flags, or an address.
+_SUBSTITUTION: Final = re.compile(
+    r"s([^\w\s\\])(?:\\.|(?!\1)[^\\])*\1(?:\\.|(?!\1)[^\\])*\1(?P<flags>\w*)|/(?:\\.|[^/\\])*/", re.DOTALL
+)
+#: Commands and flags of `sed` that reach another file or run something.
+_REACHING: Final = re.compile(r"[wWrReE]")
+
+
+def _files(words: Sequence[str]) -> list[str]:
+    """The files that `sed` changes; none where its program is a file's, or reaches another file."""
+    programs = [words[i + 1] for i, word in enumerate(words[:-1]) if word in _SED_PROGRAM]
+    if any([word in ("-f", "--file") for word in words]):
+        return []
+    skipped = {i + 1 for i, word in enumerate(words) if word in _SED_PROGRAM}
+    operands = [word for i, word in enumerate(words) if i not in skipped and not word.startswith("-")]
+    if not programs:
+        if "-i" in words and operands[:1] == [""]:  # an empty ending, as BSD has it
+            operands = operands[1:]
+        programs, operands = operands[:1], operands[1:]
+    rest = [_SUBSTITUTION.sub(lambda match: match["flags"] or "", program) for program in programs]
+    return [] if any([_REACHING.search(text) for text in rest]) else operands
 
 
 #: Under these names stands the file that an editing tool changes.
