@@ -313,6 +313,7 @@ class _ArgumentsReader:
         self._operated = any(commands.names.is_operated(tool) for tool in tools)
         self._dialect = next((found for word in words if (found := find_dialect(word))), None)
         self._sightings: dict[Sighting, None] = {}
+        self._places: dict[Effect, int] = {}
         self._wide: dict[Sighting, None] = {}
         self._unread: dict[str, None] = {}
         self._covered = covered
@@ -807,8 +808,7 @@ class _ArgumentsReader:
             if seen.effect == "unknown":
                 self._is_unread(place)
                 continue
-            span = Span(path, seen.start, seen.end, text[seen.start : seen.end][:200])
-            self._sightings[Sighting(seen.effect, "arguments", span)] = None
+            self._see(seen.effect, Span(path, seen.start, seen.end, text[seen.start : seen.end][:200]))
         if len(reading.seen) > _SEEN:
             kept = {seen.effect for seen in reading.seen[:_SEEN]}
             for seen in reading.seen[_SEEN:]:
@@ -819,10 +819,19 @@ class _ArgumentsReader:
     def _note(self, place: Place, text: str, effects: Sequence[Effect], *, spoke: bool = False) -> None:
         if effects:
             span = Span(place.path(), 0, len(text), text[:200])
-            self._sightings.update((Sighting(effect, "arguments", span), None) for effect in effects)
+            for effect in effects:
+                self._see(effect, span)
             speaks = spoke or not HARMLESS.issuperset(effects)
             self._spoke = self._spoke or speaks
             self._spoken += speaks
+
+    def _see(self, effect: Effect, span: Span) -> None:
+        """Note an effect at a place. Of many places the first ones are kept: whoever answers has to handle them all."""
+        sighting = Sighting(effect, "arguments", span)
+        places = self._places.get(effect, 0)
+        if places < _PLACES_MAX and sighting not in self._sightings:
+            self._places[effect] = places + 1
+            self._sightings[sighting] = None
 
     def _widen(self, place: Place, text: str) -> None:
         if len(self._wide) < _NAMED:
@@ -837,6 +846,8 @@ class _ArgumentsReader:
 #: run later could be one that it has written.
 _COMMANDS_MAX: Final = 200
 _ANY_RAN: Final = (("", Ran(("tee", "*"), 0, 0)),)
+#: Places of a call that are kept of one effect.
+_PLACES_MAX: Final = 200
 #: Effects of one argument that are shown each with its own span.
 _SEEN: Final = 100
 _HOLDING: Final = frozenset({str, dict, list})
