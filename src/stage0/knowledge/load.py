@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -61,8 +62,8 @@ def load_knowledge(folder: Path) -> Knowledge:
 def load_commands(path: Path, names: NameReader) -> Commands:
     """Load a table of commands. Raises PolicyError with the command and what is wrong with it."""
     written = convert(read(path), dict[str, dict[str, Any]], path.name)
-    every = [name for together in written for name in together.split("|")]
-    twice = sorted({name for name in every if every.count(name) > 1})
+    counted = Counter(name for together in written for name in together.split("|"))
+    twice = sorted(name for name, times in counted.items() if times > 1)
     if twice:
         raise PolicyError(f"{path.name}: {', '.join(twice)} stands there twice")
     table = {

@@ -136,9 +136,11 @@ def _read(text: str, commands: Commands) -> ArgumentReading:
         return UNREAD
     if not found:
         found = [("compute", 0, len(encoded))]
+    commands_ran = context.ran
     if source is not text:
-        found = list(_in_characters(found, text))
-    commands_ran = context.ran if source is text else _placed(context.ran, text)
+        at = _characters_at(text)
+        found = [(effect, at[start], at[end]) for effect, start, end in found]
+        commands_ran = [Ran(tuple(map(_utf8, each.words)), at[each.start], at[each.end]) for each in commands_ran]
     seen = tuple([Seen(effect, start, end) for effect, start, end in found])
     return ArgumentReading(seen, settled=context.settled, ran=tuple(commands_ran), files=tuple(context.files))
 
@@ -171,21 +173,12 @@ _LOGIN: Final = frozenset({"--password-stdin", "--with-token", "--passphrase-fd"
 _Found = tuple[Effect, int, int]
 
 
-def _in_characters(found: Iterable[_Found], text: str) -> Iterator[_Found]:
-    """The parser counts bytes; everybody else counts characters."""
+def _characters_at(text: str) -> list[int]:
+    """Where each byte stands in characters: the parser counts bytes, everybody else counts characters."""
     character_at = [0]
     for index, char in enumerate(text):
         character_at.extend([index + 1] * len(char.encode("utf-8", "surrogatepass")))
-    for effect, start, end in found:
-        yield effect, character_at[start], character_at[end]
-
-
-def _placed(ran: Iterable[Ran], text: str) -> list[Ran]:
-    """Commands where they stand in characters."""
-    character_at = [0]
-    for index, char in enumerate(text):
-        character_at.extend([index + 1] * len(char.encode("utf-8", "surrogatepass")))
-    return [Ran(tuple(map(_utf8, each.words)), character_at[each.start], character_at[each.end]) for each in ran]
+    return character_at
 
 
 class _Context:
